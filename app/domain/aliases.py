@@ -1,0 +1,92 @@
+"""Aliases: addresses in the platform's own domains, one an account and domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from app.domain.addresses import is_local_part
+from app.domain.errors import (
+    AliasInvalid,
+    AliasNotAvailable,
+    AliasReserved,
+    AlreadyClaimed,
+    AuthTokenRequired,
+    DomainNotAllowed,
+    EmailAlreadyLinked,
+    require,
+)
+from app.domain.lookups import refuse_taken
+from app.domain.tokens import UPDATE_IDENTITIES, bare
+from app.domain.users import Address
+
+if TYPE_CHECKING:
+    from app.domain.ports import Aliases as AliasPort
+    from app.domain.ports import Callers, Directory
+    from app.domain.users import User
+
+RESERVED: Final = frozenset(
+    "postmaster abuse hostmaster admin administrator noreply no-reply root mailer-daemon linux linuxfoundation lf"
+    " security support info webmaster ops devops itx-system".split()
+)
+_FORBIDDEN: Final = frozenset('/*$^:()<>[]; @\\,"')
+
+
+@dataclass(frozen=True, slots=True)
+class AliasPolicy:
+    """The domains in which aliases are given (lower-case) and the local parts kept back beside the fixed ones."""
+
+    domains: frozenset[str] = frozenset()
+    reserved_extra: frozenset[str] = frozenset()
+
+    def covers(self, email: str) -> bool:
+        """Whether the address lies in one of the domains."""
+        return email.strip().lower().rpartition("@")[2] in self.domains
+
+    def local_part(self, alias: str) -> str:
+        """Return the local part in the form in which it is given. Raises AliasInvalid, AliasReserved."""
+        local = alias.strip().lower()
+        if _FORBIDDEN.intersection(local) or not is_local_part(local):
+            raise AliasInvalid
+        if local in RESERVED or local in self.reserved_extra:
+            raise AliasReserved
+        return local
+
+
+def has_address_in(user: User, domain: str) -> bool:
+    """Whether the user's primary e-mail or one of the e-mail identities lies in `domain`."""
+    addresses = (user.primary_email, *(identity.email for identity in user.alternate_emails))
+    return any(address.strip().lower().endswith(f"@{domain}") for address in addresses)
+
+
+class Aliases:
+    """Claims of aliases."""
+
+    def __init__(self, callers: Callers, directory: Directory, aliases: AliasPort, policy: AliasPolicy) -> None:
+        """Take the provider's capabilities and what may be claimed."""
+        self._callers = callers
+        self._directory = directory
+        self._aliases = aliases
+        self._policy = policy
+
+    async def add(self, token: str, alias: str, domain: str) -> Address:
+        """Give the caller's account the address `alias@domain`, return it.
+
+        Raises AuthTokenRequired, DomainNotAllowed, AlreadyClaimed, AliasInvalid, AliasReserved, AliasNotAvailable,
+        and what verifying a token raises.
+        """
+        token, domain = bare(token), domain.strip().lower()
+        require(token, AuthTokenRequired)
+        if domain not in self._policy.domains:
+            raise DomainNotAllowed
+        caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
+        user = await self._directory.by_subject(caller.subject)
+        if has_address_in(user, domain):
+            raise AlreadyClaimed
+        address = Address(f"{self._policy.local_part(alias)}@{domain}")
+        try:
+            await refuse_taken(self._directory, address)
+        except EmailAlreadyLinked as taken:
+            raise AliasNotAvailable from taken
+        await self._aliases.claim(user, address)
+        return address

@@ -1,0 +1,102 @@
+"""A user's e-mail addresses: reading them, choosing the primary one, verifying a further one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain.addresses import parse_address
+from app.domain.errors import (
+    AlternateEmailRequired,
+    AuthTokenRequired,
+    EmailAndCodeRequired,
+    EmailRequired,
+    InvalidEmail,
+    InvalidEmailFormat,
+    NotLinked,
+    NotVerified,
+    UserNotFound,
+    fail,
+    require,
+)
+from app.domain.lookups import refuse_taken
+from app.domain.tokens import UPDATE_IDENTITIES, bare
+
+if TYPE_CHECKING:
+    from app.domain.ports import Accounts, Callers, Directory, EmailVerification, VerifiedEmail
+    from app.domain.users import Address, User
+
+
+class Emails:
+    """The addresses of an account."""
+
+    def __init__(self, callers: Callers, directory: Directory, accounts: Accounts) -> None:
+        """Take the provider's capabilities."""
+        self._callers = callers
+        self._directory = directory
+        self._accounts = accounts
+
+    async def read(self, reference: str) -> User:
+        """Return the user meant by a token, a subject identifier or a username.
+
+        Raises AuthTokenRequired, UserNotFound, and what verifying a token raises.
+        """
+        reference = bare(reference)
+        require(reference, AuthTokenRequired)
+        return await self._directory.resolve(reference)
+
+    async def set_primary(self, token: str, email: str) -> None:
+        """Make a verified, linked address the primary one; the old one stays usable as an alternate.
+
+        Raises AuthTokenRequired, EmailRequired, InvalidEmailFormat, NotLinked, NotVerified, and what verifying
+        a token raises.
+        """
+        token, email = bare(token), email.strip()
+        require(token, AuthTokenRequired)
+        require(email, EmailRequired)
+        address = parse_address(email, InvalidEmailFormat)
+        caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
+        user = await self._directory.by_subject(caller.subject)
+        if user.primary_email.strip().lower() == address:
+            return
+        identity = user.email_identity(address) or fail(NotLinked)
+        require(identity.email_verified, NotVerified)
+        await self._accounts.set_primary(user, address, keep=_to_keep(user))
+
+
+def _to_keep(user: User) -> Address | None:
+    """The present primary address, unless an e-mail identity has it already or it is no address at all."""
+    try:
+        primary = parse_address(user.primary_email, UserNotFound)
+    except UserNotFound:
+        return None
+    return None if user.email_identity(primary) else primary
+
+
+class EmailLinking:
+    """Proof that an address is the user's, by a one-time code."""
+
+    def __init__(self, directory: Directory, verification: EmailVerification) -> None:
+        """Take the provider's capabilities."""
+        self._directory = directory
+        self._verification = verification
+
+    async def send_verification(self, email: str) -> None:
+        """Send a code to an address that is nobody's yet.
+
+        Raises AlternateEmailRequired, InvalidEmail, EmailAlreadyLinked, TooManyCodes, TooManyAttempts.
+        """
+        require(email, AlternateEmailRequired)
+        address = parse_address(email, InvalidEmail)
+        await refuse_taken(self._directory, address)
+        await self._verification.send_code(address)
+
+    async def verify(self, email: str, code: str) -> VerifiedEmail:
+        """Exchange the code for tokens that prove the address.
+
+        Raises InvalidEmail, EmailAndCodeRequired, EmailAlreadyLinked, and the errors of codes.
+        """
+        address = parse_address(email, InvalidEmail)
+        code = code.strip()
+        require(code, EmailAndCodeRequired)
+        await refuse_taken(self._directory, address)
+        return await self._verification.redeem(address, code)

@@ -1,0 +1,408 @@
+"""The tree of failures. Each string that a caller can read stands here and nowhere else.
+
+    ServiceError
+    ├── CallerError      the caller asked for something that cannot be had
+    ├── Conflict         the caller lost to what is there already
+    ├── LimitReached     too much, too often or too late
+    ├── UpstreamError    the identity provider, mail or storage failed
+    └── OwnError         this service failed
+
+The base class says whose fault a failure is; that decides its log level and its metric label.
+The one string that is not here is the error for a malformed body, which differs from subject to
+subject and stands in the subject's declaration.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Fault(StrEnum):
+    """Whose fault a failure is."""
+
+    CALLER = "caller_error"
+    CONFLICT = "conflict"
+    LIMIT = "limit"
+    UPSTREAM = "upstream_error"
+    OWN = "internal_error"
+
+
+class ServiceError(Exception):
+    """A failure that the caller is told about, in one short line: `wire`."""
+
+    wire: str
+    fault: ClassVar[Fault]
+
+    def __str__(self) -> str:
+        """Return the line the caller reads; details, where there are any, are in `__cause__`."""
+        return self.wire
+
+
+class CallerError(ServiceError):
+    """The request cannot be fulfilled as it stands."""
+
+    fault = Fault.CALLER
+
+
+class Conflict(ServiceError):
+    """Somebody else has what the caller wants."""
+
+    fault = Fault.CONFLICT
+
+
+class LimitReached(ServiceError):
+    """A bound was reached: of attempts, of time or of work in hand."""
+
+    fault = Fault.LIMIT
+
+
+class UpstreamError(ServiceError):
+    """Something this service depends on failed."""
+
+    fault = Fault.UPSTREAM
+
+
+class OwnError(ServiceError):
+    """This service failed."""
+
+    fault = Fault.OWN
+
+
+def fail(error: type[ServiceError]) -> NoReturn:
+    """Raise `error`; for use in expressions: `found or fail(NotLinked)`."""
+    raise error
+
+
+def require(value: object, error: type[ServiceError]) -> None:
+    """Raise `error` when `value` is empty or missing."""
+    if not value:
+        raise error
+
+
+# --- of the request ---------------------------------------------------------------------------
+
+
+class Malformed(CallerError):
+    """The body is not the JSON object described; the string is the subject's own."""
+
+    def __init__(self, wire: str) -> None:
+        """Take the error string that the subject's declaration names."""
+        super().__init__(wire)
+        self.wire = wire
+
+
+class EmailRequired(CallerError):
+    """No e-mail address was given."""
+
+    wire = "email is required"
+
+
+class UsernameRequired(CallerError):
+    """No username was given."""
+
+    wire = "username is required"
+
+
+class InputRequired(CallerError):
+    """Neither a token nor a subject identifier nor a username was given."""
+
+    wire = "input is required"
+
+
+class TokenRequired(CallerError):
+    """No token was given, on a subject whose field is called `token`."""
+
+    wire = "token is required"
+
+
+class AuthTokenRequired(CallerError):
+    """No token was given, on a subject whose field is called `auth_token`."""
+
+    wire = "auth_token is required"
+
+
+class MetadataRequired(CallerError):
+    """`user_metadata` is missing or null."""
+
+    wire = "user_metadata is required"
+
+
+class InvalidEmailFormat(CallerError):
+    """The new primary e-mail is no valid address."""
+
+    wire = "invalid email format"
+
+
+class AlternateEmailRequired(CallerError):
+    """No address to verify was given."""
+
+    wire = "alternate email is required"
+
+
+class InvalidEmail(CallerError):
+    """The address to verify is no valid address."""
+
+    wire = "invalid email"
+
+
+class EmailAndCodeRequired(CallerError):
+    """The one-time code is missing."""
+
+    wire = "email and OTP are required"
+
+
+class IdentityTokenRequired(CallerError):
+    """`link_with.identity_token` is missing."""
+
+    wire = "link_with identity token is required"
+
+
+class ProviderRequired(CallerError):
+    """`unlink.provider` is missing."""
+
+    wire = "provider is required"
+
+
+class IdentityIdRequired(CallerError):
+    """`unlink.identity_id` is missing."""
+
+    wire = "identity_id is required"
+
+
+class CurrentPasswordRequired(CallerError):
+    """The current password is missing or blank."""
+
+    wire = "current_password is required"
+
+
+class NewPasswordRequired(CallerError):
+    """The new password is missing or blank."""
+
+    wire = "new_password is required"
+
+
+class SubjectTokenRequired(CallerError):
+    """The token of the user who wants to impersonate is missing."""
+
+    wire = "subject_token is required"
+
+
+class TargetUserRequired(CallerError):
+    """The user to impersonate is missing."""
+
+    wire = "target_user is required"
+
+
+# --- of tokens --------------------------------------------------------------------------------
+
+
+class InvalidToken(CallerError):
+    """The token is not parseable, wrongly signed, of a wrong algorithm or key, or no token at all."""
+
+    wire = "invalid token"
+
+
+class TokenExpired(CallerError):
+    """The token's `exp` has passed."""
+
+    wire = "token has expired"
+
+
+class MissingScope(CallerError):
+    """The token does not carry the scope that the subject asks for."""
+
+    wire = "missing required scope"
+
+
+# --- of users and identities ------------------------------------------------------------------
+
+
+class UserNotFound(CallerError):
+    """Nobody is meant by that. Callers act on this very string: see the decision on errors."""
+
+    wire = "user not found"
+
+
+class NotLinked(CallerError):
+    """The address is not an e-mail identity of the account."""
+
+    wire = "email is not a linked identity on this account"
+
+
+class NotVerified(CallerError):
+    """The address is an e-mail identity of the account, but nobody has verified it."""
+
+    wire = "email is not verified and cannot be set as primary"
+
+
+class EmailAlreadyLinked(Conflict):
+    """The address is somebody's primary e-mail or verified alternate."""
+
+    wire = "email already linked"
+
+
+class IdentityTokenWithoutSubject(CallerError):
+    """The identity token is no JWT with a subject."""
+
+    wire = "invalid identity token: unable to extract subject"
+
+
+class IdentityTokenOfAccount(CallerError):
+    """The identity token's subject is an account of its own, which cannot be an identity of another."""
+
+    wire = "the provided identity token belongs to an existing LFID account and cannot be linked"
+
+
+class InvalidIdentityToken(CallerError):
+    """The identity token is not signed by whom it must be, not meant for linking, expired or used."""
+
+    wire = "invalid identity token"
+
+
+class IdentityLinkedElsewhere(Conflict):
+    """The identity belongs to another account."""
+
+    wire = "identity already linked to another user"
+
+
+class IdentityNotFound(CallerError):
+    """The account has no such identity."""
+
+    wire = "identity not found"
+
+
+class SystemManagedIdentity(CallerError):
+    """The identity is an alias, which its owner cannot remove."""
+
+    wire = "system_managed_identity"
+
+
+# --- of one-time codes ------------------------------------------------------------------------
+
+
+class CodeNotFound(CallerError):
+    """No code was asked for, or it has expired or been used."""
+
+    wire = "verification code not found or expired"
+
+
+class WrongCode(CallerError):
+    """That is not the code."""
+
+    wire = "invalid verification code"
+
+
+class TooManyGuesses(LimitReached):
+    """Five wrong guesses at one code."""
+
+    wire = "too many attempts, request a new code"
+
+
+class TooManyAttempts(LimitReached):
+    """A hundred wrong guesses for one address, or the provider's own bound on sign-in attempts."""
+
+    wire = "too many attempts, try again later"
+
+
+class TooManyCodes(LimitReached):
+    """Five codes within an hour for one address."""
+
+    wire = "too many verification requests, try again later"
+
+
+# --- of aliases -------------------------------------------------------------------------------
+
+
+class AliasServiceUnavailable(CallerError):
+    """The provider has no aliases."""
+
+    wire = "alias_service_unavailable"
+
+
+class DomainNotAllowed(CallerError):
+    """The domain is not one in which aliases are given."""
+
+    wire = "domain_not_allowed"
+
+
+class AlreadyClaimed(Conflict):
+    """The account has an address in that domain already."""
+
+    wire = "already_claimed"
+
+
+class AliasInvalid(CallerError):
+    """The local part cannot be one of an address."""
+
+    wire = "alias_invalid"
+
+
+class AliasReserved(CallerError):
+    """The local part is kept for the system."""
+
+    wire = "alias_reserved"
+
+
+class AliasNotAvailable(Conflict):
+    """Somebody has that address."""
+
+    wire = "alias_not_available"
+
+
+# --- of passwords -----------------------------------------------------------------------------
+
+
+class IncorrectPassword(CallerError):
+    """The current password is not the one given."""
+
+    wire = "incorrect password: current password is incorrect"
+
+
+class NoEmailAddress(CallerError):
+    """The account has no e-mail address to send the link to."""
+
+    wire = "user does not have an email address"
+
+
+# --- of impersonation -------------------------------------------------------------------------
+
+
+class ImpersonationUnavailable(CallerError):
+    """The provider has no token exchange, or it is not configured."""
+
+    wire = "impersonation flow unavailable"
+
+
+# --- of the service itself --------------------------------------------------------------------
+
+
+class Overloaded(LimitReached):
+    """Too many requests wait for their turn."""
+
+    wire = "service is overloaded, try again later"
+
+
+class RequestTimedOut(LimitReached):
+    """The request was not finished, or not begun, within its time."""
+
+    wire = "request timed out"
+
+
+class InternalError(OwnError):
+    """Something unexpected; the details are in the log."""
+
+    wire = "internal error"
+
+
+def _leaves(error: type[ServiceError]) -> Iterator[type[ServiceError]]:
+    yield error
+    for child in error.__subclasses__():
+        yield from _leaves(child)
+
+
+WIRES: Final = frozenset(error.wire for error in _leaves(ServiceError) if hasattr(error, "wire"))
+"""Every string above: constants, which may stand in a log as they are."""

@@ -1,0 +1,50 @@
+"""Impersonation: a token of one user exchanged for a token of another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from app.domain.disclosures import ImpersonationAttempt
+from app.domain.errors import ServiceError, SubjectTokenRequired, TargetUserRequired, require
+from app.domain.tokens import bare
+
+if TYPE_CHECKING:
+    from app.domain.ports import Impersonation as ImpersonationPort
+
+
+class Audit(Protocol):
+    """Keeps audit records."""
+
+    def impersonation(self, attempt: ImpersonationAttempt) -> None:
+        """Record an attempt."""
+        ...
+
+
+class Impersonation:
+    """Token exchange for impersonation."""
+
+    def __init__(self, impersonation: ImpersonationPort, audit: Audit) -> None:
+        """Take the provider's capability and where attempts are recorded."""
+        self._impersonation = impersonation
+        self._audit = audit
+
+    async def exchange(self, subject_token: str, target_user: str) -> str:
+        """Return an access token of the target user; every attempt leaves one audit record.
+
+        Raises SubjectTokenRequired, TargetUserRequired, what verifying a token raises, and the provider's refusal.
+        """
+        subject, outcome = "", "failed"
+        target_user = target_user.strip()
+        try:
+            subject_token = bare(subject_token)
+            require(subject_token, SubjectTokenRequired)
+            require(target_user, TargetUserRequired)
+            subject = await self._impersonation.subject_of(subject_token)
+            access_token = await self._impersonation.exchange(subject_token, target_user)
+            outcome = "granted"
+        except ServiceError as error:
+            outcome = f"refused: {error}"
+            raise
+        finally:
+            self._audit.impersonation(ImpersonationAttempt(subject, target_user, outcome))
+        return access_token

@@ -1,0 +1,74 @@
+"""The three look-ups: e-mail to username, e-mail to subject, username to subject."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain import subject_ids
+from app.domain.addresses import parse_address
+from app.domain.errors import EmailAlreadyLinked, EmailRequired, UsernameRequired, UserNotFound, require
+
+if TYPE_CHECKING:
+    from app.domain.ports import Directory, StoredSubjects
+    from app.domain.users import Address, User
+
+
+async def find_by_email(directory: Directory, address: Address) -> User:
+    """Find whose primary e-mail `address` is; only when there is nobody, whose verified alternate it is.
+
+    Raises:
+        UserNotFound: it is nobody's.
+    """
+    try:
+        return await directory.by_primary_email(address)
+    except UserNotFound:
+        return await directory.by_alternate_email(address)
+
+
+async def refuse_taken(directory: Directory, address: Address) -> None:
+    """Raise EmailAlreadyLinked when `address` is somebody's; a search that fails is no proof that it is free."""
+    try:
+        await find_by_email(directory, address)
+    except UserNotFound:
+        return
+    raise EmailAlreadyLinked
+
+
+class Lookups:
+    """Who is meant by an e-mail address or a username."""
+
+    def __init__(self, directory: Directory, subjects: StoredSubjects | None) -> None:
+        """Take where users are found and, where the provider stores them, their subject identifiers."""
+        self._directory = directory
+        self._subjects = subjects
+
+    async def username_of_email(self, email: str) -> str:
+        """Return the username of the user who has the address. Raises EmailRequired, UserNotFound."""
+        user = await self._user_of_email(email)
+        require(user.username, UserNotFound)
+        return user.username
+
+    async def subject_of_email(self, email: str) -> str:
+        """Return the subject identifier of the user who has the address. Raises EmailRequired, UserNotFound."""
+        return (await self._user_of_email(email)).user_id
+
+    async def subject_of_username(self, username: str) -> str:
+        """Return the subject identifier of that user, stored or derived. Raises UsernameRequired."""
+        require(username, UsernameRequired)
+        if not username.isascii() and not is_unicode(username):
+            raise UsernameRequired
+        stored = None if self._subjects is None else await self._subjects.of_username(username)
+        return stored or subject_ids.derive(username)
+
+    async def _user_of_email(self, email: str) -> User:
+        require(email, EmailRequired)
+        return await find_by_email(self._directory, parse_address(email, UserNotFound))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` came from well-formed UTF-8 (a body that did not contains surrogates, see `runtime.wire`)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""Reading and changing what users tell about themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from app.domain.errors import InputRequired, MetadataRequired, TokenRequired, require
+from app.domain.tokens import UPDATE_METADATA, bare
+from app.domain.users import METADATA_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from app.domain.ports import Callers, Directory, Profiles
+
+MAX_BIO: Final = 2_000
+MAX_SKILLS: Final = 2_000
+MAX_SKILLS_SENT: Final = 4_000
+MAX_SKILL_COUNT: Final = 50
+_SEPARATOR: Final = ", "
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileUpdated:
+    """A profile was changed: whose, by whom, the whole metadata after it, and when it was written."""
+
+    user_id: str
+    principal: str
+    user_metadata: Mapping[str, str]
+    timestamp: datetime
+
+
+class ProfileEvents(Protocol):
+    """Tells the platform of changed profiles."""
+
+    async def profile_updated(self, event: ProfileUpdated) -> None:
+        """Publish the event. Never raises: a failure is logged, the change stands."""
+        ...
+
+
+def tidy_skills(text: str) -> str:
+    """Put a comma-separated list in order.
+
+    Of the first 4,000 characters: items trimmed, empty ones and repetitions (Unicode case folding; the first
+    spelling stays) dropped, at most 50 kept, and of these whole items up to 2,000 characters in all; a first
+    item longer than that is cut.
+    """
+    kept: dict[str, str] = {}
+    for item in (part.strip() for part in text[:MAX_SKILLS_SENT].split(",")):
+        if item and len(kept) < MAX_SKILL_COUNT:
+            kept.setdefault(item.casefold(), item)
+    joined = ""
+    for item in kept.values():
+        longer = f"{joined}{_SEPARATOR}{item}" if joined else item[:MAX_SKILLS].rstrip()
+        if len(longer) > MAX_SKILLS:
+            break
+        joined = longer
+    return joined
+
+
+def tidy(change: Mapping[str, str | None]) -> dict[str, str]:
+    """Return what of `change` is to be stored: known fields that are present, trimmed and within their bounds."""
+    tidied = {key: value.strip() for key, value in change.items() if key in METADATA_FIELDS and value is not None}
+    if "bio" in tidied:
+        tidied["bio"] = tidied["bio"][:MAX_BIO].rstrip()
+    if "skills" in tidied:
+        tidied["skills"] = tidy_skills(tidied["skills"])
+    return tidied
+
+
+def known(stored: Mapping[str, object]) -> dict[str, str]:
+    """Return what of stored metadata may be told: known fields whose value is a string."""
+    return {key: value for key, value in stored.items() if key in METADATA_FIELDS and isinstance(value, str)}
+
+
+class Metadata:
+    """What users tell about themselves."""
+
+    def __init__(
+        self,
+        callers: Callers,
+        directory: Directory,
+        profiles: Profiles,
+        events: ProfileEvents,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Take the provider's capabilities, where changes are told, and the clock (UTC)."""
+        self._callers = callers
+        self._directory = directory
+        self._profiles = profiles
+        self._events = events
+        self._now = now
+
+    async def read(self, reference: str) -> dict[str, str]:
+        """Return the metadata of the user meant by a token, a subject identifier or a username.
+
+        Raises InputRequired, UserNotFound, and what verifying a token raises.
+        """
+        reference = bare(reference)
+        require(reference, InputRequired)
+        return known((await self._directory.resolve(reference)).user_metadata)
+
+    async def update(self, token: str, change: Mapping[str, str | None] | None) -> dict[str, str]:
+        """Set the fields of `change` on the caller's profile, return the whole metadata after it.
+
+        Raises TokenRequired, MetadataRequired, UserNotFound, and what verifying a token raises.
+        """
+        token = bare(token)
+        require(token, TokenRequired)
+        if change is None:
+            raise MetadataRequired
+        caller = await self._callers.verify(token, scope=UPDATE_METADATA)
+        tidied = tidy(change)
+        if not tidied:
+            return known((await self._directory.by_subject(caller.subject)).user_metadata)
+        user = await self._profiles.update_metadata(caller, tidied)
+        whole = known(user.user_metadata)
+        await self._events.profile_updated(ProfileUpdated(user.user_id, caller.subject, whole, self._now()))
+        return whole

@@ -1,0 +1,178 @@
+"""What a provider can do: small protocols, one a capability, each saying how it fails.
+
+Every method may also raise `ProviderUnavailable`-like `UpstreamError`s; what is listed is what else it
+raises, and nothing besides gets out of a provider. Times are in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.domain.errors import ServiceError
+    from app.domain.tokens import Caller
+    from app.domain.users import Address, User
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """Stands where a provider lacks a capability; `error` is what the caller is told, before anything else."""
+
+    error: type[ServiceError]
+
+
+class Callers(Protocol):
+    """Tells who calls."""
+
+    async def verify(self, token: str, *, scope: str) -> Caller:
+        """Verify `token` and that it carries `scope`, where the provider's tokens have scopes.
+
+        Raises: InvalidToken, TokenExpired, InvalidIssuer, InvalidAudience, MissingScope.
+        """
+        ...
+
+
+class Directory(Protocol):
+    """Finds users. Every method raises UserNotFound when there is none."""
+
+    async def by_primary_email(self, address: Address) -> User:
+        """Find the user whose primary e-mail `address` is."""
+        ...
+
+    async def by_alternate_email(self, address: Address) -> User:
+        """Find the user who has `address` as a verified e-mail identity."""
+        ...
+
+    async def by_subject(self, subject: str) -> User:
+        """Find the user with that subject identifier."""
+        ...
+
+    async def resolve(self, reference: str) -> User:
+        """Find the user meant by a token, a subject identifier or a username.
+
+        How the three are told apart is the provider's affair. Raises also what `Callers.verify` raises.
+        """
+        ...
+
+
+class StoredSubjects(Protocol):
+    """Knows subject identifiers that cannot be derived from the username."""
+
+    async def of_username(self, username: str) -> str | None:
+        """Return the stored subject identifier of that user, None when there is none."""
+        ...
+
+
+class Profiles(Protocol):
+    """Changes what users tell about themselves."""
+
+    async def update_metadata(self, caller: Caller, change: Mapping[str, str]) -> User:
+        """Set the fields of `change` (normalised), leave the others, return the user as stored. Raises UserNotFound."""
+        ...
+
+
+class Accounts(Protocol):
+    """Changes the primary e-mail."""
+
+    async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
+        """Make `address` the primary e-mail; where `keep` is given, first add it as a verified e-mail identity.
+
+        When `keep` cannot be added nothing is changed. Raises UserNotFound.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedEmail:
+    """What a right one-time code yields. Empty strings stand for what the provider does not give."""
+
+    id_token: str
+    access_token: str = ""
+    token_type: str = ""
+    expires_in: int = 0
+    scope: str = ""
+
+
+class EmailVerification(Protocol):
+    """Sends one-time codes and exchanges them for an identity token."""
+
+    async def send_code(self, address: Address) -> None:
+        """Send a code. Raises TooManyCodes, TooManyAttempts."""
+        ...
+
+    async def redeem(self, address: Address, code: str) -> VerifiedEmail:
+        """Exchange the code. Raises CodeNotFound, WrongCode, TooManyGuesses, TooManyAttempts."""
+        ...
+
+
+class Identities(Protocol):
+    """Links and unlinks identities of the caller's own account."""
+
+    async def link(self, caller: Caller, identity_token: str, subject: str) -> None:
+        """Link what `identity_token` proves; `subject` is its unverified `sub`.
+
+        What is linked to the account already stays as it is. Raises InvalidIdentityToken,
+        IdentityLinkedElsewhere, UserNotFound.
+        """
+        ...
+
+    async def unlink(self, caller: Caller, provider: str, identity_id: str) -> None:
+        """Remove an identity. Raises IdentityNotFound, SystemManagedIdentity, UserNotFound."""
+        ...
+
+
+class Aliases(Protocol):
+    """Gives out addresses of the platform's own domains."""
+
+    async def claim(self, user: User, address: Address) -> None:
+        """Add `address` as a verified e-mail identity that its owner cannot remove. Raises AliasNotAvailable."""
+        ...
+
+
+class Passwords(Protocol):
+    """Changes passwords."""
+
+    async def change(self, caller: Caller, current: str, new: str) -> None:
+        """Set the password after checking the current one. Raises IncorrectPassword, UserNotFound."""
+        ...
+
+
+class ResetLinks(Protocol):
+    """Sends password reset links."""
+
+    async def send(self, address: Address) -> None:
+        """Mail a link to `address`."""
+        ...
+
+
+class Impersonation(Protocol):
+    """Exchanges a user's token for one of another user (RFC 8693)."""
+
+    async def subject_of(self, subject_token: str) -> str:
+        """Verify the token and that its owner may impersonate, return its subject. Raises InvalidToken and kin."""
+        ...
+
+    async def exchange(self, subject_token: str, target_user: str) -> str:
+        """Return an access token of `target_user`, an e-mail or a username, passed on as it is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """An identity provider: one object a capability."""
+
+    name: str
+    callers: Callers
+    directory: Directory
+    profiles: Profiles
+    accounts: Accounts
+    verification: EmailVerification
+    identities: Identities
+    subjects: StoredSubjects | None = None
+    aliases: Aliases | Absent
+    passwords: Passwords | Absent
+    reset_links: ResetLinks | Absent
+    impersonation: Impersonation | Absent

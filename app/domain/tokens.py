@@ -1,0 +1,29 @@
+"""Tokens as callers send them: bare or as `Bearer …`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+UPDATE_METADATA: Final = "update:current_user_metadata"
+UPDATE_IDENTITIES: Final = "update:current_user_identities"
+_BEARER: Final = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever a verified token speaks for: `subject` is the token's `sub`, `token` the token as received."""
+
+    subject: str
+    token: SecretStr
+
+
+def bare(text: str) -> str:
+    """Trim `text` and remove a leading `Bearer `, in any case (RFC 6750, section 2.1)."""
+    text = text.strip()
+    if text[: len(_BEARER)].lower() == _BEARER:
+        return text[len(_BEARER) :].lstrip()
+    return text

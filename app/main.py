@@ -1,0 +1,158 @@
+"""Puts the parts together and runs them; the only module that knows routers and providers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+import providers
+from app.domain.aliases import Aliases, AliasPolicy
+from app.domain.emails import EmailLinking, Emails
+from app.domain.impersonation import Impersonation
+from app.domain.linking import Linking
+from app.domain.lookups import Lookups
+from app.domain.metadata import Metadata
+from app.domain.passwords import PasswordResets, Passwords
+from app.domain.ports import Absent, Provider
+from app.runtime.asyncapi import Documents
+from app.runtime.broker import AuthBroker
+from app.runtime.events import NatsProfileEvents
+from app.runtime.http import create_app, serving
+from app.runtime.logs import AuditLog, set_up_logs
+from app.runtime.subjects import PROFILE_UPDATED
+from app.runtime.telemetry import Telemetry
+from app.runtime.turns import in_turn
+from routers import subjects
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from app.domain.metadata import ProfileEvents
+    from app.settings import AliasSettings, Settings
+
+VERSION = version("lfx-v2-auth-service")
+
+
+def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) -> dict[str, Any]:
+    """Return what handlers are given, under the names of `routers.inject`."""
+    ports = {name: in_turn(getattr(provider, name)) for name in provider.__dataclass_fields__ if name != "name"}
+    gated = replace(provider, **ports)
+    callers, directory = gated.callers, gated.directory
+    policy = AliasPolicy(
+        frozenset(domain.lower() for domain in aliases.allowed_domains),
+        frozenset(name.lower() for name in aliases.reserved_extra),
+    )
+
+    def present(port: Any, make: Callable[[Any], object]) -> object:  # noqa: ANN401 - any capability
+        return port if isinstance(port, Absent) else make(port)
+
+    return {
+        "lookups": Lookups(directory, gated.subjects),
+        "metadata": Metadata(callers, directory, gated.profiles, events, lambda: datetime.now(UTC)),
+        "emails": Emails(callers, directory, gated.accounts),
+        "email_linking": EmailLinking(directory, gated.verification),
+        "linking": Linking(callers, directory, gated.identities),
+        "aliases": present(gated.aliases, lambda port: Aliases(callers, directory, port, policy)),
+        "passwords": present(gated.passwords, lambda port: Passwords(callers, port)),
+        "password_resets": present(gated.reset_links, lambda port: PasswordResets(callers, directory, port)),
+        "impersonation": present(gated.impersonation, lambda port: Impersonation(port, AuditLog())),
+    }
+
+
+@dataclass(frozen=True)
+class Service:
+    """The parts of a running service."""
+
+    broker: AuthBroker
+    telemetry: Telemetry
+    http_port: int
+
+
+def create_broker(settings: Settings, provider: Provider, telemetry: Telemetry) -> AuthBroker:
+    """Return a broker that serves every subject with `provider`; it is not connected yet."""
+    broker = AuthBroker(subjects(), nats=settings.nats, work=settings.work, telemetry=telemetry)
+
+    async def publish(body: bytes) -> None:
+        await broker.publish(body, PROFILE_UPDATED)
+
+    events = NatsProfileEvents(publish, telemetry)
+    for name, service in services(provider, events, settings.aliases).items():
+        broker.context.set_global(name, service)
+    return broker
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Service]:
+    """Run the service while the context lasts; at its end it is drained. Connecting goes on inside the context."""
+    async with providers.create(settings) as provider:
+        telemetry = Telemetry(version=VERSION, provider=provider.name)
+        broker = create_broker(settings, provider, telemetry)
+        documents = Documents(broker, VERSION)
+        app = create_app(lambda: {"nats": broker.state}, telemetry.exposition, documents.routes())
+        async with serving(app, settings.http) as port:
+            try:
+                yield Service(broker, telemetry, port)
+            finally:
+                await broker.drain()
+                await broker.stop()
+
+
+async def serve(settings: Settings, started: Callable[[Service], None] | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT (status 0), or until NATS is given up (status 1)."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    stopping = asyncio.create_task(asked.wait(), name="stop")
+    status = 0
+    async with running(settings) as service:
+        starting = asyncio.create_task(service.broker.start(), name="start")
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.is_set():
+            status = await _serve_connected(service, starting, stopping, started)
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Exception):
+            await starting
+        logger.info("stopping")
+    stopping.cancel()
+    logger.info("stopped")
+    return status
+
+
+async def _serve_connected(
+    service: Service,
+    starting: asyncio.Task[None],
+    stopping: asyncio.Task[bool],
+    started: Callable[[Service], None] | None,
+) -> int:
+    if (error := starting.exception()) is not None:
+        logger.error("NATS cannot be reached", error=str(error) or type(error).__name__)
+        return 1
+    logger.info("ready", version=VERSION, http_port=service.http_port)
+    if started is not None:
+        started(service)
+    closed = asyncio.create_task(service.broker.closed.wait(), name="closed")
+    await asyncio.wait({closed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    gave_up = closed.done()
+    closed.cancel()
+    if gave_up:
+        logger.error("NATS is gone for good", error=service.broker.last_error)
+        return 1
+    return 0
+
+
+def run(settings: Settings, started: Callable[[Service], None] | None = None) -> int:
+    """Set up logs and event loop, serve, return the exit status."""
+    import uvloop  # noqa: PLC0415 - only a process that serves needs it
+
+    set_up_logs(settings.log, settings.secrets)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(serve(settings, started))

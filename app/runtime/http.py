@@ -1,0 +1,121 @@
+"""The HTTP side: health, metrics and documentation. GET and HEAD only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+from loguru import logger
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp
+
+    from app.settings import HttpSettings
+
+_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+Readiness = "Callable[[], Mapping[str, str]]"
+
+
+def create_app(
+    readiness: Callable[[], Mapping[str, str]],
+    metrics: Callable[[], bytes],
+    documents: Mapping[str, Callable[[], tuple[str, bytes, Mapping[str, str]]]],
+) -> ASGIApp:
+    """Return the ASGI application.
+
+    `readiness` names every part of the service and what is wrong with it, the empty string when nothing is; a part
+    whose name ends in `?` is shown and decides nothing. `documents` maps paths to media type, body and headers.
+    """
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("OK", headers=_HEADERS)
+
+    async def readyz(request: Request) -> Response:
+        parts = readiness()
+        failing = {name: fault for name, fault in parts.items() if fault and not name.endswith("?")}
+        lines = [f"{name.rstrip('?')}: {fault or 'ok'}" for name, fault in parts.items()]
+        if "verbose" in request.query_params:
+            text = "\n".join(lines)
+        else:
+            text = "\n".join(f"{name}: {fault}" for name, fault in failing.items()) or "OK"
+        return PlainTextResponse(text, status_code=503 if failing else 200, headers=_HEADERS)
+
+    async def exposition(_: Request) -> Response:
+        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8", headers=_HEADERS)
+
+    def document(make: Callable[[], tuple[str, bytes, Mapping[str, str]]]) -> Callable[[Request], Response]:
+        def serve(_: Request) -> Response:
+            media_type, body, headers = make()
+            return Response(body, media_type=media_type, headers={**_HEADERS, **headers})
+
+        return serve
+
+    routes = [
+        Route("/livez", livez, methods=["GET"]),
+        Route("/readyz", readyz, methods=["GET"]),
+        Route("/metrics", exposition, methods=["GET"]),
+        *(Route(path, document(make), methods=["GET"]) for path, make in documents.items()),
+    ]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the service."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+def bind(settings: HttpSettings) -> socket.socket:
+    """Return a bound socket; `*` means all addresses, IPv6 included where there is any. Raises OSError."""
+    if settings.bind != "*":
+        family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
+        return socket.create_server((settings.bind, settings.port), family=family)
+    if socket.has_dualstack_ipv6():
+        with contextlib.suppress(OSError):
+            return socket.create_server(("", settings.port), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", settings.port))
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, settings: HttpSettings) -> AsyncIterator[int]:
+    """Serve `app` while the context lasts; give the port. Raises OSError when the address is taken."""
+    listener = bind(settings)
+    port: int = listener.getsockname()[1]
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        date_header=False,
+        limit_concurrency=256,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=16 * 1024,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+    try:
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
+            await asyncio.sleep(0.005)
+        logger.debug("HTTP side is up", port=port)
+        yield port
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()

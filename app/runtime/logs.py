@@ -1,0 +1,130 @@
+"""Logs: one sink, which redacts everything it writes, as JSON for machines or as lines for people."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+
+from loguru import logger
+
+from app.domain.disclosures import Disclosure, VerificationCode
+from app.domain.errors import WIRES
+from app.domain.redaction import redact, redact_email
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import FrameType
+    from typing import TextIO
+
+    from loguru import Message, Record
+
+    from app.domain.disclosures import ImpersonationAttempt
+    from app.settings import LogSettings
+
+_LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
+_NAMES: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
+_COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
+_RESET: Final = "\033[0m"
+_QUIET: Final = ("nats", "faststream", "uvicorn.access", "asyncio")
+
+
+class AuditLog:
+    """Writes audit records of impersonation."""
+
+    def impersonation(self, attempt: ImpersonationAttempt) -> None:
+        """Record an attempt."""
+        logger.bind(disclosed=attempt).info("impersonation attempt")
+
+
+def _disclosed(record: Disclosure) -> dict[str, str]:
+    """Return the fields of a record that is written in clear."""
+    if isinstance(record, VerificationCode):
+        return {"message": f"verification code for {redact_email(record.address)}: {record.code}"}
+    return {
+        "audit": "impersonation",
+        "impersonator": record.subject,
+        "target_user": record.target_user,
+        "outcome": record.outcome,
+    }
+
+
+class Sink:
+    """Writes records; the only place from which anything gets into the log."""
+
+    def __init__(self, stream: TextIO, settings: LogSettings, secrets: Iterable[str] = ()) -> None:
+        """Take where to write, in which form, and the secrets of the configuration, which are masked everywhere."""
+        self._stream = stream
+        self._json = settings.format == "json"
+        self._source = settings.add_source
+        self._secrets = tuple(secrets)
+        self._colour = not self._json and stream.isatty()
+
+    def __call__(self, message: Message) -> None:
+        """Write one record."""
+        fields = self.fields(message.record)
+        line = json.dumps(fields, ensure_ascii=False, default=str) if self._json else self._for_people(fields)
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+    def fields(self, record: Record) -> dict[str, Any]:
+        """Return what of `record` is written, redacted."""
+        extra = dict(record["extra"])
+        disclosed = extra.pop("disclosed", None)
+        known: list[str] = [*self._secrets, *extra.pop("secrets", ())]
+        fields: dict[str, Any] = {
+            "time": record["time"].astimezone().isoformat(timespec="microseconds"),
+            "level": _NAMES.get(record["level"].name, "info"),
+            "message": redact(record["message"], known),
+        }
+        fields.update((key, self._redacted(value, known)) for key, value in extra.items())
+        if isinstance(disclosed, Disclosure):
+            fields.update(_disclosed(disclosed))
+        if self._source:
+            fields["source"] = f"{record['file'].path}:{record['line']}"
+        if (exception := record["exception"]) is not None and exception.value is not None:
+            trace = "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))
+            fields["exception"] = redact(trace, known)
+        return fields
+
+    def _redacted(self, value: object, known: list[str]) -> object:
+        if value is None or isinstance(value, bool | int | float) or value in WIRES:
+            return value
+        return redact(str(value), known)
+
+    def _for_people(self, fields: dict[str, Any]) -> str:
+        time, level, message = str(fields.pop("time"))[11:23], fields.pop("level"), fields.pop("message")
+        trace = fields.pop("exception", "")
+        details = " ".join(f"{key}={value}" for key, value in fields.items())
+        mark = f"{_COLOURS[level]}{level:<5}{_RESET}" if self._colour else f"{level:<5}"
+        return (
+            f"{time} {mark} {message}" + (f"  {details}" if details else "") + (f"\n{trace.rstrip()}" if trace else "")
+        )
+
+
+class _FromStandardLibrary(logging.Handler):
+    """Hands records of the standard library's logging (uvicorn, nats, asyncio) on to the sink."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on."""
+        frame: FrameType | None = sys._getframe(6)  # noqa: SLF001 - how loguru's documentation does it
+        depth = 6
+        while frame is not None and frame.f_code.co_filename == logging.__file__:
+            frame = frame.f_back
+            depth += 1
+        level = record.levelname if record.levelname in _NAMES else record.levelno
+        logger.bind(logger=record.name).opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+
+
+def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: TextIO | None = None) -> Sink:
+    """Make the sink, on standard output unless told otherwise, and lead everything that logs to it."""
+    sink = Sink(stream or sys.stdout, settings, secrets)
+    level = _LEVELS[settings.level]
+    logger.remove()
+    logger.add(sink, level=level, format="{message}", diagnose=False, backtrace=False, catch=True)
+    logging.basicConfig(handlers=[_FromStandardLibrary()], level=level, force=True)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return sink

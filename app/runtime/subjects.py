@@ -1,0 +1,63 @@
+"""What the runtime is told of a subject: everything about it, declared once beside its handler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import BaseModel
+
+    from app.domain.errors import ServiceError
+
+PREFIX: Final = "lfx.auth-service."
+QUEUE_GROUP: Final = "lfx.auth-service.queue"
+PROFILE_UPDATED: Final = "lfx.user_profile.updated"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One request and the reply to it, as they go over the wire: text, or what JSON makes of a value."""
+
+    send: str | dict[str, Any]
+    reply: str | dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A subject: `name` without the common prefix, its wire forms, its handler and how it fails.
+
+    `request` is None for a text body; `reply` is `str` for a bare text. `malformed` is the error for a body that is
+    not the JSON object described. `unavailable` are the errors with which a provider may lack the capability;
+    they come before everything else.
+    """
+
+    name: str
+    area: str
+    handler: Callable[..., Awaitable[str | BaseModel]]
+    request: type[BaseModel] | None
+    reply: type[str] | type[BaseModel]
+    malformed: str | None = None
+    errors: tuple[type[ServiceError], ...] = ()
+    unavailable: tuple[type[ServiceError], ...] = ()
+    example: Example
+    injected: dict[str, Any] = field(default_factory=dict)
+    """Parameter of the handler → the marker of what is injected there."""
+
+    @property
+    def address(self) -> str:
+        """The whole NATS subject."""
+        return PREFIX + self.name
+
+    @property
+    def summary(self) -> str:
+        """What the subject does: the first line of the handler's documentation."""
+        return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """All that the handler's documentation says after its first line."""
+        lines = (self.handler.__doc__ or "").strip().split("\n")[1:]
+        return "\n".join(line.strip() for line in lines).strip()

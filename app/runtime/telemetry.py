@@ -1,0 +1,155 @@
+"""Metrics, and the log record of every request."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from app.domain.errors import Fault, ServiceError
+
+if TYPE_CHECKING:
+    from app.runtime.turns import Turns
+
+_SUCCESS: Final = "success"
+_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LEVELS: Final = {
+    Fault.CALLER: "INFO",
+    Fault.CONFLICT: "INFO",
+    Fault.LIMIT: "INFO",
+    Fault.UPSTREAM: "WARNING",
+    Fault.OWN: "ERROR",
+}
+_MAX_DEPTH: Final = 8
+
+
+class Telemetry:
+    """The instruments of one running service, in a registry of their own."""
+
+    def __init__(self, *, version: str, provider: str) -> None:
+        """Make the instruments; `version` and `provider` describe the service."""
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        self._requests = Counter(
+            "auth_service_requests", "Requests answered.", ("subject", "outcome"), registry=self.registry
+        )
+        self._durations = Histogram(
+            "auth_service_request_duration_seconds",
+            "Seconds from receiving a request to sending its reply.",
+            ("subject",),
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._lost = Counter("auth_service_replies_lost", "Replies that could not be sent.", registry=self.registry)
+        self._event_failures = Counter(
+            "auth_service_event_failures", "Events that could not be published.", registry=self.registry
+        )
+        Gauge("auth_service_info", "Always 1.", ("version", "provider"), registry=self.registry).labels(
+            version, provider
+        ).set(1)
+
+    def watch(self, turns: Turns) -> None:
+        """Show how many requests are at work and how many wait."""
+        at_work = Gauge("auth_service_requests_in_flight", "Requests at work.", registry=self.registry)
+        at_work.set_function(lambda: turns.at_work)
+        pending = Gauge("auth_service_requests_pending", "Requests that wait for their turn.", registry=self.registry)
+        pending.set_function(lambda: turns.pending)
+
+    def of_subject(self, subject: str) -> SubjectTelemetry:
+        """Return the instruments of one subject."""
+        outcomes = {outcome: self._requests.labels(subject, outcome) for outcome in (_SUCCESS, *Fault)}
+        return SubjectTelemetry(subject, outcomes, self._durations.labels(subject), self._lost)
+
+    def event_failed(self, error: BaseException) -> None:
+        """Count and log an event that could not be published."""
+        self._event_failures.inc()
+        logger.opt(exception=error).error("event was not published")
+
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class SubjectTelemetry:
+    """Counts, times and logs the requests of one subject."""
+
+    def __init__(self, subject: str, outcomes: dict[str, Counter], durations: Histogram, lost: Counter) -> None:
+        """Take the subject's name and its instruments."""
+        self._subject = subject
+        self._outcomes = outcomes
+        self._succeeded = outcomes[_SUCCESS]
+        self._durations = durations
+        self._lost = lost
+        self._debug = logger.bind(subject=subject, outcome=_SUCCESS)
+        # Asked for at every success: whether anybody reads debug records is settled before the service starts.
+        self._debugging = _is_read("DEBUG")
+
+    def answered(self, error: ServiceError | None, seconds: float) -> None:
+        """Take note of a reply, `seconds` after the request was received."""
+        self._durations.observe(seconds)
+        if error is None:
+            self._succeeded.inc()
+            if self._debugging:
+                self._debug.bind(duration_ms=_milliseconds(seconds)).debug("request answered")
+            return
+        self._outcomes[error.fault].inc()
+        level = _LEVELS[error.fault]
+        record = logger.bind(
+            subject=self._subject, outcome=error.fault.value, error=error.wire, duration_ms=_milliseconds(seconds)
+        )
+        if error.fault is Fault.UPSTREAM and error.__cause__ is not None:
+            record = record.bind(cause=f"{type(error.__cause__).__name__}: {error.__cause__}")
+        record.log(level, "request refused" if level == "INFO" else "request failed")
+
+    def unexpected(self, error: BaseException, body: bytes) -> None:
+        """Log an exception that nobody expected, with its traceback and without what the caller sent."""
+        logger.bind(subject=self._subject, secrets=_strings(body)).opt(exception=error).error("unexpected exception")
+
+    def reply_lost(self, error: BaseException) -> None:
+        """Take note of a reply that could not be sent."""
+        self._lost.inc()
+        logger.bind(subject=self._subject).opt(exception=error).error("reply could not be sent")
+
+    def ended_late(self, error: BaseException | None) -> None:
+        """Log how the steps after a write ended, for a request that had been answered as timed out."""
+        outcome = "done" if error is None else f"{type(error).__name__}: {error}"
+        logger.bind(subject=self._subject, outcome=outcome).warning("write ended after the request had timed out")
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
+
+
+def _is_read(level: str) -> bool:
+    return logger._core.min_level <= logger.level(level).no  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _strings(body: bytes) -> list[str]:
+    """Return every string in a request's body, for masking them where they turn up."""
+    text = body.decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    found = [text.strip()]
+
+    def collect(item: object, depth: int) -> None:
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, dict) and depth < _MAX_DEPTH:
+            for inner in item.values():
+                collect(inner, depth + 1)
+        elif isinstance(item, list) and depth < _MAX_DEPTH:
+            for inner in item:
+                collect(inner, depth + 1)
+
+    collect(value, 0)
+    return found

@@ -1,0 +1,231 @@
+"""Whose turn it is: bounded work, an ordered and bounded waiting room, and a deadline for everyone.
+
+A request begins as a coroutine that the subscriber advances by hand. One that needs to wait for nothing runs to its
+end there and then, and never comes here. The first that would wait (`take_turn`, which stands before every call of
+a provider) pauses instead; the subscriber hands it to `Turns`, which gives it a task of its own once there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import types
+from collections import deque
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+from app.domain.deadline import Deadline, current_deadline
+from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
+from app.domain.ports import Absent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+    from contextvars import Context
+
+T = TypeVar("T")
+MAX_PENDING_BYTES = 64 * 1024 * 1024
+
+
+@types.coroutine
+def _pause() -> Generator[None, None, None]:
+    yield
+
+
+async def take_turn() -> None:
+    """Wait until the request at work has its turn; returns at once when it has."""
+    deadline = current_deadline()
+    if not deadline.begun:
+        await _pause()
+        deadline.begun = True
+
+
+def in_turn(capability: T) -> T:
+    """Return `capability` with each of its coroutine methods waiting for the request's turn first."""
+    if capability is None or isinstance(capability, Absent):
+        return capability
+
+    def gated(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+        @functools.wraps(method)
+        async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes and gives
+            await take_turn()
+            return await method(*args, **kwargs)
+
+        return call
+
+    methods = {
+        name: gated(method)
+        for name, method in inspect.getmembers(capability, inspect.iscoroutinefunction)
+        if not name.startswith("_")
+    }
+    return cast("T", types.SimpleNamespace(**methods))
+
+
+class Job(Protocol):
+    """A request that waits or is at work."""
+
+    deadline: Deadline
+    size: int
+    coroutine: Coroutine[Any, Any, None]
+    context: Context
+    lane: Lane
+
+    def refuse(self, error: ServiceError) -> None:
+        """Answer with `error`, unless the request is answered already; what its coroutine says later is not sent."""
+        ...
+
+    def ended(self, error: BaseException | None) -> None:
+        """Take note that the coroutine has ended after the request was answered for it."""
+        ...
+
+
+class Lane:
+    """The requests of one subject: how many are at work, and who waits, in order."""
+
+    __slots__ = ("at_work", "limit", "waiting")
+
+    def __init__(self, limit: int) -> None:
+        """Take how many may be at work at once."""
+        self.limit = limit
+        self.at_work = 0
+        self.waiting: deque[_Entry] = deque()
+
+
+class _Entry:
+    """A job in the waiting room or at work, and what it holds."""
+
+    __slots__ = ("answered", "job", "number", "task", "timer")
+
+    def __init__(self, job: Job, number: int) -> None:
+        self.job = job
+        self.number = number
+        self.answered = False
+        self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Turns:
+    """Gives requests their turn: at most `max_at_work` at once, three quarters of them on one subject."""
+
+    def __init__(self, *, max_at_work: int, max_pending: int, grace: float) -> None:
+        """Take the bounds, and for how many seconds a write half done may go on past its request's deadline."""
+        self.lane_limit = max(1, max_at_work * 3 // 4)
+        self._max_at_work = max_at_work
+        self._max_pending = max_pending
+        self._grace = grace
+        self._at_work: set[_Entry] = set()
+        self._lanes: set[Lane] = set()
+        self._pending = 0
+        self._pending_bytes = 0
+        self._numbers = 0
+        self._idle: asyncio.Event | None = None
+
+    @property
+    def at_work(self) -> int:
+        """How many requests are at work."""
+        return len(self._at_work)
+
+    @property
+    def pending(self) -> int:
+        """How many requests wait."""
+        return self._pending
+
+    def lane(self) -> Lane:
+        """Return a new lane, for one subject."""
+        lane = Lane(self.lane_limit)
+        self._lanes.add(lane)
+        return lane
+
+    def submit(self, job: Job) -> None:
+        """Give the job its turn now or later; refuse it when too many wait, or when its time is up before that."""
+        loop = asyncio.get_running_loop()
+        self._numbers += 1
+        entry = _Entry(job, self._numbers)
+        lane = job.lane
+        room = len(self._at_work) < self._max_at_work and lane.at_work < lane.limit
+        if not room and (self._pending >= self._max_pending or self._pending_bytes + job.size > MAX_PENDING_BYTES):
+            job.coroutine.close()
+            job.refuse(Overloaded())
+            return
+        entry.timer = loop.call_at(job.deadline.at, self._expire, entry)
+        if room:
+            self._start(entry, loop)
+        else:
+            self._pending += 1
+            self._pending_bytes += job.size
+            lane.waiting.append(entry)
+
+    async def finished(self) -> None:
+        """Wait until nothing waits and nothing is at work."""
+        while self._at_work or self._pending:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
+
+    def abandon(self) -> int:
+        """Answer all that waits or is at work with RequestTimedOut and cut it off; return how many were left."""
+        left = [entry for lane in self._lanes for entry in lane.waiting if not entry.answered] + list(self._at_work)
+        for entry in left:
+            self._answer_late(entry)
+            if entry.task is not None:
+                entry.task.cancel()
+        return len(left)
+
+    def _start(self, entry: _Entry, loop: asyncio.AbstractEventLoop) -> None:
+        entry.job.lane.at_work += 1
+        self._at_work.add(entry)
+        entry.task = loop.create_task(entry.job.coroutine, context=entry.job.context)
+        entry.task.add_done_callback(functools.partial(self._done, entry))
+
+    def _done(self, entry: _Entry, task: asyncio.Task[None]) -> None:
+        if entry.timer is not None:
+            entry.timer.cancel()
+        self._at_work.discard(entry)
+        entry.job.lane.at_work -= 1
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if entry.answered or error is not None:
+            entry.job.ended(error)
+        self._start_waiting()
+        self._wake_if_idle()
+
+    def _start_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while len(self._at_work) < self._max_at_work:
+            heads = [lane.waiting[0] for lane in self._lanes if lane.waiting and lane.at_work < lane.limit]
+            if not heads:
+                return
+            entry = min(heads, key=lambda head: head.number)
+            entry.job.lane.waiting.popleft()
+            if not entry.answered:
+                self._leave(entry)
+                self._start(entry, loop)
+
+    def _leave(self, entry: _Entry) -> None:
+        self._pending -= 1
+        self._pending_bytes -= entry.job.size
+
+    def _expire(self, entry: _Entry) -> None:
+        already = entry.answered
+        self._answer_late(entry)
+        if entry.task is None:
+            waiting = entry.job.lane.waiting
+            while waiting and waiting[0].answered:
+                waiting.popleft()
+        elif entry.job.deadline.committed and not already:
+            entry.timer = asyncio.get_running_loop().call_later(self._grace, self._expire, entry)
+        else:
+            entry.task.cancel()
+
+    def _answer_late(self, entry: _Entry) -> None:
+        if entry.answered:
+            return
+        entry.answered = True
+        if entry.task is None:
+            self._leave(entry)
+            if entry.timer is not None:
+                entry.timer.cancel()
+            entry.job.coroutine.close()
+        entry.job.refuse(RequestTimedOut())
+        self._wake_if_idle()
+
+    def _wake_if_idle(self) -> None:
+        if self._idle is not None and not self._at_work and not self._pending:
+            self._idle.set()

@@ -1,0 +1,22 @@
+"""The identity providers, and the only place where one is chosen."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from app.domain.ports import Provider
+    from app.settings import Settings
+
+
+@asynccontextmanager
+async def create(settings: Settings) -> AsyncIterator[Provider]:
+    """Open the provider that `USER_REPOSITORY_TYPE` names, and close it at the end."""
+    match settings.provider.type:
+        case "mock":
+            from providers.mock import mock_provider  # noqa: PLC0415 - only the chosen provider is loaded
+
+            yield mock_provider(settings)

@@ -1,0 +1,141 @@
+"""The users file of the mock provider: `users:`, a list of entries. A bad file says where it is bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.domain import subject_ids
+from app.domain.metadata import known
+from app.domain.users import EMAIL, Identity, User
+from app.settings import ConfigurationError
+from providers.mock.store import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FIXTURE_USERS: Final = Path(__file__).with_name("users.yaml")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+
+
+class FileIdentity(_Model):
+    """An identity, with the fields of the user model."""
+
+    provider: str = Field(min_length=1)
+    identity_id: str = ""
+    connection: str = ""
+    email: str = ""
+    email_verified: bool = False
+    nickname: str = ""
+    name: str = ""
+    is_social: bool = False
+
+
+class FileEmail(_Model):
+    """A further address."""
+
+    email: str = Field(min_length=3)
+    verified: bool = False
+
+
+class FileUser(_Model):
+    """A user; all fields are optional but `username` or `user_id`."""
+
+    token: str = ""
+    user_id: str = ""
+    sub: str = ""
+    username: str = ""
+    primary_email: str = ""
+    password: str | None = None
+    user_metadata: dict[str, Any] = Field(default_factory=dict)
+    identities: list[FileIdentity] = Field(default_factory=list)
+    alternate_emails: list[FileEmail] = Field(default_factory=list)
+
+    def user(self) -> User:
+        """Return the user meant."""
+        return User(
+            user_id=self.user_id or self.sub or subject_ids.derive(self.username),
+            username=self.username,
+            primary_email=self.primary_email.strip().lower(),
+            user_metadata=known(self.user_metadata),
+            identities=(
+                *(_identity(identity) for identity in self.identities),
+                *(_alternate(alternate) for alternate in self.alternate_emails),
+            ),
+        )
+
+
+def _identity(given: FileIdentity) -> Identity:
+    fields = given.model_dump()
+    fields["connection"] = given.connection or given.provider
+    if fields["connection"] == EMAIL:
+        fields["email"] = given.email.strip().lower()
+        fields["identity_id"] = given.identity_id or fields["email"]
+    return Identity(**fields)
+
+
+def _alternate(given: FileEmail) -> Identity:
+    address = given.email.strip().lower()
+    return Identity(EMAIL, address, EMAIL, address, email_verified=given.verified)
+
+
+def load_users(path: Path | None) -> list[tuple[Entry, str]]:
+    """Return the users of the file with their tokens; of the fixture users when there is no path.
+
+    Raises:
+        ConfigurationError: names the file, the entry and the field.
+    """
+    path = path or FIXTURE_USERS
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: cannot be read: {type(error).__name__}") from error
+    except yaml.YAMLError as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: no YAML, line {(line or 0) + 1}") from None
+    if not isinstance(content, dict) or not isinstance(content.get("users"), list):
+        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: users: must be a list")
+    problems: list[str] = []
+    users = list(_parsed(content["users"], problems))
+    problems.extend(_clashes(users))
+    if problems:
+        raise ConfigurationError("\n".join(f"MOCK_USERS_FILE: {path}: {problem}" for problem in problems))
+    return [(Entry(entry.user(), entry.password), entry.token) for _, entry in users]
+
+
+def _parsed(entries: list[Any], problems: list[str]) -> Iterator[tuple[int, FileUser]]:
+    for number, entry in enumerate(entries, 1):
+        try:
+            user = FileUser.model_validate(entry)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False, include_context=False, include_input=False):
+                field = ".".join(str(part) for part in problem["loc"]) or "(the entry)"
+                problems.append(f"users, entry {number}: {field}: {problem['msg']}")
+            continue
+        if not (user.username or user.user_id or user.sub):
+            problems.append(f"users, entry {number}: username: one of username and user_id is required")
+        elif user.user_id and user.sub and user.user_id != user.sub:
+            problems.append(f"users, entry {number}: sub: differs from user_id")
+        else:
+            yield number, user
+
+
+def _clashes(users: list[tuple[int, FileUser]]) -> Iterator[str]:
+    seen: dict[tuple[str, str], int] = {}
+    for number, entry in users:
+        user = entry.user()
+        for field, value in (("user_id", user.user_id), ("username", entry.username), ("token", entry.token)):
+            if value and (field, value) in seen:
+                yield f"users, entry {number}: {field}: the same as in entry {seen[field, value]}"
+            seen.setdefault((field, value), number)
+        verified = {i.email for i in user.alternate_emails if i.email_verified}
+        for address in {user.primary_email, *verified} - {""}:
+            other = seen.setdefault(("address", address), number)
+            if other != number:
+                yield f"users, entry {number}: primary_email or alternate_emails: an address of entry {other}"

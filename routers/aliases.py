@@ -1,0 +1,58 @@
+"""Addresses in the platform's own domains."""
+
+from pydantic import Field
+
+from app.domain.errors import (
+    AliasInvalid,
+    AliasNotAvailable,
+    AliasReserved,
+    AliasServiceUnavailable,
+    AlreadyClaimed,
+    AuthTokenRequired,
+    DomainNotAllowed,
+)
+from app.runtime.replies import Reply
+from routers.inject import Aliases
+from routers.subject import TOKEN_ERRORS, Caller, CallerField, Example, Request, Router, Text
+
+router = Router("Aliases")
+
+
+class AddAlias(Request):
+    """Which address is wanted."""
+
+    user: CallerField = Field(Caller(), description="Whose account it is.")
+    alias: Text = Field("", description="The part before the at sign.", examples=["ada.lovelace"])
+    domain: Text = Field("", description="One of the domains in which aliases are given.", examples=["linux.com"])
+
+
+class AliasAdded(Reply):
+    """The alias is the account's."""
+
+    email: str = Field(description="The whole address, lower-case.")
+
+
+@router.subject(
+    "add_alias",
+    malformed="failed_to_unmarshal_request",
+    unavailable=(AliasServiceUnavailable,),
+    errors=(
+        AuthTokenRequired,
+        DomainNotAllowed,
+        *TOKEN_ERRORS,
+        AlreadyClaimed,
+        AliasInvalid,
+        AliasReserved,
+        AliasNotAvailable,
+    ),
+    example=Example(
+        send={"user": {"auth_token": "eyJ…"}, "alias": "ada.lovelace", "domain": "linux.com"},
+        reply={"success": True, "email": "ada.lovelace@linux.com"},
+    ),
+)
+async def add_alias(request: AddAlias, aliases: Aliases) -> AliasAdded:
+    """Give the caller's account an address in one of the platform's domains.
+
+    Needs the scope `update:current_user_identities`. One alias per account and domain; its owner cannot remove it.
+    """
+    return AliasAdded(email=await aliases.add(request.user.auth_token, request.alias, request.domain))

@@ -1,0 +1,47 @@
+"""Acting as another user."""
+
+from pydantic import BaseModel, Field
+
+from app.domain.errors import (
+    ImpersonationUnavailable,
+    InvalidToken,
+    SubjectTokenRequired,
+    TargetUserRequired,
+    TokenExpired,
+)
+from routers.inject import Impersonation
+from routers.subject import Data, Example, Request, Router, Text
+
+router = Router("Impersonation")
+
+
+class ExchangeToken(Request):
+    """Who wants to act as whom."""
+
+    subject_token: Text = Field("", description="The token of the user who wants to act as another.", examples=["eyJ…"])
+    target_user: Text = Field("", description="The other user: an e-mail or a username.", examples=["ada@example.org"])
+
+
+class AccessToken(BaseModel):
+    """A token of the other user."""
+
+    access_token: str = Field(description="The access token.")
+
+
+@router.subject(
+    "impersonation.token_exchange",
+    malformed="invalid request",
+    unavailable=(ImpersonationUnavailable,),
+    errors=(SubjectTokenRequired, TargetUserRequired, InvalidToken, TokenExpired),
+    example=Example(
+        send={"subject_token": "eyJ…", "target_user": "ada@example.org"},
+        reply={"success": True, "data": {"access_token": "eyJ…"}},
+    ),
+)
+async def token_exchange(request: ExchangeToken, impersonation: Impersonation) -> Data[AccessToken]:
+    """Exchange a user's token for one of another user.
+
+    Every attempt, granted or refused, leaves an audit record.
+    """
+    token = await impersonation.exchange(request.subject_token, request.target_user)
+    return Data(data=AccessToken(access_token=token))

@@ -1,0 +1,50 @@
+"""Who is meant by an e-mail address or a username."""
+
+from app.domain.errors import EmailRequired, UsernameRequired, UserNotFound
+from routers.inject import Lookups
+from routers.subject import Example, Router
+
+router = Router("Look-ups")
+
+
+@router.subject(
+    "email_to_username",
+    errors=(EmailRequired, UserNotFound),
+    example=Example(send="ada@example.org", reply="ada"),
+)
+async def email_to_username(email: str, lookups: Lookups) -> str:
+    """Find the username of whoever has an e-mail address.
+
+    The user whose primary e-mail it is; only when there is none, the user who has it as a verified alternate.
+    The reply to a hit is the bare username as text. A user without a username is `user not found` here.
+    """
+    return await lookups.username_of_email(email)
+
+
+@router.subject(
+    "email_to_sub",
+    errors=(EmailRequired, UserNotFound),
+    example=Example(send="ada@example.org", reply="auth0|ada"),
+)
+async def email_to_sub(email: str, lookups: Lookups) -> str:
+    """Find the subject identifier of whoever has an e-mail address.
+
+    The user whose primary e-mail it is; only when there is none, the user who has it as a verified alternate.
+    The reply to a hit is the bare subject identifier as text.
+    """
+    return await lookups.subject_of_email(email)
+
+
+@router.subject(
+    "username_to_sub",
+    errors=(UsernameRequired,),
+    example=Example(send="ada", reply="auth0|ada"),
+)
+async def username_to_sub(username: str, lookups: Lookups) -> str:
+    """Turn a username into the subject identifier.
+
+    The username is taken exactly as it is, case included; white space around it is ignored. The reply is the bare
+    subject identifier as text, the same that `email_to_sub` gives for the user. Whether there is such a user is
+    not checked where the identifier can be derived.
+    """
+    return await lookups.subject_of_username(username)

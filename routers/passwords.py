@@ -1,0 +1,64 @@
+"""Passwords."""
+
+from pydantic import Field
+
+from app.domain.errors import (
+    CurrentPasswordRequired,
+    IncorrectPassword,
+    NewPasswordRequired,
+    NoEmailAddress,
+    TokenRequired,
+)
+from routers.inject import PasswordResets, Passwords
+from routers.subject import TOKEN_ERRORS, Done, Example, Request, Router, Text
+
+router = Router("Passwords")
+
+
+class ChangePassword(Request):
+    """The password as it is and as it shall be, both used exactly as sent."""
+
+    token: Text = Field("", description="The user's token.", examples=["eyJ…"])
+    current_password: Text = Field("", description="The present password.")
+    new_password: Text = Field("", description="The new password.")
+
+
+@router.subject(
+    "password.update",
+    malformed="failed to unmarshal change password request",
+    errors=(TokenRequired, CurrentPasswordRequired, NewPasswordRequired, *TOKEN_ERRORS, IncorrectPassword),
+    example=Example(
+        send={"token": "eyJ…", "current_password": "correct horse", "new_password": "battery staple"},
+        reply={"success": True, "message": "password updated successfully"},
+    ),
+)
+async def update(request: ChangePassword, passwords: Passwords) -> Done:
+    """Change the caller's password.
+
+    Needs the scope `update:current_user_metadata`. The current password is checked first.
+    """
+    await passwords.update(request.token, request.current_password, request.new_password)
+    return Done("password updated successfully")
+
+
+class SendResetLink(Request):
+    """Who wants a new password."""
+
+    token: Text = Field("", description="The user's token.", examples=["eyJ…"])
+
+
+@router.subject(
+    "password.reset_link",
+    malformed="failed to unmarshal reset password link request",
+    errors=(TokenRequired, *TOKEN_ERRORS, NoEmailAddress),
+    example=Example(
+        send={"token": "eyJ…"}, reply={"success": True, "message": "password reset link sent successfully"}
+    ),
+)
+async def reset_link(request: SendResetLink, resets: PasswordResets) -> Done:
+    """Mail the caller a link by which the password can be replaced.
+
+    Needs the scope `update:current_user_metadata`. The link goes to the account's primary e-mail.
+    """
+    await resets.send_link(request.token)
+    return Done("password reset link sent successfully")
