@@ -31,7 +31,7 @@ async def read(reference: str, metadata: Metadata) -> Data[UserMetadata]:
 
     The body is a token, a subject identifier or a username. `data` is `{}` when there is nothing.
     """
-    return Data(data=UserMetadata.model_construct(**await metadata.read(reference)))
+    return Data(data=UserMetadata.of(await metadata.read(reference)))
 
 
 @router.subject(
@@ -50,4 +50,4 @@ async def update(request: UpdateMetadata, metadata: Metadata) -> Data[UserMetada
     `lfx.user_profile.updated` is published. When no known field is left, nothing is written and nothing published.
     """
     change = None if request.user_metadata is None else request.user_metadata.model_dump(exclude_none=True)
-    return Data(data=UserMetadata.model_construct(**await metadata.update(request.token, change)))
+    return Data(data=UserMetadata.of(await metadata.update(request.token, change)))

@@ -26,8 +26,27 @@ if TYPE_CHECKING:
     from app.domain.users import User
 
 RESERVED: Final = frozenset(
-    "postmaster abuse hostmaster admin administrator noreply no-reply root mailer-daemon linux linuxfoundation lf"
-    " security support info webmaster ops devops itx-system".split()
+    (
+        "postmaster",
+        "abuse",
+        "hostmaster",
+        "admin",
+        "administrator",
+        "noreply",
+        "no-reply",
+        "root",
+        "mailer-daemon",
+        "linux",
+        "linuxfoundation",
+        "lf",
+        "security",
+        "support",
+        "info",
+        "webmaster",
+        "ops",
+        "devops",
+        "itx-system",
+    )
 )
 _FORBIDDEN: Final = frozenset('/*$^:()<>[]; @\\,"')
 

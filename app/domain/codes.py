@@ -27,7 +27,7 @@ MAX_WRONG_GUESSES: Final = 100
 LOCK_TIME: Final = 24 * 60 * 60
 
 
-class StaleRevision(Exception):  # noqa: N818 - names what happened, not an error of the caller's
+class StaleRevision(Exception):
     """The record was changed by somebody else since it was read."""
 
 

@@ -64,7 +64,7 @@ class Emails:
 
 
 def _to_keep(user: User) -> Address | None:
-    """The present primary address, unless an e-mail identity has it already or it is no address at all."""
+    """Return the present primary address, unless an e-mail identity has it already or it is no address at all."""
     try:
         primary = parse_address(user.primary_email, UserNotFound)
     except UserNotFound:

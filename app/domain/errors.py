@@ -67,13 +67,13 @@ class UpstreamError(ServiceError):
 
 
 class OwnError(ServiceError):
-    """This service failed."""
+    """The service itself failed."""
 
     fault = Fault.OWN
 
 
 def fail(error: type[ServiceError]) -> NoReturn:
-    """Raise `error`; for use in expressions: `found or fail(NotLinked)`."""
+    """Raise the error; for use in expressions: `found or fail(NotLinked)`."""
     raise error
 
 

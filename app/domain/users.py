@@ -41,6 +41,12 @@ class UserMetadata(BaseModel):
     skills: str | None = Field(None, description="Comma-separated skills; at most 50, each kept once.")
 
 
+    @classmethod
+    def of(cls, stored: Mapping[str, str]) -> UserMetadata:
+        """Return the model of metadata that has passed `metadata.known`, without checking it again."""
+        return cls.model_construct(None, **stored)
+
+
 METADATA_FIELDS: Final = frozenset(UserMetadata.model_fields)
 
 

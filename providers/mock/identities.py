@@ -63,9 +63,12 @@ class MockIdentities:
         """Remove an identity; an alias and the account's own identity stay."""
         entry = self._store.by_subject(caller.subject)
         identity = entry.user.identity(provider, identity_id)
-        if identity is not None and identity.is_email:
-            if identity_id in entry.aliases or self._policy.covers(identity.email):
-                raise SystemManagedIdentity
+        if (
+            identity is not None
+            and identity.is_email
+            and (identity_id in entry.aliases or self._policy.covers(identity.email))
+        ):
+            raise SystemManagedIdentity
         if identity is None or f"{provider}|{identity_id}" == entry.user.user_id:
             raise IdentityNotFound
         self._store.change(
