@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 from faststream._internal.broker.registrator import Registrator
@@ -14,6 +13,7 @@ from faststream.nats.subscriber.specification import NatsSubscriberSpecification
 from loguru import logger
 from nats.js.api import ConsumerConfig
 
+from app.runtime.nats_security import security_options
 from app.runtime.subjects import QUEUE_GROUP
 from app.runtime.subscriber import SubjectSubscriber
 from app.runtime.turns import Turns
@@ -98,7 +98,7 @@ class AuthBroker(NatsBroker):
             reconnected_cb=self._on_reconnected,
             closed_cb=self._on_closed,
         )
-        self._connection_kwargs.update(_security(nats))
+        self._connection_kwargs.update(security_options(nats))
         router = SubjectRouter()
         for subject in subjects:
             router.serve(subject, self.turns, telemetry, work.request_timeout)
@@ -182,24 +182,3 @@ class AuthBroker(NatsBroker):
 
     async def _on_closed(self) -> None:
         self.closed.set()
-
-
-def _security(nats: NatsSettings) -> dict[str, Any]:
-    """Return the arguments of `nats.connect` for authentication and TLS."""
-    options: dict[str, Any] = {}
-    if nats.credentials:
-        options["user_credentials"] = str(nats.credentials)
-    if nats.nkey_seed:
-        options["nkeys_seed_str"] = nats.nkey_seed.get_secret_value()
-    if nats.user:
-        options["user"] = nats.user
-    if nats.password:
-        options["password"] = nats.password.get_secret_value()
-    if nats.token:
-        options["token"] = nats.token.get_secret_value()
-    if nats.tls_ca or nats.tls_cert:
-        context = ssl.create_default_context(cafile=str(nats.tls_ca) if nats.tls_ca else None)
-        if nats.tls_cert:
-            context.load_cert_chain(str(nats.tls_cert), str(nats.tls_key) if nats.tls_key else None)
-        options["tls"] = context
-    return options

@@ -1,0 +1,47 @@
+"""How a connection to NATS is authenticated and encrypted: for the broker, and for whoever else connects."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from app.settings import ConfigurationError
+
+if TYPE_CHECKING:
+    from app.settings import NatsSettings
+
+
+def security_options(nats: NatsSettings) -> dict[str, Any]:
+    """Return the arguments of `nats.connect` for authentication and TLS.
+
+    Raises:
+        ConfigurationError: a certificate or key cannot be loaded.
+    """
+    options: dict[str, Any] = {}
+    if nats.credentials:
+        options["user_credentials"] = str(nats.credentials)
+    if nats.nkey_seed:
+        options["nkeys_seed_str"] = nats.nkey_seed.get_secret_value()
+    if nats.user:
+        options["user"] = nats.user
+    if nats.password:
+        options["password"] = nats.password.get_secret_value()
+    if nats.token:
+        options["token"] = nats.token.get_secret_value()
+    if nats.tls_ca or nats.tls_cert:
+        options["tls"] = _tls(nats)
+    return options
+
+
+def _tls(nats: NatsSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(nats.tls_ca) if nats.tls_ca else None)
+    except OSError:  # an SSLError is one
+        raise ConfigurationError("bad configuration:\n  NATS_TLS_CA: holds no certificate that can be read") from None
+    if nats.tls_cert:
+        try:
+            context.load_cert_chain(str(nats.tls_cert), str(nats.tls_key) if nats.tls_key else None)
+        except OSError:
+            problem = "NATS_TLS_CERT, NATS_TLS_KEY: no certificate and key that can be read and belong together"
+            raise ConfigurationError(f"bad configuration:\n  {problem}") from None
+    return context
