@@ -1,0 +1,104 @@
+"""`python -m tests.benchmarks`: measures the service over a real nats-server and prints what was seen.
+
+The exit status is 1 when a request went without its one proper reply. Figures decide nothing: they depend on the
+machine, and on what else it does; `docs/benchmarks.md` says how to read them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from app.runtime.nats_server import nats_server
+from tests.benchmarks import measure
+from tests.benchmarks.processes import echo, generator, service
+
+PARTS = ("start", "lookups", "emails", "metadata", "refused", "head-of-line", "memory")
+
+
+def main() -> int:
+    """Measure what was asked for."""
+    arguments = _arguments()
+    parts = set(arguments.only or PARTS)
+    works = [work for work in measure.WORKS if work.part in parts]
+    faults = 0
+    with nats_server() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
+        directory = Path(name)
+        if "start" in parts:
+            _start(measure.starts(server.url, directory, arguments.rounds))
+        if works:
+            faults += _throughput(server.url, directory, works, arguments)
+        if "head-of-line" in parts:
+            faults += _head_of_line(server.url, directory, arguments)
+        if "memory" in parts:
+            faults += _memory(server.url, directory, arguments.burst)
+    _say(f"\nrequests without their one proper reply: {faults}")
+    return 1 if faults else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", action="append", choices=PARTS, help="measure this part; may be repeated")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each figure (default: 5)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="seconds of each measurement (default: 1)")
+    parser.add_argument("--burst", type=int, default=20_000, help="requests published at once (default: 20000)")
+    return parser.parse_args()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _start(seconds: list[float]) -> None:
+    _say("\nStart to ready, seconds (wanted: at most 1.5)")
+    _say(f"  median {median(seconds):.2f}, fastest {min(seconds):.2f}, slowest {max(seconds):.2f}")
+
+
+def _throughput(url: str, directory: Path, works: list[measure.Work], arguments: argparse.Namespace) -> int:
+    _say(f"\nThroughput, medians of {arguments.rounds} rounds; each ratio is to the echo of the same round")
+    _say("(wanted: username_to_sub at 64 in flight at least 0.40 of the echo, CPU at most 5 times the echo's)")
+    _say("  in flight  request                   requests/s  of echo   p50 ms   p99 ms   CPU µs  × echo's")
+    faults = 0
+    with echo(url, directory) as yardstick, service(url, directory) as product, generator(url) as load:
+        for rows in measure.throughput(load, (yardstick, product), works, arguments.rounds, arguments.seconds):
+            for row in rows:
+                _say(
+                    f"  {row.in_flight:>9}  {row.name:<24}  {row.per_second:>10,.0f}  {row.ratio:>7.2f}  {row.p50:>7.2f}"
+                    f"  {row.p99:>7.2f}  {row.cpu:>7.1f}  {row.cpu_ratio:>8.1f}"
+                )
+                faults += row.faults
+    return faults
+
+
+def _head_of_line(url: str, directory: Path, arguments: argparse.Namespace) -> int:
+    _say(
+        "\nHead of line: p99 in ms at 64 in flight, beside 256 requests of 2 s to user_metadata.read (wanted: below 50)"
+    )
+    faults = 0
+    for result in measure.head_of_line(url, directory, arguments.rounds, arguments.seconds):
+        _say(
+            f"  {result.name:<24}  alone {result.alone:>6.1f}   beside them {result.beside:>6.1f}"
+            f"   ({result.slow_requests} slow requests answered)"
+        )
+        faults += result.faults
+    return faults
+
+
+def _memory(url: str, directory: Path, burst: int) -> int:
+    _say("\nMemory in MiB (wanted: idle below 90; flat, however often many requests come at once)")
+    faults = 0
+    for result in measure.memory_use(url, directory, burst):
+        line = f"  {result.now:>6.1f}  (peak {result.peak:>6.1f})  after {result.after}"
+        if result.tally is not None:
+            line += f": {result.tally.replies:,} replies in {result.tally.seconds:.1f} s"
+            faults += measure.faults(result.tally)
+        _say(line)
+    return faults
+
+
+if __name__ == "__main__":
+    sys.exit(main())
