@@ -13,7 +13,7 @@ from app.domain.errors import (
 )
 from app.runtime.replies import Reply
 from routers.inject import Aliases
-from routers.subject import TOKEN_ERRORS, Caller, CallerField, Example, Request, Router, Text
+from routers.subject import TOKEN_ERRORS, Caller, CallerField, Example, Request, Router, Text, missing
 
 router = Router("Aliases")
 
@@ -22,8 +22,18 @@ class AddAlias(Request):
     """Which address is wanted."""
 
     user: CallerField = Field(Caller(), description="Whose account it is.")
-    alias: Text = Field("", description="The part before the at sign.", examples=["ada.lovelace"])
-    domain: Text = Field("", description="One of the domains in which aliases are given.", examples=["linux.com"])
+    alias: Text = Field(
+        "",
+        description="The part before the at sign: at most 64 characters, an RFC 5322 dot-atom.",
+        examples=["ada.lovelace"],
+        json_schema_extra=missing(AliasInvalid),
+    )
+    domain: Text = Field(
+        "",
+        description="One of the domains in which aliases are given.",
+        examples=["linux.com"],
+        json_schema_extra=missing(DomainNotAllowed),
+    )
 
 
 class AliasAdded(Reply):

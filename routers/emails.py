@@ -1,5 +1,7 @@
 """A user's e-mail addresses."""
 
+from typing import Annotated
+
 from pydantic import BaseModel, Field
 
 from app.domain.errors import (
@@ -31,6 +33,7 @@ from routers.subject import (
     Request,
     Router,
     Text,
+    missing,
 )
 
 router = Router("E-mails")
@@ -39,7 +42,7 @@ router = Router("E-mails")
 class AlternateEmail(BaseModel):
     """A further address of the account."""
 
-    email: str = Field(description="The address.")
+    email: str = Field(description="The address.", examples=["ada@lovelace.example"])
     verified: bool = Field(description="Whether somebody proved that it is theirs.")
 
 
@@ -82,7 +85,12 @@ class SetPrimaryEmail(Request):
     """Which verified, linked address becomes the primary one."""
 
     user: CallerField = Field(Caller(), description="Whose account it is.")
-    email: Text = Field("", description="The address, one of the account's e-mail identities.")
+    email: Text = Field(
+        "",
+        description="The address: a verified e-mail identity of the account.",
+        examples=["ada@lovelace.example"],
+        json_schema_extra=missing(EmailRequired),
+    )
 
 
 @router.subject(
@@ -104,12 +112,22 @@ async def set_primary(request: SetPrimaryEmail, emails: Emails) -> Done:
     return Done("primary email updated successfully")
 
 
+NewEmail = Annotated[
+    str,
+    Field(
+        description="The address to verify.",
+        examples=["ada@new.example"],
+        json_schema_extra=missing(AlternateEmailRequired),
+    ),
+]
+
+
 @router.subject(
     "email_linking.send_verification",
-    errors=(AlternateEmailRequired, InvalidEmail, EmailAlreadyLinked, TooManyCodes, TooManyAttempts),
+    errors=(AlternateEmailRequired, InvalidEmail, EmailAlreadyLinked, TooManyAttempts, TooManyCodes),
     example=Example(send="ada@new.example", reply={"success": True, "message": "alternate email verification sent"}),
 )
-async def send_verification(email: str, linking: EmailLinking) -> Done:
+async def send_verification(email: NewEmail, linking: EmailLinking) -> Done:
     """Send a one-time code to an address that is nobody's yet.
 
     The body is the address. An address is taken when it is somebody's primary or verified alternate e-mail.
@@ -121,8 +139,18 @@ async def send_verification(email: str, linking: EmailLinking) -> Done:
 class VerifyEmail(Request):
     """The code that came by mail."""
 
-    email: Text = Field("", description="The address to which the code was sent.")
-    otp: Text = Field("", description="The code, six digits.", examples=["123456"])
+    email: Text = Field(
+        "",
+        description="The address to which the code was sent.",
+        examples=["ada@new.example"],
+        json_schema_extra=missing(InvalidEmail),
+    )
+    otp: Text = Field(
+        "",
+        description="The code, six digits.",
+        examples=["123456"],
+        json_schema_extra=missing(EmailAndCodeRequired),
+    )
 
 
 class VerifiedEmail(BaseModel):
@@ -143,10 +171,10 @@ class VerifiedEmail(BaseModel):
         InvalidEmail,
         EmailAndCodeRequired,
         EmailAlreadyLinked,
-        CodeNotFound,
-        WrongCode,
-        TooManyGuesses,
         TooManyAttempts,
+        CodeNotFound,
+        TooManyGuesses,
+        WrongCode,
     ),
     example=Example(
         send={"email": "ada@new.example", "otp": "123456"},

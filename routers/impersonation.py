@@ -10,7 +10,7 @@ from app.domain.errors import (
     TokenExpired,
 )
 from routers.inject import Impersonation
-from routers.subject import Data, Example, Request, Router, Text
+from routers.subject import Data, Example, Request, Router, Text, missing
 
 router = Router("Impersonation")
 
@@ -18,8 +18,18 @@ router = Router("Impersonation")
 class ExchangeToken(Request):
     """Who wants to act as whom."""
 
-    subject_token: Text = Field("", description="The token of the user who wants to act as another.", examples=["eyJ…"])
-    target_user: Text = Field("", description="The other user: an e-mail or a username.", examples=["ada@example.org"])
+    subject_token: Text = Field(
+        "",
+        description="The token of the user who wants to act as another.",
+        examples=["eyJ…"],
+        json_schema_extra=missing(SubjectTokenRequired),
+    )
+    target_user: Text = Field(
+        "",
+        description="The other user: an e-mail or a username.",
+        examples=["ada@example.org"],
+        json_schema_extra=missing(TargetUserRequired),
+    )
 
 
 class AccessToken(BaseModel):

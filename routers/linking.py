@@ -30,6 +30,7 @@ from routers.subject import (
     Request,
     Router,
     Text,
+    missing,
     null_is_missing,
 )
 
@@ -109,7 +110,12 @@ async def list_identities(request: ReadRequest, linking: Linking) -> Data[list[L
 class IdentityProof(Request):
     """What proves the identity."""
 
-    identity_token: Text = Field("", description="The identity's ID token, a JWT.", examples=["eyJ…"])
+    identity_token: Text = Field(
+        "",
+        description="The identity's ID token, a JWT: of a social provider, or from `email_linking.verify`.",
+        examples=["eyJ…"],
+        json_schema_extra=missing(IdentityTokenRequired),
+    )
 
 
 class LinkIdentity(Request):
@@ -151,8 +157,18 @@ async def link(request: LinkIdentity, linking: Linking) -> Done:
 class IdentityReference(Request):
     """Which identity."""
 
-    provider: Text = Field("", description="Who vouches for it, as `user_identity.list` gives it.")
-    identity_id: Text = Field("", description="Its id there: the `user_id` that `user_identity.list` gives.")
+    provider: Text = Field(
+        "",
+        description="Who vouches for it, as `user_identity.list` gives it.",
+        examples=["google-oauth2"],
+        json_schema_extra=missing(ProviderRequired),
+    )
+    identity_id: Text = Field(
+        "",
+        description="Its id there: the `user_id` that `user_identity.list` gives.",
+        examples=["1029"],
+        json_schema_extra=missing(IdentityIdRequired),
+    )
 
 
 class UnlinkIdentity(Request):

@@ -1,10 +1,33 @@
 """Who is meant by an e-mail address or a username."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from app.domain.errors import EmailRequired, UsernameRequired, UserNotFound
 from routers.inject import Lookups
-from routers.subject import Example, Router
+from routers.subject import Example, Router, missing
 
 router = Router("Look-ups")
+
+Email = Annotated[
+    str,
+    Field(
+        description="An e-mail address. White space around it and upper case do not matter.",
+        examples=["ada@example.org"],
+        json_schema_extra=missing(EmailRequired),
+    ),
+]
+Username = Annotated[
+    str,
+    Field(
+        description="A username. Case matters; white space around it does not.",
+        examples=["ada"],
+        json_schema_extra=missing(UsernameRequired),
+    ),
+]
+UsernameFound = Annotated[str, Field(description="The username, bare.", examples=["ada"])]
+SubjectFound = Annotated[str, Field(description="The subject identifier, bare.", examples=["auth0|ada"])]
 
 
 @router.subject(
@@ -12,7 +35,7 @@ router = Router("Look-ups")
     errors=(EmailRequired, UserNotFound),
     example=Example(send="ada@example.org", reply="ada"),
 )
-async def email_to_username(email: str, lookups: Lookups) -> str:
+async def email_to_username(email: Email, lookups: Lookups) -> UsernameFound:
     """Find the username of whoever has an e-mail address.
 
     The user whose primary e-mail it is; only when there is none, the user who has it as a verified alternate.
@@ -26,7 +49,7 @@ async def email_to_username(email: str, lookups: Lookups) -> str:
     errors=(EmailRequired, UserNotFound),
     example=Example(send="ada@example.org", reply="auth0|ada"),
 )
-async def email_to_sub(email: str, lookups: Lookups) -> str:
+async def email_to_sub(email: Email, lookups: Lookups) -> SubjectFound:
     """Find the subject identifier of whoever has an e-mail address.
 
     The user whose primary e-mail it is; only when there is none, the user who has it as a verified alternate.
@@ -40,7 +63,7 @@ async def email_to_sub(email: str, lookups: Lookups) -> str:
     errors=(UsernameRequired,),
     example=Example(send="ada", reply="auth0|ada"),
 )
-async def username_to_sub(username: str, lookups: Lookups) -> str:
+async def username_to_sub(username: Username, lookups: Lookups) -> SubjectFound:
     """Turn a username into the subject identifier.
 
     The username is taken exactly as it is, case included; white space around it is ignored. The reply is the bare

@@ -1,21 +1,39 @@
 """What users tell about themselves."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from app.domain.errors import InputRequired, MetadataRequired, TokenRequired
 from app.domain.users import UserMetadata
 from routers.inject import Metadata
-from routers.subject import READ_ERRORS, TOKEN_ERRORS, Data, Example, Request, Router, Text
+from routers.subject import READ_ERRORS, TOKEN_ERRORS, Data, Example, Request, Router, Text, missing
 
 router = Router("User metadata")
+
+Reference = Annotated[
+    str,
+    Field(
+        description="A token, a subject identifier or a username.",
+        examples=["auth0|ada", "ada", "eyJ…"],
+        json_schema_extra=missing(InputRequired),
+    ),
+]
 
 
 class UpdateMetadata(Request):
     """What is to change on whose profile. Other fields are accepted and ignored."""
 
-    token: Text = Field("", description="The user's token: whose profile it is comes from it alone.", examples=["eyJ…"])
+    token: Text = Field(
+        "",
+        description="The user's token: whose profile it is comes from it alone.",
+        examples=["eyJ…"],
+        json_schema_extra=missing(TokenRequired),
+    )
     user_metadata: UserMetadata | None = Field(
-        None, description="The fields to change. One that is absent or null stays as it is; empty is a value."
+        None,
+        description="The fields to change. One that is absent or null stays as it is; the empty string is a value.",
+        json_schema_extra=missing(MetadataRequired),
     )
 
 
@@ -26,7 +44,7 @@ class UpdateMetadata(Request):
         send="auth0|ada", reply={"success": True, "data": {"name": "Ada Lovelace", "city": "London", "country": "GB"}}
     ),
 )
-async def read(reference: str, metadata: Metadata) -> Data[UserMetadata]:
+async def read(reference: Reference, metadata: Metadata) -> Data[UserMetadata]:
     """Read a user's metadata.
 
     The body is a token, a subject identifier or a username. `data` is `{}` when there is nothing.

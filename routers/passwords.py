@@ -10,7 +10,7 @@ from app.domain.errors import (
     TokenRequired,
 )
 from routers.inject import PasswordResets, Passwords
-from routers.subject import TOKEN_ERRORS, Done, Example, Request, Router, Text
+from routers.subject import TOKEN_ERRORS, Done, Example, Request, Router, Text, missing
 
 router = Router("Passwords")
 
@@ -18,9 +18,19 @@ router = Router("Passwords")
 class ChangePassword(Request):
     """The password as it is and as it shall be, both used exactly as sent."""
 
-    token: Text = Field("", description="The user's token.", examples=["eyJ…"])
-    current_password: Text = Field("", description="The present password.")
-    new_password: Text = Field("", description="The new password.")
+    token: Text = Field(
+        "", description="The user's token.", examples=["eyJ…"], json_schema_extra=missing(TokenRequired)
+    )
+    current_password: Text = Field(
+        "",
+        description="The password as it is. Blank counts as missing.",
+        json_schema_extra=missing(CurrentPasswordRequired),
+    )
+    new_password: Text = Field(
+        "",
+        description="The password as it shall be. Blank counts as missing.",
+        json_schema_extra=missing(NewPasswordRequired),
+    )
 
 
 @router.subject(
@@ -44,7 +54,9 @@ async def update(request: ChangePassword, passwords: Passwords) -> Done:
 class SendResetLink(Request):
     """Who wants a new password."""
 
-    token: Text = Field("", description="The user's token.", examples=["eyJ…"])
+    token: Text = Field(
+        "", description="The user's token.", examples=["eyJ…"], json_schema_extra=missing(TokenRequired)
+    )
 
 
 @router.subject(

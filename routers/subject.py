@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 from faststream._internal.context.context_type import Context as Injected
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from app.domain.errors import (
+    AuthTokenRequired,
     InternalError,
     InvalidToken,
     MissingScope,
@@ -35,6 +36,7 @@ __all__ = [
     "Request",
     "Router",
     "Text",
+    "missing",
 ]
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[str | BaseModel]])
@@ -62,6 +64,11 @@ Text = Annotated[str, BeforeValidator(_null_is_empty, json_schema_input_type=str
 """A string of a JSON request; null counts as empty."""
 
 
+def missing(error: type[ServiceError]) -> dict[str, JsonValue]:
+    """Return the remark in a field's schema that a request without it, or with an empty one, fails with `error`."""
+    return {"x-missing-error": error.wire}
+
+
 class Request(BaseModel):
     """A JSON request. Unknown fields are ignored; a field that is missing or null counts as empty."""
 
@@ -69,16 +76,24 @@ class Request(BaseModel):
 
 
 class Caller(Request):
-    """Who calls, or who is asked about."""
+    """Who calls: the owner of the account."""
 
-    auth_token: Text = Field("", description="A token, with or without a leading `Bearer `.", examples=["eyJ…"])
+    auth_token: Text = Field(
+        "",
+        description="The user's token, with or without a leading `Bearer `.",
+        examples=["eyJ…"],
+        json_schema_extra=missing(AuthTokenRequired),
+    )
 
 
 class Reference(Request):
     """Who is asked about."""
 
     auth_token: Text = Field(
-        "", description="A token, a subject identifier or a username.", examples=["auth0|ada", "ada", "eyJ…"]
+        "",
+        description="A token, a subject identifier or a username.",
+        examples=["auth0|ada", "ada", "eyJ…"],
+        json_schema_extra=missing(AuthTokenRequired),
     )
 
 
@@ -115,8 +130,9 @@ class Router:
     ) -> Callable[[Handler], Handler]:
         """Declare the handler of `lfx.auth-service.<name>`.
 
-        The handler's first parameter is the request: a `Request`, or `str` for a text body. The others are
-        injected (`routers.inject`). What it returns is the reply. The errors come in the order of the checks.
+        The handler's first parameter is the request: a `Request`, or for a text body a `str` that is annotated with
+        its description. The others are injected (`routers.inject`). What it returns is the reply. The errors come in
+        the order of the checks.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -127,8 +143,10 @@ class Router:
                     name=name,
                     area=self.area,
                     handler=handler,
-                    request=None if hints[body] is str else hints[body],
-                    reply=hints["return"],
+                    request=None if _is_text(hints[body]) else hints[body],
+                    reply=str if _is_text(hints["return"]) else hints["return"],
+                    request_hint=hints[body],
+                    reply_hint=hints["return"],
                     malformed=malformed,
                     errors=(*errors, *COMMON_ERRORS),
                     unavailable=unavailable,
@@ -139,6 +157,10 @@ class Router:
             return handler
 
         return declare
+
+
+def _is_text(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    return getattr(hint, "__origin__", hint) is str
 
 
 def _marker(hint: Any) -> Injected | None:  # noqa: ANN401 - any annotation

@@ -39,8 +39,8 @@ waits for its turn is bounded by `Turns`."""
 class SubjectRouter(NatsRouter):
     """A FastStream router whose subscribers are `SubjectSubscriber`s."""
 
-    def serve(self, subject: Subject, turns: Turns, telemetry: Telemetry, request_timeout: float) -> None:
-        """Subscribe `subject`'s handler in the queue group."""
+    def serve(self, subject: Subject, turns: Turns, telemetry: Telemetry, request_timeout: float) -> SubjectSubscriber:
+        """Subscribe `subject`'s handler in the queue group; return the subscriber."""
         outer: Any = self.config
         calls: CallsCollection[Any] = CallsCollection()
         subscriber = SubjectSubscriber(
@@ -67,6 +67,7 @@ class SubjectRouter(NatsRouter):
         subscriber.bind(subject, turns, telemetry.of_subject(subject.name), request_timeout)
         Registrator.subscriber(self, subscriber)
         subscriber(subject.handler)
+        return subscriber
 
 
 class AuthBroker(NatsBroker):
@@ -100,10 +101,10 @@ class AuthBroker(NatsBroker):
         )
         self._connection_kwargs.update(security_options(nats))
         router = SubjectRouter()
-        for subject in subjects:
-            router.serve(subject, self.turns, telemetry, work.request_timeout)
+        self.subject_subscribers = [
+            router.serve(subject, self.turns, telemetry, work.request_timeout) for subject in subjects
+        ]
         self.include_router(router)
-        self.subject_subscribers = [s for s in self.subscribers if isinstance(s, SubjectSubscriber)]
         self._subscribed = False
         telemetry.watch(self.turns)
 

@@ -43,6 +43,10 @@ class Subject:
     errors: tuple[type[ServiceError], ...] = ()
     unavailable: tuple[type[ServiceError], ...] = ()
     example: Example
+    request_hint: Any = None
+    """The annotation of the handler's first parameter, with what it says of a text body."""
+    reply_hint: Any = None
+    """The annotation of what the handler returns, likewise."""
     injected: dict[str, Any] = field(default_factory=dict)
     """Parameter of the handler → the marker of what is injected there."""
 
