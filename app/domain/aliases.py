@@ -53,10 +53,15 @@ _FORBIDDEN: Final = frozenset('/*$^:()<>[]; @\\,"')
 
 @dataclass(frozen=True, slots=True)
 class AliasPolicy:
-    """The domains in which aliases are given (lower-case) and the local parts kept back beside the fixed ones."""
+    """The domains in which aliases are given and the local parts kept back beside the fixed ones, in any case."""
 
     domains: frozenset[str] = frozenset()
     reserved_extra: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Bring both into the form in which they are compared."""
+        for name in ("domains", "reserved_extra"):
+            object.__setattr__(self, name, frozenset(word.strip().lower() for word in getattr(self, name)))
 
     def covers(self, email: str) -> bool:
         """Whether the address lies in one of the domains."""

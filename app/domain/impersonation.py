@@ -34,11 +34,10 @@ class Impersonation:
         Raises SubjectTokenRequired, TargetUserRequired, what verifying a token raises, and the provider's refusal.
         """
         subject, outcome = "", "failed"
-        target_user = target_user.strip()
         try:
             subject_token = bare(subject_token)
             require(subject_token, SubjectTokenRequired)
-            require(target_user, TargetUserRequired)
+            require(target_user.strip(), TargetUserRequired)
             subject = await self._impersonation.subject_of(subject_token)
             access_token = await self._impersonation.exchange(subject_token, target_user)
             outcome = "granted"

@@ -23,7 +23,6 @@ class Caller:
 
 def bare(text: str) -> str:
     """Trim `text` and remove a leading `Bearer `, in any case (RFC 6750, section 2.1)."""
-    text = text.strip()
-    if text[: len(_BEARER)].lower() == _BEARER:
-        return text[len(_BEARER) :].lstrip()
-    return text
+    # Trimmed at the end only afterwards: a prefix with nothing behind it is no token, not the token `Bearer`.
+    text = text.lstrip()
+    return (text[len(_BEARER) :] if text[: len(_BEARER)].lower() == _BEARER else text).strip()

@@ -25,9 +25,10 @@ _MAX_ADDRESSES = 100_000
 class MemoryCodeStore:
     """Keeps the records of addresses; the oldest go when there are too many."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        """Take the clock (Unix seconds)."""
+    def __init__(self, now: Callable[[], float], max_addresses: int = _MAX_ADDRESSES) -> None:
+        """Take the clock (Unix seconds) and of how many addresses records are kept."""
         self._now = now
+        self._max_addresses = max_addresses
         self._revision = 0
         self._codes: dict[str, tuple[Code | None, int]] = {}
         self._ledgers: dict[str, tuple[Ledger, int, float]] = {}
@@ -41,7 +42,7 @@ class MemoryCodeStore:
         if self._codes.get(address, (None, None))[1] != revision:
             raise StaleRevision
         self._codes[address] = (code, self._next_revision())
-        if len(self._codes) > _MAX_ADDRESSES:
+        if len(self._codes) > self._max_addresses:
             del self._codes[next(iter(self._codes))]
 
     async def load_ledger(self, address: Address) -> tuple[Ledger, int | None]:
@@ -54,7 +55,7 @@ class MemoryCodeStore:
         if address in self._ledgers and self._ledgers[address][1] != revision:
             raise StaleRevision
         self._ledgers[address] = (ledger, self._next_revision(), self._now())
-        if len(self._ledgers) > _MAX_ADDRESSES:
+        if len(self._ledgers) > self._max_addresses:
             del self._ledgers[next(iter(self._ledgers))]
 
     def _next_revision(self) -> int:

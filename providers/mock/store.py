@@ -68,8 +68,9 @@ class Store:
         return self._by_primary.get(address) or self._by_alternate.get(address)
 
     def identity_owner(self, provider: str, identity_id: str) -> Entry | None:
-        """Return who has that identity."""
-        return next((e for e in self._by_subject.values() if e.user.identity(provider, identity_id)), None)
+        """Return who has that identity, or is it: an account is its own identity, listed or not."""
+        account = self._by_subject.get(f"{provider}|{identity_id}")
+        return account or next((e for e in self._by_subject.values() if e.user.identity(provider, identity_id)), None)
 
     def change(self, subject: str, change: Callable[[User], User]) -> Entry:
         """Replace a user by what `change` makes of the user. Raises UserNotFound."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from app.domain import subject_ids
+from app.domain.addresses import parse_address
+from app.domain.errors import InvalidEmail
 from app.domain.metadata import known
 from app.domain.users import EMAIL, Identity, User
 from app.settings import ConfigurationError
@@ -18,6 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FIXTURE_USERS: Final = Path(__file__).with_name("users.yaml")
+
+
+def _address(text: str) -> str:
+    try:
+        return text and parse_address(text, InvalidEmail)
+    except InvalidEmail:
+        raise ValueError("not an e-mail address") from None
+
+
+EmailAddress = Annotated[str, AfterValidator(_address)]
+"""Empty, or an address in the form in which it is compared."""
 
 
 class _Model(BaseModel):
@@ -36,11 +49,17 @@ class FileIdentity(_Model):
     name: str = ""
     is_social: bool = False
 
+    @field_validator("email")
+    @classmethod
+    def _is_an_address(cls, email: str, info: ValidationInfo) -> str:
+        connection = info.data.get("connection") or info.data.get("provider")
+        return _address(email) if connection == EMAIL else email
+
 
 class FileEmail(_Model):
     """A further address."""
 
-    email: str = Field(min_length=3)
+    email: EmailAddress = Field(min_length=3)
     verified: bool = False
 
 
@@ -51,7 +70,7 @@ class FileUser(_Model):
     user_id: str = ""
     sub: str = ""
     username: str = ""
-    primary_email: str = ""
+    primary_email: EmailAddress = ""
     password: str | None = None
     user_metadata: dict[str, Any] = Field(default_factory=dict)
     identities: list[FileIdentity] = Field(default_factory=list)
@@ -62,7 +81,7 @@ class FileUser(_Model):
         return User(
             user_id=self.user_id or self.sub or subject_ids.derive(self.username),
             username=self.username,
-            primary_email=self.primary_email.strip().lower(),
+            primary_email=self.primary_email,
             user_metadata=known(self.user_metadata),
             identities=(
                 *(_identity(identity) for identity in self.identities),
@@ -75,14 +94,12 @@ def _identity(given: FileIdentity) -> Identity:
     fields = given.model_dump()
     fields["connection"] = given.connection or given.provider
     if fields["connection"] == EMAIL:
-        fields["email"] = given.email.strip().lower()
-        fields["identity_id"] = given.identity_id or fields["email"]
+        fields["identity_id"] = given.identity_id or given.email
     return Identity(**fields)
 
 
 def _alternate(given: FileEmail) -> Identity:
-    address = given.email.strip().lower()
-    return Identity(EMAIL, address, EMAIL, address, email_verified=given.verified)
+    return Identity(EMAIL, given.email, EMAIL, given.email, email_verified=given.verified)
 
 
 def load_users(path: Path | None) -> list[tuple[Entry, str]]:
@@ -130,12 +147,15 @@ def _clashes(users: list[tuple[int, FileUser]]) -> Iterator[str]:
     seen: dict[tuple[str, str], int] = {}
     for number, entry in users:
         user = entry.user()
-        for field, value in (("user_id", user.user_id), ("username", entry.username), ("token", entry.token)):
+        # An alternate may be somebody's primary address as well: the look-ups say who comes first.
+        unique = {
+            "user_id": user.user_id,
+            "username": user.username,
+            "token": entry.token,
+            "primary_email": user.primary_email,
+        }
+        for field, value in unique.items():
             if value and (field, value) in seen:
                 yield f"users, entry {number}: {field}: the same as in entry {seen[field, value]}"
             seen.setdefault((field, value), number)
-        verified = {i.email for i in user.alternate_emails if i.email_verified}
-        for address in {user.primary_email, *verified} - {""}:
-            other = seen.setdefault(("address", address), number)
-            if other != number:
-                yield f"users, entry {number}: primary_email or alternate_emails: an address of entry {other}"
+

@@ -1,0 +1,1 @@
+"""Helpers of the tests: cases, worlds and transports of the contract."""

@@ -1,0 +1,169 @@
+"""The contract as data: a case is one request and the one reply to it, whatever the provider and the transport."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.support.people import Person, ada
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.transports import Transport
+    from tests.support.worlds import World
+
+    Fill = Callable[[World, Person], str]
+
+PREFIX = "lfx.auth-service."
+
+
+@dataclass(frozen=True)
+class Blank:
+    """A place in a body that the world fills in for the person whose case it is."""
+
+    fill: Fill
+
+
+TOKEN = Blank(lambda world, person: world.token(person))
+"""A good token with every scope."""
+JWT = Blank(lambda world, person: world.jwt(person))
+"""A good token in the form of a JWT."""
+EXPIRED = Blank(lambda world, person: world.expired(person))
+SUBJECT = Blank(lambda _, person: person.subject)
+USERNAME = Blank(lambda _, person: person.username)
+
+
+def prefixed(prefix: str, blank: Blank, suffix: str = "") -> Blank:
+    """Put text around what is filled in."""
+    return Blank(lambda world, person: prefix + blank.fill(world, person) + suffix)
+
+
+def identity(subject: object, **claims: object) -> Blank:
+    """A token of a social provider with that `sub`."""
+    return Blank(lambda world, _: world.identity_token(subject, **claims))
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request and its reply."""
+
+    subject: str
+    title: str
+    send: Any
+    reply: Any
+    as_: Person = ada
+    on: frozenset[str] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.title}"
+
+    def applies_to(self, world: World) -> bool:
+        """Whether the case is one of this provider."""
+        return self.on is None or world.name in self.on
+
+    async def run(self, world: World, transport: Transport) -> None:
+        """Send the request, compare the reply to the letter."""
+        body = encoded(filled(self.send, world, self.as_))
+        reply = await transport.request(self.subject, body)
+        expected = filled(self.reply, world, self.as_)
+        if isinstance(expected, str):
+            assert reply == expected.encode()
+        else:
+            assert json.loads(reply) == expected
+
+
+def case(subject: str, title: str, *, send: Any, reply: Any, as_: Person = ada, on: tuple[str, ...] | None = None) -> Case:
+    """State a case; `on` names the providers on which alone it holds."""
+    return Case(subject, title, send, reply, as_, None if on is None else frozenset(on))
+
+
+def failure(error: str) -> dict[str, Any]:
+    """The envelope of a failure."""
+    return {"success": False, "error": error}
+
+
+def done(message: str) -> dict[str, Any]:
+    """The envelope of a success that only confirms."""
+    return {"success": True, "message": message}
+
+
+def data(value: Any) -> dict[str, Any]:
+    """The envelope of a success that carries something."""
+    return {"success": True, "data": value}
+
+
+def filled(value: Any, world: World, person: Person) -> Any:
+    """Return `value` with its blanks filled in."""
+    if isinstance(value, Blank):
+        return value.fill(world, person)
+    if isinstance(value, dict):
+        return {key: filled(inner, world, person) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [filled(inner, world, person) for inner in value]
+    return value
+
+
+def encoded(value: Any) -> bytes:
+    """Return a body: bytes as they are, text as UTF-8, anything else as JSON."""
+    if isinstance(value, bytes):
+        return value
+    return (value if isinstance(value, str) else json.dumps(value)).encode()
+
+
+NOT_OBJECTS = {
+    "empty": b"",
+    "blank": b"  \n",
+    "text": b"ada",
+    "a list": b"[]",
+    "a list of objects": b"[{}]",
+    "a string": b'"ada"',
+    "a number": b"12345",
+    "true": b"true",
+    "null": b"null",
+    "cut off": b'{"user": {"auth_token": "ada"}',
+    "two objects": b"{}{}",
+    "a trailing comma": b'{"user": null,}',
+    "single quotes": b"{'user': null}",
+    "not UTF-8": b'{"user": "\xff\xfe"}',
+    "half a surrogate pair": b'{"user": {"auth_token": "\\ud800"}, "token": "\\ud800", "email": "\\ud800"}',
+    "100,000 brackets": b'{"user":' + b"[" * 100_000,
+}
+WRONG_TYPES: tuple[object, ...] = (5, 1.5, True, False, [], ["x"], {}, {"x": "y"})
+
+
+def malformed(subject: str, error: str) -> list[Case]:
+    """Every body that is no JSON object gets the subject's own error."""
+    return [case(subject, f"malformed: {title}", send=body, reply=failure(error)) for title, body in NOT_OBJECTS.items()]
+
+
+def wrong_types(subject: str, error: str, good: dict[str, Any], *path: str, objects: bool = False) -> list[Case]:
+    """A known field of a wrong type is malformed; `objects`: the field is an object, so a string is wrong too."""
+    wrong = [value for value in WRONG_TYPES if not (objects and isinstance(value, dict))]
+    return [
+        case(subject, f"malformed: {'.'.join(path)} is {json.dumps(value)}", send=_with(good, path, value), reply=failure(error))
+        for value in [*wrong, *(["text", ""] if objects else [])]
+    ]
+
+
+def empties(subject: str, error: str, good: dict[str, Any], *path: str, blank: bool = True) -> list[Case]:
+    """A field that is missing, null, empty or blank gets the error."""
+    values = {"null": None, "empty": ""} | ({"blank": " \t\n "} if blank else {})
+    cases = [
+        case(subject, f"{'.'.join(path)} is {title}", send=_with(good, path, value), reply=failure(error))
+        for title, value in values.items()
+    ]
+    return [*cases, case(subject, f"{'.'.join(path)} is missing", send=_without(good, path), reply=failure(error))]
+
+
+def _with(body: dict[str, Any], path: tuple[str, ...], value: object) -> dict[str, Any]:
+    head, *rest = path
+    return {**body, head: _with(body[head], tuple(rest), value) if rest else value}
+
+
+def _without(body: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    head, *rest = path
+    if not rest:
+        return {key: value for key, value in body.items() if key != head}
+    return {**body, head: _without(body[head], tuple(rest))}
