@@ -61,23 +61,20 @@ def _start(seconds: list[float]) -> None:
 def _throughput(url: str, directory: Path, works: list[measure.Work], arguments: argparse.Namespace) -> int:
     _say(f"\nThroughput, medians of {arguments.rounds} rounds; each ratio is to the echo of the same round")
     _say("(wanted: username_to_sub at 64 in flight at least 0.40 of the echo, CPU at most 5 times the echo's)")
-    _say("  in flight  request                   requests/s  of echo   p50 ms   p99 ms   CPU µs  × echo's")
+    _say("  in flight  request                   requests/s  of echo   p50 ms   p99 ms   CPU µs  vs echo")
     faults = 0
     with echo(url, directory) as yardstick, service(url, directory) as product, generator(url) as load:
         for rows in measure.throughput(load, (yardstick, product), works, arguments.rounds, arguments.seconds):
             for row in rows:
-                _say(
-                    f"  {row.in_flight:>9}  {row.name:<24}  {row.per_second:>10,.0f}  {row.ratio:>7.2f}  {row.p50:>7.2f}"
-                    f"  {row.p99:>7.2f}  {row.cpu:>7.1f}  {row.cpu_ratio:>8.1f}"
-                )
+                rate = f"{row.per_second:>10,.0f}  {row.ratio:>7.2f}"
+                times = f"{row.p50:>7.2f}  {row.p99:>7.2f}  {row.cpu:>7.1f}  {row.cpu_ratio:>7.1f}"
+                _say(f"  {row.in_flight:>9}  {row.name:<24}  {rate}  {times}")
                 faults += row.faults
     return faults
 
 
 def _head_of_line(url: str, directory: Path, arguments: argparse.Namespace) -> int:
-    _say(
-        "\nHead of line: p99 in ms at 64 in flight, beside 256 requests of 2 s to user_metadata.read (wanted: below 50)"
-    )
+    _say("\nHead of line: p99 in ms at 64 in flight, beside 256 slow requests of 2 s each (wanted: below 50)")
     faults = 0
     for result in measure.head_of_line(url, directory, arguments.rounds, arguments.seconds):
         _say(

@@ -1,13 +1,12 @@
 """The yardstick: the least that a Python process can do with nats-py, one callback that sends back what it gets.
 
-`python -m tests.benchmarks.echo NATS_URL READY_FILE`
+`python -m tests.benchmarks.echo NATS_URL`; says `ready` when it is.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nats
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 SUBJECT = "bench.echo"
 
 
-async def serve(url: str, ready: Path) -> None:
+async def serve(url: str) -> None:
     """Echo until the process is ended."""
     connection = await nats.connect(url)
 
@@ -28,10 +27,11 @@ async def serve(url: str, ready: Path) -> None:
 
     await connection.subscribe(SUBJECT, queue="bench", cb=on_message)
     await connection.flush()
-    ready.touch()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(sys.argv[1], Path(sys.argv[2])))
+        runner.run(serve(sys.argv[1]))

@@ -68,10 +68,11 @@ class Tally:
 class Load:
     """One order at work."""
 
-    def __init__(self, connection: Client, order: Order) -> None:
-        """Take the connection and what is to be sent."""
+    def __init__(self, connection: Client, order: Order, patience: float = _PATIENCE) -> None:
+        """Take the connection, what is to be sent, and for how long to wait for a reply when none comes."""
         self._connection = connection
         self._order = order
+        self._patience = patience
         self._body = order.body.encode()
         self._expected = order.expected.encode()
         self._inbox = connection.new_inbox()
@@ -93,9 +94,9 @@ class Load:
         self._until = began + self._order.seconds
         for slot in range(self._order.in_flight):
             await self._send(slot)
-        while not self._done.is_set() and perf_counter() < max(self._last_reply, self._until) + _PATIENCE:
+        while not self._done.is_set() and perf_counter() < max(self._last_reply, self._until) + self._patience:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._done.wait(), 0.5)
+                await asyncio.wait_for(self._done.wait(), min(0.5, self._patience))
         await asyncio.sleep(_ECHOES)
         await subscription.unsubscribe()
         return self._counted(self._last_reply - began)

@@ -195,7 +195,7 @@ def memory_use(url: str, directory: Path, count: int) -> Iterator[Memory]:
 def _burst(load: Generator, work: Work, count: int, responder: Responder, remark: str) -> Memory:
     tally = load.run(work.order(count))
     time.sleep(0.5)
-    return _memory(f"{count:,} × {work.name}{remark}", responder, tally)
+    return _memory(f"{count:,} of {work.name}{remark}", responder, tally)
 
 
 def _memory(after: str, responder: Responder, tally: Tally | None = None) -> Memory:

@@ -77,22 +77,10 @@ def service(nats_url: str, directory: Path, *, slow: bool = False) -> Iterator[R
     variables = environment(
         NATS_URL=nats_url, PORT=str(port), BIND="127.0.0.1", LOG_LEVEL="info", LOG_FORMAT="json", REQUEST_TIMEOUT="10s"
     )
-    console_script = str(Path(sys.executable).with_name("auth-service"))
-    command = (
-        [sys.executable, "-m", "tests.benchmarks.slow_service"]
-        if slow
-        else (
-            [console_script, "serve"]
-            if (ROOT / "app" / "cli.py").exists()
-            else [
-                sys.executable,
-                "-c",
-                "import sys;from app.main import run;from app.settings import Settings;sys.exit(run(Settings()))",
-            ]
-        )
-    )
+    command = str(Path(sys.executable).with_name("auth-service"))
+    slow_service = [sys.executable, "-m", "tests.benchmarks.slow_service"]
     started = time.perf_counter()
-    with child(command, variables, directory / "service.log") as process:
+    with child(slow_service if slow else [command, "serve"], variables, directory / "service.log") as process:
         _wait_until_ready(process, port, directory / "service.log")
         yield Responder(process.pid, time.perf_counter() - started)
 
@@ -111,13 +99,12 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) ->
 @contextmanager
 def echo(nats_url: str, directory: Path) -> Iterator[Responder]:
     """Run the yardstick."""
-    ready = directory / "echo.ready"
+    log = directory / "echo.log"
     started = time.perf_counter()
-    command = [sys.executable, "-m", "tests.benchmarks.echo", nats_url, str(ready)]
-    with child(command, environment(), directory / "echo.log") as process:
-        while not ready.exists():
+    with child([sys.executable, "-m", "tests.benchmarks.echo", nats_url], environment(), log) as process:
+        while "ready" not in log.read_text(errors="replace"):
             if process.poll() is not None or time.perf_counter() > started + _START_TIME:
-                raise RuntimeError(f"the echo did not start:\n{(directory / 'echo.log').read_text(errors='replace')}")
+                raise RuntimeError(f"the echo did not start:\n{log.read_text(errors='replace')}")
             time.sleep(0.005)
         yield Responder(process.pid, time.perf_counter() - started)
 

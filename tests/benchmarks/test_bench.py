@@ -1,0 +1,112 @@
+"""That the bench counts rightly: every request once, and what goes wrong as what it is."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import nats as client
+import pytest
+
+from tests.benchmarks import measure
+from tests.benchmarks.load import Load, Order
+from tests.benchmarks.processes import echo, generator, service
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+    from app.runtime.nats_server import NatsServer
+    from tests.benchmarks.processes import Generator
+
+_SUBJECT = "bench.test"
+
+
+@pytest.fixture
+def load(nats: NatsServer) -> Iterator[Generator]:
+    with generator(nats.url) as process:
+        yield process
+
+
+@pytest.fixture
+async def connection(nats: NatsServer) -> AsyncIterator[Client]:
+    async with await client.connect(nats.url) as connected:
+        yield connected
+
+
+def test_every_request_to_the_echo_and_to_the_service_gets_its_one_reply(load, nats, tmp_path: Path):
+    with echo(nats.url, tmp_path), service(nats.url, tmp_path):
+        tallies = [load.run(work.order(8, 0.05)) for work in (measure.ECHO, *measure.WORKS)]
+    assert all(tally.requests >= 8 and tally.faultless for tally in tallies)
+
+
+def test_what_is_published_at_once_is_counted_once(load, nats, tmp_path: Path):
+    with echo(nats.url, tmp_path):
+        tally = load.run(measure.ECHO.order(500))
+    assert (tally.requests, tally.replies, measure.faults(tally)) == (500, 500, 0)
+
+
+def test_a_slow_request_to_the_slow_service_is_answered(load, nats, tmp_path: Path):
+    with service(nats.url, tmp_path, slow=True):
+        tally = load.run(measure.slow(0.05).order(3))
+    assert (tally.replies, measure.faults(tally)) == (3, 0)
+    assert tally.p50 >= 50
+
+
+async def test_an_improper_reply_is_a_failed_request(connection: Client):
+    async def refuse(message: Msg) -> None:
+        await message.respond(b"no")
+
+    await connection.subscribe(_SUBJECT, cb=refuse)
+    tally = await Load(connection, Order(_SUBJECT, "x", "yes", 5)).run()
+    assert (tally.requests, tally.replies, tally.failed, tally.lost, tally.surplus) == (5, 5, 5, 0, 0)
+
+
+async def test_a_second_reply_is_surplus(connection: Client):
+    async def twice(message: Msg) -> None:
+        await message.respond(b"yes")
+        await message.respond(b"yes")
+
+    await connection.subscribe(_SUBJECT, cb=twice)
+    tally = await Load(connection, Order(_SUBJECT, "x", "yes", 5)).run()
+    assert (tally.requests, tally.replies, tally.failed, tally.lost, tally.surplus) == (5, 10, 0, 0, 5)
+
+
+async def test_a_request_without_a_reply_is_lost(connection: Client):
+    seen = 0
+
+    async def every_other(message: Msg) -> None:
+        nonlocal seen
+        seen += 1
+        if seen % 2:
+            await message.respond(b"yes")
+
+    await connection.subscribe(_SUBJECT, cb=every_other)
+    tally = await Load(connection, Order(_SUBJECT, "x", "yes", 6), patience=0.2).run()
+    assert (tally.requests, tally.replies, tally.failed, tally.lost, tally.surplus) == (6, 3, 0, 3, 0)
+
+
+async def test_as_many_requests_are_on_their_way_as_were_asked_for(connection: Client):
+    at_once = most = 0
+    answering: set[asyncio.Task[None]] = set()
+
+    async def answer(message: Msg) -> None:
+        nonlocal at_once
+        await asyncio.sleep(0.01)
+        at_once -= 1
+        await message.respond(b"yes")
+
+    async def on_message(message: Msg) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        task = asyncio.create_task(answer(message))
+        answering.add(task)
+        task.add_done_callback(answering.discard)
+
+    await connection.subscribe(_SUBJECT, cb=on_message)
+    tally = await Load(connection, Order(_SUBJECT, "x", "yes", 7, 0.1)).run()
+    assert (most, tally.faultless) == (7, True)
