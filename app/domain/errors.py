@@ -212,6 +212,18 @@ class TokenExpired(CallerError):
     wire = "token has expired"
 
 
+class InvalidIssuer(CallerError):
+    """The token was issued by somebody else."""
+
+    wire = "invalid issuer"
+
+
+class InvalidAudience(CallerError):
+    """The token is meant for somebody else."""
+
+    wire = "invalid audience"
+
+
 class MissingScope(CallerError):
     """The token does not carry the scope that the subject asks for."""
 
@@ -368,6 +380,24 @@ class NoEmailAddress(CallerError):
     wire = "user does not have an email address"
 
 
+class PasswordTooWeak(CallerError):
+    """The provider refuses the new password: strength, history, dictionary or personal data."""
+
+    wire = "password does not meet the requirements"
+
+
+class NoDatabaseUser(CallerError):
+    """The account signs in without a password of this provider."""
+
+    wire = "password change requires an Auth0 user with a username"
+
+
+class PasswordServiceUnavailable(CallerError):
+    """Password reset links are not configured."""
+
+    wire = "password service unavailable"
+
+
 # --- of impersonation -------------------------------------------------------------------------
 
 
@@ -375,6 +405,102 @@ class ImpersonationUnavailable(CallerError):
     """The provider has no token exchange, or it is not configured."""
 
     wire = "impersonation flow unavailable"
+
+
+class ImpersonationNotAllowed(CallerError):
+    """The token does not say that its owner may impersonate."""
+
+    wire = "impersonation not allowed"
+
+
+class ImpersonationRefused(CallerError):
+    """The provider refuses the exchange; the line is its own: `<error>: <error_description>`."""
+
+    def __init__(self, wire: str) -> None:
+        """Take the provider's words, in one line."""
+        super().__init__(wire)
+        self.wire = wire
+
+
+# --- of the identity provider -----------------------------------------------------------------
+
+
+class ProviderUnavailable(UpstreamError):
+    """The identity provider cannot be reached, fails, or answers what cannot be understood."""
+
+    wire = "identity provider unavailable"
+
+
+class RateLimited(UpstreamError):
+    """The identity provider takes no more requests for now."""
+
+    wire = "identity provider rate limit reached, try again later"
+
+
+class SearchFailed(UpstreamError):
+    """The identity provider refuses a search or a read."""
+
+    wire = "failed to search user"
+
+
+class UpdateFailed(UpstreamError):
+    """The identity provider refuses the change of a profile."""
+
+    wire = "failed to update user"
+
+
+class SendCodeFailed(UpstreamError):
+    """The identity provider refuses to send a one-time code."""
+
+    wire = "failed to start passwordless flow"
+
+
+class CodeExchangeFailed(UpstreamError):
+    """The identity provider refuses the one-time code, or answers it with a token for another address."""
+
+    wire = "failed to exchange OTP for token"
+
+
+class LinkFailed(UpstreamError):
+    """The identity provider refuses to link the identity."""
+
+    wire = "failed to link identity to user"
+
+
+class UnlinkFailed(UpstreamError):
+    """The identity provider refuses to remove the identity."""
+
+    wire = "failed to unlink identity from user"
+
+
+class GuardFailed(UpstreamError):
+    """Whether the identity is an alias could not be found out, so nothing is removed."""
+
+    wire = "failed to evaluate system-managed unlink guard"
+
+
+class LinkEmailFailed(UpstreamError):
+    """The alias could not be added to the account."""
+
+    wire = "failed to link email identity"
+
+
+class SetPrimaryFailed(UpstreamError):
+    """The identity provider refuses the new primary e-mail, or to keep the old one."""
+
+    wire = "failed to set primary email"
+
+
+class PasswordUpdateFailed(UpstreamError):
+    """The identity provider refuses the change of the password, for another reason than the password."""
+
+    wire = "failed to update password"
+
+
+class ResetLinkFailed(UpstreamError):
+    """The identity provider refuses to send a password reset link."""
+
+    wire = "failed to send password reset link"
 
 
 # --- of the service itself --------------------------------------------------------------------

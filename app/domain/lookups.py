@@ -13,22 +13,24 @@ if TYPE_CHECKING:
     from app.domain.users import Address, User
 
 
-async def find_by_email(directory: Directory, address: Address) -> User:
+async def find_by_email(directory: Directory, address: Address, *, fresh: bool = False) -> User:
     """Find whose primary e-mail `address` is; only when there is nobody, whose verified alternate it is.
+
+    `fresh` as in `ports.Directory`.
 
     Raises:
         UserNotFound: it is nobody's.
     """
     try:
-        return await directory.by_primary_email(address)
+        return await directory.by_primary_email(address, fresh=fresh)
     except UserNotFound:
-        return await directory.by_alternate_email(address)
+        return await directory.by_alternate_email(address, fresh=fresh)
 
 
 async def refuse_taken(directory: Directory, address: Address) -> None:
     """Raise EmailAlreadyLinked when `address` is somebody's; a search that fails is no proof that it is free."""
     try:
-        await find_by_email(directory, address)
+        await find_by_email(directory, address, fresh=True)
     except UserNotFound:
         return
     raise EmailAlreadyLinked

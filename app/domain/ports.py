@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from app.domain.errors import ServiceError
     from app.domain.tokens import Caller
@@ -36,13 +36,17 @@ class Callers(Protocol):
 
 
 class Directory(Protocol):
-    """Finds users. Every method raises UserNotFound when there is none."""
+    """Finds users. Every method raises UserNotFound when there is none.
 
-    async def by_primary_email(self, address: Address) -> User:
+    A search may share the answer of an identical one in flight, unless it is `fresh`: asked for because a write
+    depends on it. `by_subject`, which comes before writes only, is always fresh.
+    """
+
+    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user whose primary e-mail `address` is."""
         ...
 
-    async def by_alternate_email(self, address: Address) -> User:
+    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user who has `address` as a verified e-mail identity."""
         ...
 
@@ -136,7 +140,10 @@ class Passwords(Protocol):
     """Changes passwords."""
 
     async def change(self, caller: Caller, current: str, new: str) -> None:
-        """Set the password after checking the current one. Raises IncorrectPassword, UserNotFound."""
+        """Set the password after checking the current one.
+
+        Raises IncorrectPassword, TooManyAttempts, PasswordTooWeak, NoDatabaseUser, UserNotFound.
+        """
         ...
 
 
@@ -152,17 +159,51 @@ class Impersonation(Protocol):
     """Exchanges a user's token for one of another user (RFC 8693)."""
 
     async def subject_of(self, subject_token: str) -> str:
-        """Verify the token and that its owner may impersonate, return its subject. Raises InvalidToken and kin."""
+        """Verify the token and that its owner may impersonate, return its subject.
+
+        Raises ImpersonationNotAllowed, and what `Callers.verify` raises but MissingScope.
+        """
         ...
 
     async def exchange(self, subject_token: str, target_user: str) -> str:
-        """Return an access token of `target_user`, an e-mail or a username, passed on as it is."""
+        """Return an access token of `target_user`, an e-mail or a username, passed on as it is.
+
+        Raises ImpersonationRefused.
+        """
         ...
+
+
+class Upstream(Protocol):
+    """Takes note of what a provider does with its upstream. Names of operations are constants, never data."""
+
+    def finished(self, operation: str, outcome: str, seconds: float) -> None:
+        """Count one attempt of `operation`, how it ended and how long it took."""
+        ...
+
+    def retried(self, operation: str) -> None:
+        """Count an attempt that repeats another."""
+        ...
+
+    def coalesced(self, operation: str) -> None:
+        """Count a read that shares the answer of another one in flight."""
+        ...
+
+    def refreshed(self, what: str, outcome: str) -> None:
+        """Count a refresh of keys or of a token, and how it ended."""
+        ...
+
+
+def _ready() -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An identity provider: one object a capability."""
+    """An identity provider: one object a capability.
+
+    `readiness` names what the provider needs before it can serve, and what is wrong with it: the empty string when
+    nothing is.
+    """
 
     name: str
     callers: Callers
@@ -176,3 +217,4 @@ class Provider:
     passwords: Passwords | Absent
     reset_links: ResetLinks | Absent
     impersonation: Impersonation | Absent
+    readiness: Callable[[], Mapping[str, str]] = _ready

@@ -66,11 +66,13 @@ class Identity:
     nickname: str = ""
     name: str = ""
     is_social: bool = False
+    is_account: bool = False
+    """Whether this is the account itself, whose address is the primary e-mail and no alternate."""
 
     @property
     def is_email(self) -> bool:
         """Whether this is an alternate e-mail."""
-        return self.connection == EMAIL and bool(self.email)
+        return self.connection == EMAIL and bool(self.email) and not self.is_account
 
 
 @dataclass(frozen=True, slots=True)

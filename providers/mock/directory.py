@@ -22,11 +22,11 @@ class MockDirectory:
         self._store = store
         self._callers = callers
 
-    async def by_primary_email(self, address: Address) -> User:
+    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - always is
         """Find the user whose primary e-mail `address` is."""
         return self._store.by_primary(address).user
 
-    async def by_alternate_email(self, address: Address) -> User:
+    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - always is
         """Find the user who has `address` as a verified e-mail identity."""
         return self._store.by_alternate(address).user
 
