@@ -92,14 +92,16 @@ class Accounts:
         self.by_username: dict[str, str] = {}
         self._by_email: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._by_identity: dict[tuple[str, str], str] = {}
-        self._stubs: dict[str, str] = {}
+        self._by_proven: defaultdict[str, dict[str, None]] = defaultdict(dict)
 
     def timestamp(self) -> str:
         """Return the time as Auth0 writes it."""
         return dt.datetime.fromtimestamp(self._now(), dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def add(self, profile: Profile, password: str | None = None) -> Account:
-        """Add a user; `created_at` and `updated_at` are now unless given."""
+        """Add a user, in the place of one with the same id; `created_at` and `updated_at` are now unless given."""
+        if (same := self.by_id.get(profile["user_id"])) is not None:
+            self.remove(same)
         stamp = self.timestamp()
         account = Account({"created_at": stamp, "updated_at": stamp, **profile}, password)
         self.by_id[account.user_id] = account
@@ -130,8 +132,8 @@ class Accounts:
         return self.by_id.get(self._by_identity.get((provider, identity_id), ""))
 
     def with_email_identity(self, email: str) -> Account | None:
-        """Return the user who can sign in with a code sent to that address."""
-        return self.by_id.get(self._stubs.get(email.lower(), ""))
+        """Return the user who signs in with a code sent to that address; an unverified one proves nothing."""
+        return next((self.by_id[user_id] for user_id in self._by_proven.get(email.lower(), ())), None)
 
     def _register(self, account: Account) -> None:
         profile = account.profile
@@ -141,8 +143,8 @@ class Accounts:
             self.by_username[username] = account.user_id
         for first, identity in _numbered(profile):
             self._by_identity[identity["provider"], str(identity["user_id"])] = account.user_id
-            if address := email_of(profile, identity, first=first):
-                self._stubs[address] = account.user_id
+            if address := proven_address(profile, identity, first=first):
+                self._by_proven[address][account.user_id] = None
         self.index.put(account.user_id, profile)
 
     def _forget(self, account: Account) -> None:
@@ -151,21 +153,19 @@ class Accounts:
         self.by_username.pop(profile.get("username", ""), None)
         for first, identity in _numbered(profile):
             self._by_identity.pop((identity["provider"], str(identity["user_id"])), None)
-            address = email_of(profile, identity, first=first)
-            if self._stubs.get(address) == account.user_id:
-                del self._stubs[address]
+            self._by_proven[proven_address(profile, identity, first=first)].pop(account.user_id, None)
 
 
 def _numbered(profile: Profile) -> Iterator[tuple[bool, dict[str, Any]]]:
     return ((number == 0, identity) for number, identity in enumerate(profile.get("identities", ())))
 
 
-def email_of(profile: Profile, identity: dict[str, Any], *, first: bool) -> str:
-    """Return the address of an identity of the connection `email`, empty for any other identity."""
+def proven_address(profile: Profile, identity: dict[str, Any], *, first: bool) -> str:
+    """Return the address of an identity of the connection `email`; empty for any other, and when it is not verified."""
     if identity.get("connection") != "email":
         return ""
     source = profile if first else identity.get("profileData", {})
-    return str(source.get("email", "")).lower()
+    return str(source.get("email", "")).lower() if first or source.get("email_verified") else ""
 
 
 def new_identity_id() -> str:

@@ -1,4 +1,4 @@
-"""RSA keys and compact signed tokens (RFC 7515, 7517, 7519), written out by hand so that any of it can be made wrong."""
+"""RSA keys and compact signed tokens (RFC 7515, 7517, 7519), by hand, so that any of it can be made wrong."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class KeySet:
     """The tenant's signing keys: one that signs, and those that are published."""
 
     def __init__(self) -> None:
-        self._generation = 1
+        self.generation = 1
         self.current = rsa_key("tenant-key-1")
         self.published: list[Key] = [self.current]
         self.extra: list[dict[str, Any]] = []
@@ -113,8 +113,8 @@ class KeySet:
 
     def rotate(self, *, revoke: bool = False, publish: bool = True) -> Key:
         """Sign with a new key from now on; `revoke`: the old ones are published no more."""
-        self._generation += 1
-        self.current = rsa_key(f"tenant-key-{self._generation}")
+        self.generation += 1
+        self.current = rsa_key(f"tenant-key-{self.generation}")
         self.published = [*([] if revoke else self.published), *([self.current] if publish else [])]
         return self.current
 

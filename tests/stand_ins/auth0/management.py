@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -230,4 +229,4 @@ def _selected(document: Profile, call: Call) -> Profile:
     named = call.query["fields"].split(",")
     include = call.query.get("include_fields", "true") == "true"
     chosen = {key: value for key, value in document.items() if (key in named) is include}
-    return json.loads(json.dumps(chosen))
+    return chosen

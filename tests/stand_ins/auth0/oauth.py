@@ -61,8 +61,8 @@ class TokenEndpoint:
         address = str(fields.get("username", "")).lower()
         account = self._codes.redeem(address, str(fields.get("otp", "")))
         # A linked address signs in to the account that it is linked to: `sub` is that account's.
-        claims = {key: account.profile.get(key) for key in ("name", "nickname", "picture")}
-        claims |= {"email": account.profile.get("email"), "email_verified": account.profile.get("email_verified")}
+        shown = ("name", "nickname", "picture", "email", "email_verified")
+        claims: dict[str, Any] = {key: account.profile.get(key) for key in shown}
         scope = str(fields.get("scope", "openid"))
         identity = self._tokens.id(account.user_id, **claims)
         return _granted(self._opaque(account), scope, 86_400, id_token=identity)

@@ -14,7 +14,7 @@ FIXTURES = 6
 _LUKASZ = "3d3BJJCScZTgyT57UcBPgSJG8jWPXSCS6sjZYyQTBo6FHMvNo1VRCERjEsWn6zxEKwXrFLPqd7VNe4C8UZ1J3vMe"
 
 
-def profile(
+def profile(  # noqa: PLR0913 - a user has that many sides
     user_id: str,
     *,
     username: str = "",

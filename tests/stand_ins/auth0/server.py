@@ -42,7 +42,7 @@ class TenantServer:
         self.port = int(self._place.getsockname()[1])
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="auth0-tenant", daemon=True)
-        self._web: web.Server[web.BaseRequest] | None = None
+        self._web: web.Server | None = None
         self._listener: asyncio.AbstractServer | None = None
         tenant.serve_at(f"localhost:{self.port}", str(self.authority.file))
 
@@ -73,9 +73,9 @@ class TenantServer:
         self._tls.load_cert_chain(self.authority.leaf(kind))
         self.drop_connections()
 
-    def reset(self) -> None:
-        """Make everything as it was at the start."""
-        self.tenant.reset()
+    def reset(self, *, fixtures: bool = True) -> None:
+        """Make everything as it was at the start; see `Tenant.reset`."""
+        self.tenant.reset(fixtures=fixtures)
         self._tls.load_cert_chain(self.authority.leaf())
         if self._listener is None:
             self.refuse_connections(refuse=False)

@@ -34,6 +34,25 @@ if TYPE_CHECKING:
     from tests.stand_ins.auth0.keys import Key
 
 UNKNOWN: Final = "unknown"
+_USERS: Final = ("api", "v2", "users")
+_BY_PATH: Final = {
+    ("GET", "api/v2/users-by-email"): "users-by-email",
+    ("GET", "api/v2/users"): "users.search",
+    ("POST", "api/v2/users"): "users.create",
+    ("POST", "oauth/token"): "token",
+    ("POST", "passwordless/start"): "passwordless.start",
+    ("POST", "dbconnections/change_password"): "change_password",
+    ("GET", ".well-known/jwks.json"): "jwks",
+    ("GET", ".well-known/openid-configuration"): "configuration",
+}
+_OF_ONE_USER: Final = {
+    ("GET", 4): "users.get",
+    ("PATCH", 4): "users.update",
+    ("DELETE", 4): "users.delete",
+    ("POST", 5, "identities"): "identities.link",
+    ("DELETE", 7, "identities"): "identities.unlink",
+}
+"""Method, number of path segments, and what stands behind the user's id."""
 
 
 class Tenant:
@@ -52,8 +71,8 @@ class Tenant:
         self.faults = Faults()
         self.reset()
 
-    def reset(self) -> None:
-        """Go back to the fixture users; no faults, no limits, no records, no skew."""
+    def reset(self, *, fixtures: bool = True) -> None:
+        """Go back to the start: no faults, no limits, no records, no skew; the fixture users, or nobody at all."""
         self.skew = 0.0
         self.faults.clear()
         self.records.clear()
@@ -66,7 +85,8 @@ class Tenant:
         self.codes = Codes(self.accounts, self.tokens, self.records)
         self.identities = Identities(self.accounts, self.tokens)
         self._routes = self._wired()
-        people.add_fixtures(self.accounts)
+        if fixtures:
+            people.add_fixtures(self.accounts)
 
     def now(self) -> float:
         """Unix seconds by the tenant's clock, which may go wrong by `skew`."""
@@ -176,30 +196,11 @@ class Tenant:
 
 def operation_of(call: Call) -> str:
     """Return the name of what a call asks for."""
-    match (call.method, *call.segments):
-        case ("GET", "api", "v2", "users-by-email"):
-            return "users-by-email"
-        case ("GET", "api", "v2", "users"):
-            return "users.search"
-        case ("POST", "api", "v2", "users"):
-            return "users.create"
-        case (method, "api", "v2", "users", _):
-            return {"GET": "users.get", "PATCH": "users.update", "DELETE": "users.delete"}.get(method, UNKNOWN)
-        case ("POST", "api", "v2", "users", _, "identities"):
-            return "identities.link"
-        case ("DELETE", "api", "v2", "users", _, "identities", _, _):
-            return "identities.unlink"
-        case ("POST", "oauth", "token"):
-            return _grant(call)
-        case ("POST", "passwordless", "start"):
-            return "passwordless.start"
-        case ("POST", "dbconnections", "change_password"):
-            return "change_password"
-        case ("GET", ".well-known", "jwks.json"):
-            return "jwks"
-        case ("GET", ".well-known", "openid-configuration"):
-            return "configuration"
-    return UNKNOWN
+    if call.segments[:3] == _USERS and len(call.segments) > 3:
+        shape: tuple[str | int, ...] = (call.method, len(call.segments), *call.segments[4:5])
+        return _OF_ONE_USER.get(shape, UNKNOWN)
+    operation = _BY_PATH.get((call.method, "/".join(call.segments)), UNKNOWN)
+    return _grant(call) if operation == "token" else operation
 
 
 def _grant(call: Call) -> str:

@@ -36,7 +36,7 @@ class Tokens:
         self.m2m_scopes: tuple[str, ...] = M2M_SCOPES
         self._revoked: set[str] = set()
         self._issued_m2m: list[str] = []
-        self._checked: dict[str, dict[str, Any]] = {}
+        self._checked: dict[tuple[int, str], dict[str, Any]] = {}
 
     @property
     def issuer(self) -> str:
@@ -123,11 +123,12 @@ class Tokens:
 
     def verified(self, token: str, audience: str) -> dict[str, Any]:
         """Return the claims of a token of this tenant for that audience; ValueError says what is wrong with it."""
-        claims = self._checked.get(token)
+        known = (self.keys.generation, token)
+        claims = self._checked.get(known)
         if claims is None:
             if not self.keys.signed(token):
                 raise ValueError("Invalid token")
-            claims = self._checked[token] = parsed(token)[1]
+            claims = self._checked[known] = parsed(token)[1]
         audiences = claims.get("aud")
         if audience not in (audiences if isinstance(audiences, list) else [audiences]):
             raise ValueError("Bad audience")
