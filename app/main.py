@@ -43,7 +43,8 @@ VERSION = version("lfx-v2-auth-service")
 
 def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) -> dict[str, Any]:
     """Return what handlers are given, under the names of `routers.inject`."""
-    ports = {name: in_turn(getattr(provider, name)) for name in provider.__dataclass_fields__ if name != "name"}
+    names = provider.__dataclass_fields__.keys() - {"name", "readiness"}
+    ports = {name: in_turn(getattr(provider, name)) for name in names}
     gated = replace(provider, **ports)
     callers, directory = gated.callers, gated.directory
     policy = AliasPolicy(
@@ -92,11 +93,13 @@ def create_broker(settings: Settings, provider: Provider, telemetry: Telemetry) 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[Service]:
     """Run the service while the context lasts; at its end it is drained. Connecting goes on inside the context."""
-    async with providers.create(settings) as provider:
-        telemetry = Telemetry(version=VERSION, provider=provider.name)
+    telemetry = Telemetry(version=VERSION, provider=settings.provider.type)
+    async with providers.create(settings, telemetry.upstream) as provider:
         broker = create_broker(settings, provider, telemetry)
         documents = Documents(broker, VERSION)
-        app = create_app(lambda: {"nats": broker.state}, telemetry.exposition, documents.routes())
+        app = create_app(
+            lambda: {"nats": broker.state, **provider.readiness()}, telemetry.exposition, documents.routes()
+        )
         async with serving(app, settings.http) as port:
             try:
                 yield Service(broker, telemetry, port)

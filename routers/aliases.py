@@ -10,6 +10,7 @@ from app.domain.errors import (
     AlreadyClaimed,
     AuthTokenRequired,
     DomainNotAllowed,
+    LinkEmailFailed,
 )
 from app.runtime.replies import Reply
 from routers.inject import Aliases
@@ -54,6 +55,7 @@ class AliasAdded(Reply):
         AliasInvalid,
         AliasReserved,
         AliasNotAvailable,
+        LinkEmailFailed,
     ),
     example=Example(
         send={"user": {"auth_token": "eyJ…"}, "alias": "ada.lovelace", "domain": "linux.com"},

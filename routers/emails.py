@@ -15,6 +15,7 @@ from app.domain.errors import (
     InvalidEmailFormat,
     NotLinked,
     NotVerified,
+    SetPrimaryFailed,
     TooManyAttempts,
     TooManyCodes,
     TooManyGuesses,
@@ -96,7 +97,15 @@ class SetPrimaryEmail(Request):
 @router.subject(
     "user_emails.set_primary",
     malformed="failed to unmarshal set primary email request",
-    errors=(AuthTokenRequired, EmailRequired, InvalidEmailFormat, *TOKEN_ERRORS, NotLinked, NotVerified),
+    errors=(
+        AuthTokenRequired,
+        EmailRequired,
+        InvalidEmailFormat,
+        *TOKEN_ERRORS,
+        NotLinked,
+        NotVerified,
+        SetPrimaryFailed,
+    ),
     example=Example(
         send={"user": {"auth_token": "eyJ…"}, "email": "ada@lovelace.example"},
         reply={"success": True, "message": "primary email updated successfully"},

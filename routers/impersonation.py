@@ -3,14 +3,19 @@
 from pydantic import BaseModel, Field
 
 from app.domain.errors import (
+    ImpersonationNotAllowed,
+    ImpersonationRefused,
     ImpersonationUnavailable,
+    InvalidAudience,
+    InvalidIssuer,
     InvalidToken,
     SubjectTokenRequired,
     TargetUserRequired,
     TokenExpired,
+    UserNotFound,
 )
 from routers.inject import Impersonation
-from routers.subject import Data, Example, Request, Router, Text, missing
+from routers.subject import UPSTREAM_ERRORS, Data, Example, Request, Router, Text, missing
 
 router = Router("Impersonation")
 
@@ -42,7 +47,18 @@ class AccessToken(BaseModel):
     "impersonation.token_exchange",
     malformed="invalid request",
     unavailable=(ImpersonationUnavailable,),
-    errors=(SubjectTokenRequired, TargetUserRequired, InvalidToken, TokenExpired),
+    errors=(
+        SubjectTokenRequired,
+        TargetUserRequired,
+        InvalidToken,
+        TokenExpired,
+        InvalidIssuer,
+        InvalidAudience,
+        ImpersonationNotAllowed,
+        ImpersonationRefused,
+        UserNotFound,
+        *UPSTREAM_ERRORS,
+    ),
     example=Example(
         send={"subject_token": "eyJ…", "target_user": "ada@example.org"},
         reply={"success": True, "data": {"access_token": "eyJ…"}},

@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from app.domain.errors import (
     AuthTokenRequired,
+    GuardFailed,
     IdentityIdRequired,
     IdentityLinkedElsewhere,
     IdentityNotFound,
@@ -13,8 +14,10 @@ from app.domain.errors import (
     IdentityTokenRequired,
     IdentityTokenWithoutSubject,
     InvalidIdentityToken,
+    LinkFailed,
     ProviderRequired,
     SystemManagedIdentity,
+    UnlinkFailed,
 )
 from app.domain.users import Identity
 from routers.inject import Linking
@@ -138,6 +141,7 @@ class LinkIdentity(Request):
         *TOKEN_ERRORS,
         InvalidIdentityToken,
         IdentityLinkedElsewhere,
+        LinkFailed,
     ),
     example=Example(
         send={"user": {"auth_token": "eyJ…"}, "link_with": {"identity_token": "eyJ…"}},
@@ -189,7 +193,9 @@ class UnlinkIdentity(Request):
         ProviderRequired,
         IdentityIdRequired,
         SystemManagedIdentity,
+        GuardFailed,
         IdentityNotFound,
+        UnlinkFailed,
     ),
     example=Example(
         send={"user": {"auth_token": "eyJ…"}, "unlink": {"provider": "google-oauth2", "identity_id": "1029"}},

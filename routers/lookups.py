@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.domain.errors import EmailRequired, UsernameRequired, UserNotFound
+from app.domain.errors import EmailRequired, SearchFailed, UsernameRequired, UserNotFound
 from routers.inject import Lookups
-from routers.subject import Example, Router, missing
+from routers.subject import UPSTREAM_ERRORS, Example, Router, missing
 
 router = Router("Look-ups")
 
@@ -32,7 +32,7 @@ SubjectFound = Annotated[str, Field(description="The subject identifier, bare.",
 
 @router.subject(
     "email_to_username",
-    errors=(EmailRequired, UserNotFound),
+    errors=(EmailRequired, UserNotFound, SearchFailed, *UPSTREAM_ERRORS),
     example=Example(send="ada@example.org", reply="ada"),
 )
 async def email_to_username(email: Email, lookups: Lookups) -> UsernameFound:
@@ -46,7 +46,7 @@ async def email_to_username(email: Email, lookups: Lookups) -> UsernameFound:
 
 @router.subject(
     "email_to_sub",
-    errors=(EmailRequired, UserNotFound),
+    errors=(EmailRequired, UserNotFound, SearchFailed, *UPSTREAM_ERRORS),
     example=Example(send="ada@example.org", reply="auth0|ada"),
 )
 async def email_to_sub(email: Email, lookups: Lookups) -> SubjectFound:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.domain.errors import InputRequired, MetadataRequired, TokenRequired
+from app.domain.errors import InputRequired, MetadataRequired, TokenRequired, UpdateFailed
 from app.domain.users import UserMetadata
 from routers.inject import Metadata
 from routers.subject import READ_ERRORS, TOKEN_ERRORS, Data, Example, Request, Router, Text, missing
@@ -55,7 +55,7 @@ async def read(reference: Reference, metadata: Metadata) -> Data[UserMetadata]:
 @router.subject(
     "user_metadata.update",
     malformed="failed to unmarshal user data",
-    errors=(TokenRequired, MetadataRequired, *TOKEN_ERRORS),
+    errors=(TokenRequired, MetadataRequired, *TOKEN_ERRORS, UpdateFailed),
     example=Example(
         send={"token": "eyJ…", "user_metadata": {"city": "Oslo"}},
         reply={"success": True, "data": {"name": "Ada Lovelace", "city": "Oslo", "country": "GB"}},

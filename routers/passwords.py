@@ -6,8 +6,14 @@ from app.domain.errors import (
     CurrentPasswordRequired,
     IncorrectPassword,
     NewPasswordRequired,
+    NoDatabaseUser,
     NoEmailAddress,
+    PasswordServiceUnavailable,
+    PasswordTooWeak,
+    PasswordUpdateFailed,
+    ResetLinkFailed,
     TokenRequired,
+    TooManyAttempts,
 )
 from routers.inject import PasswordResets, Passwords
 from routers.subject import TOKEN_ERRORS, Done, Example, Request, Router, Text, missing
@@ -36,7 +42,17 @@ class ChangePassword(Request):
 @router.subject(
     "password.update",
     malformed="failed to unmarshal change password request",
-    errors=(TokenRequired, CurrentPasswordRequired, NewPasswordRequired, *TOKEN_ERRORS, IncorrectPassword),
+    errors=(
+        TokenRequired,
+        CurrentPasswordRequired,
+        NewPasswordRequired,
+        *TOKEN_ERRORS,
+        NoDatabaseUser,
+        IncorrectPassword,
+        TooManyAttempts,
+        PasswordTooWeak,
+        PasswordUpdateFailed,
+    ),
     example=Example(
         send={"token": "eyJ…", "current_password": "correct horse", "new_password": "battery staple"},
         reply={"success": True, "message": "password updated successfully"},
@@ -62,7 +78,8 @@ class SendResetLink(Request):
 @router.subject(
     "password.reset_link",
     malformed="failed to unmarshal reset password link request",
-    errors=(TokenRequired, *TOKEN_ERRORS, NoEmailAddress),
+    unavailable=(PasswordServiceUnavailable,),
+    errors=(TokenRequired, *TOKEN_ERRORS, NoEmailAddress, ResetLinkFailed),
     example=Example(
         send={"token": "eyJ…"}, reply={"success": True, "message": "password reset link sent successfully"}
     ),

@@ -12,10 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from app.domain.errors import (
     AuthTokenRequired,
     InternalError,
+    InvalidAudience,
+    InvalidIssuer,
     InvalidToken,
     MissingScope,
     Overloaded,
+    ProviderUnavailable,
+    RateLimited,
     RequestTimedOut,
+    SearchFailed,
     TokenExpired,
     UserNotFound,
 )
@@ -29,6 +34,7 @@ __all__ = [
     "COMMON_ERRORS",
     "READ_ERRORS",
     "TOKEN_ERRORS",
+    "UPSTREAM_ERRORS",
     "Caller",
     "Data",
     "Done",
@@ -44,10 +50,30 @@ Handler = TypeVar("Handler", bound=Callable[..., Awaitable[str | BaseModel]])
 COMMON_ERRORS: tuple[type[ServiceError], ...] = (Overloaded, RequestTimedOut, InternalError)
 """What any subject may answer."""
 
-TOKEN_ERRORS: tuple[type[ServiceError], ...] = (InvalidToken, TokenExpired, MissingScope, UserNotFound)
+UPSTREAM_ERRORS: tuple[type[ServiceError], ...] = (ProviderUnavailable, RateLimited)
+"""What a subject may answer that asks an identity provider."""
+
+TOKEN_ERRORS: tuple[type[ServiceError], ...] = (
+    InvalidToken,
+    TokenExpired,
+    InvalidIssuer,
+    InvalidAudience,
+    MissingScope,
+    UserNotFound,
+    SearchFailed,
+    *UPSTREAM_ERRORS,
+)
 """What a subject may answer that acts on the caller's account."""
 
-READ_ERRORS: tuple[type[ServiceError], ...] = (InvalidToken, TokenExpired, UserNotFound)
+READ_ERRORS: tuple[type[ServiceError], ...] = (
+    InvalidToken,
+    TokenExpired,
+    InvalidIssuer,
+    InvalidAudience,
+    UserNotFound,
+    SearchFailed,
+    *UPSTREAM_ERRORS,
+)
 """What a subject may answer that takes a token, a subject identifier or a username."""
 
 

@@ -28,7 +28,7 @@ _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": 
 _NAMES: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 _COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
 _RESET: Final = "\033[0m"
-_QUIET: Final = ("nats", "faststream", "uvicorn.access", "asyncio")
+_QUIET: Final = ("nats", "faststream", "uvicorn.access", "asyncio", "httpx", "aiohttp")
 
 
 class AuditLog:

@@ -13,6 +13,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from app.domain.errors import Fault, ServiceError
+from app.runtime.upstream import UpstreamTelemetry
 
 if TYPE_CHECKING:
     from app.runtime.turns import Turns
@@ -52,6 +53,7 @@ class Telemetry:
         self._event_failures = Counter(
             "auth_service_event_failures", "Events that could not be published.", registry=self.registry
         )
+        self.upstream = UpstreamTelemetry(self.registry)
         Gauge("auth_service_info", "Always 1.", ("version", "provider"), registry=self.registry).labels(
             version, provider
         ).set(1)

@@ -17,7 +17,7 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from app.domain.ports import Directory, Provider
+    from app.domain.ports import Directory, Provider, Upstream
     from app.domain.users import Address, User
 
 _create = app.main.providers.create
@@ -30,13 +30,13 @@ class SlowDirectory:
         """Take where users are really found."""
         self._directory = directory
 
-    async def by_primary_email(self, address: Address) -> User:
+    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user whose primary e-mail `address` is."""
-        return await self._directory.by_primary_email(address)
+        return await self._directory.by_primary_email(address, fresh=fresh)
 
-    async def by_alternate_email(self, address: Address) -> User:
+    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user who has `address` as a verified e-mail identity."""
-        return await self._directory.by_alternate_email(address)
+        return await self._directory.by_alternate_email(address, fresh=fresh)
 
     async def by_subject(self, subject: str) -> User:
         """Find the user with that subject identifier."""
@@ -51,9 +51,9 @@ class SlowDirectory:
 
 
 @asynccontextmanager
-async def create(settings: Settings) -> AsyncIterator[Provider]:
+async def create(settings: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
     """Open the provider that the settings name, slow on demand."""
-    async with _create(settings) as provider:
+    async with _create(settings, upstream) as provider:
         yield replace(provider, directory=SlowDirectory(provider.directory))
 
 

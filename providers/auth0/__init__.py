@@ -1,0 +1,122 @@
+"""The Auth0 provider: a tenant's users, spoken to over its Management and Authentication APIs."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from app.domain.aliases import AliasPolicy
+from app.domain.errors import ImpersonationUnavailable, PasswordServiceUnavailable
+from app.domain.ports import Absent, Provider
+from providers.auth0.accounts import Auth0Accounts
+from providers.auth0.aliases import Auth0Aliases
+from providers.auth0.budget import Budget
+from providers.auth0.client import open_client
+from providers.auth0.credentials import Assertions, Credentials
+from providers.auth0.directory import Auth0Directory
+from providers.auth0.identities import Auth0Identities
+from providers.auth0.impersonation import Auth0Impersonation
+from providers.auth0.keys import Keys
+from providers.auth0.limiter import Limiter
+from providers.auth0.management import Management
+from providers.auth0.passwords import Auth0Passwords, Auth0ResetLinks
+from providers.auth0.profiles import Auth0Profiles
+from providers.auth0.retries import Retries
+from providers.auth0.sign_in import ProfileClient
+from providers.auth0.stubs import Stubs
+from providers.auth0.tenant import Http, Line, Tenant
+from providers.auth0.tokens import Tokens
+from providers.auth0.verification import Auth0Verification
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    import httpx
+
+    from app.domain.ports import Upstream
+    from app.settings import Auth0Settings, Settings
+
+_MISSING = "not had yet"
+
+
+@asynccontextmanager
+async def auth0_provider(
+    settings: Settings, upstream: Upstream, now: Callable[[], float] = time.time
+) -> AsyncIterator[Provider]:
+    """Open the provider; keys and token are fetched in the background, so that a tenant out of reach stops nothing.
+
+    `upstream` takes note of the calls, `now` is the clock (Unix seconds).
+    """
+    async with open_client(settings.work.max_concurrent_requests) as client:
+        parts = _Parts(settings, client, upstream, now)
+        async with parts.keys.kept(), parts.credentials.kept():
+            yield parts.provider(settings)
+
+
+class _Parts:
+    """What the capabilities share."""
+
+    def __init__(
+        self, settings: Settings, client: httpx.AsyncClient, upstream: Upstream, now: Callable[[], float]
+    ) -> None:
+        auth0 = settings.auth0
+        http = Http(client, auth0.host)
+        self.budget = Budget(settings.work.request_timeout)
+        line = Line(http, Retries(self.budget, Limiter(), upstream, now), self.budget, upstream)
+        issuer = f"{http.origin}/"
+        self.assertions = Assertions(auth0.m2m_client_id, auth0.private_key_pem(), issuer, now)
+        self.credentials = Credentials(line, self.assertions, _grant(auth0), now)
+        self.keys = Keys(line)
+        self.tokens = Tokens(self.keys, issuer, auth0.management_audience or f"{http.origin}/api/v2/", now)
+        self.tenant = Tenant(line, self.credentials)
+        self.now = now
+
+    def readiness(self) -> Mapping[str, str]:
+        return {
+            "auth0 keys": "" if self.keys.had_one else _MISSING,
+            "auth0 token": "" if self.credentials.had_one else _MISSING,
+        }
+
+    def provider(self, settings: Settings) -> Provider:
+        auth0 = settings.auth0
+        management = Management(self.tenant)
+        stubs = Stubs(management, self.budget)
+        client = ProfileClient(auth0.profile_client_id, auth0.profile_client_secret)
+        policy = AliasPolicy(frozenset(domain.lower() for domain in settings.aliases.allowed_domains))
+        return Provider(
+            name="auth0",
+            callers=self.tokens,
+            directory=Auth0Directory(management, self.tokens),
+            profiles=Auth0Profiles(management),
+            accounts=Auth0Accounts(management, stubs),
+            verification=Auth0Verification(self.tenant, client),
+            identities=Auth0Identities(management, policy),
+            aliases=Auth0Aliases(stubs, self.now),
+            passwords=Auth0Passwords(self.tenant, management, client),
+            reset_links=self._reset_links(auth0),
+            impersonation=self._impersonation(auth0),
+            readiness=self.readiness,
+        )
+
+    def _reset_links(self, auth0: Auth0Settings) -> Auth0ResetLinks | Absent:
+        if not auth0.lfx_one_client_id:
+            return Absent(PasswordServiceUnavailable)
+        return Auth0ResetLinks(self.tenant, auth0.lfx_one_client_id)
+
+    def _impersonation(self, auth0: Auth0Settings) -> Auth0Impersonation | Absent:
+        if not auth0.lfx_v2_api_audience:
+            return Absent(ImpersonationUnavailable)
+        return Auth0Impersonation(
+            self.tenant,
+            self.tokens,
+            self.assertions,
+            auth0.lfx_v2_api_audience,
+            require_claim=auth0.impersonation_require_claim,
+        )
+
+
+def _grant(auth0: Auth0Settings) -> dict[str, str]:
+    """Return the fields of the service's own grant."""
+    organization = {"organization": auth0.organization} if auth0.organization else {}
+    return {"grant_type": "client_credentials", "audience": auth0.audience, **organization}

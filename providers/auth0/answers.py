@@ -1,0 +1,55 @@
+"""What the tenant answers, and the reading of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_OK: Final = range(200, 300)
+_UNREAD: Final = object()
+
+
+class BrokenAnswer(Exception):
+    """What came is not what was to come: cut off, too long, packed, no JSON, of a wrong shape. Holds none of it."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """A response, read to its end. The names of `headers` are lower-case."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    _content: Any = field(default=_UNREAD, init=False, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a success."""
+        return self.status in _OK
+
+    def json(self) -> Any:  # noqa: ANN401 - whatever was sent
+        """Return the body as JSON. Numbers keep every digit: `int` or `Decimal`. Raises BrokenAnswer."""
+        if self._content is _UNREAD:
+            try:
+                self._content = json.loads(self.body, parse_float=Decimal, parse_constant=_refuse)
+            except (ValueError, ArithmeticError, RecursionError):
+                raise BrokenAnswer("no JSON") from None
+        return self._content
+
+    def text_of(self, *names: str) -> str:
+        """Return the string values of these members, joined; the empty string when the body is no JSON object."""
+        try:
+            content = self.json()
+        except BrokenAnswer:
+            return ""
+        values = [content.get(name) for name in names] if isinstance(content, dict) else []
+        return " ".join(value for value in values if isinstance(value, str))
+
+
+def _refuse(_: str) -> Any:  # noqa: ANN401 - as json.loads wants it
+    raise ValueError("not JSON (RFC 8259, section 6)")

@@ -1,0 +1,81 @@
+"""Finding users of the tenant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from app.domain.errors import UserNotFound
+from app.domain.lookups import is_unicode
+from providers.auth0.jws import looks_like_token
+from providers.auth0.mapping import DATABASE, exact, has_database_identity, to_user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.domain.users import Address, User
+    from providers.auth0.management import Management
+    from providers.auth0.mapping import WireUser
+    from providers.auth0.tokens import Tokens
+
+MAX_REFERENCE: Final = 512
+"""Bytes of a subject identifier or username beyond which nobody is meant."""
+
+
+class Auth0Directory:
+    """Finds users. What a search gives is compared again: the tenant's index lags behind its users."""
+
+    def __init__(self, management: Management, tokens: Tokens) -> None:
+        """Take the Management API and what verifies tokens."""
+        self._management = management
+        self._tokens = tokens
+
+    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
+        """Find the user with the database connection whose e-mail `address` is."""
+        users = await self._management.by_email(address, shared=not fresh)
+        return _first(user for user in users if _same(user.email, address) and has_database_identity(user))
+
+    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
+        """Find the user who has `address` as a verified e-mail identity."""
+        users = await self._management.search("identities.profileData.email", address, shared=not fresh)
+        found = (to_user(user) for user in users)
+        return next((user for user in found if _is_verified_alternate(user, address)), None) or _nobody()
+
+    async def by_subject(self, subject: str) -> User:
+        """Find the user with that subject identifier."""
+        return to_user(await self._by_subject(subject, shared=False))
+
+    async def resolve(self, reference: str) -> User:
+        """Find the user meant by a token, a subject identifier (contains `|`) or a username."""
+        if looks_like_token(reference):
+            return to_user(await self._by_subject(await self._tokens.subject_of(reference), shared=True))
+        if not is_unicode(reference) or len(reference.encode()) > MAX_REFERENCE:
+            raise UserNotFound
+        if "|" in reference:
+            return to_user(await self._by_subject(reference, shared=True))
+        users = await self._management.search("identities.user_id", reference, shared=True)
+        return _first(user for user in users if _is_called(user, reference))
+
+    async def _by_subject(self, subject: str, *, shared: bool) -> WireUser:
+        return await self._management.get(subject, shared=shared)
+
+
+def _same(email: str | None, address: Address) -> bool:
+    return (email or "").strip().lower() == address
+
+
+def _is_verified_alternate(user: User, address: Address) -> bool:
+    identity = user.email_identity(address)
+    return identity is not None and identity.email_verified
+
+
+def _is_called(user: WireUser, username: str) -> bool:
+    return any(i.connection == DATABASE and exact(i.user_id) == username for i in user.identities or ())
+
+
+def _first(users: Iterator[WireUser]) -> User:
+    found = next(users, None)
+    return _nobody() if found is None else to_user(found)
+
+
+def _nobody() -> User:
+    raise UserNotFound

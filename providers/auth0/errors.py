@@ -1,0 +1,113 @@
+"""The one place where what goes wrong with the tenant becomes a failure of the tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import aiohttp
+import httpx
+
+from app.domain.errors import InvalidToken, MissingScope, ProviderUnavailable, RateLimited, ServiceError, UserNotFound
+from providers.auth0.answers import BrokenAnswer
+from providers.auth0.client import never_connected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from providers.auth0.answers import Answer
+
+OK: Final = 200
+BAD_REQUEST: Final = 400
+UNAUTHORIZED: Final = 401
+FORBIDDEN: Final = 403
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+TOO_MANY: Final = 429
+
+_TEMPORARY: Final = frozenset((408, 425))
+_CLIENT_ERRORS: Final = range(400, 500)
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, as the metrics show it."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    RATE_LIMITED = "rate_limited"
+    TIMED_OUT = "timed_out"
+    NOT_CONNECTED = "not_connected"
+    BROKEN = "broken"
+    FAILED = "failed"
+
+
+class Trouble(Exception):
+    """Why an attempt failed, for the log: the operation and a few words, nothing of what was sent or received."""
+
+
+class CredentialsRefused(Exception):
+    """The tenant does not give this service a token of its own; the log says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed: what the caller is told at the end, and whether it may be repeated."""
+
+    error: ServiceError
+    outcome: Outcome
+    read_again: bool = True
+    write_again: bool = False
+
+
+def _unavailable(operation: str, why: str) -> ProviderUnavailable:
+    error = ProviderUnavailable()
+    error.__cause__ = Trouble(f"{operation}: {why}")
+    return error
+
+
+def of_status(operation: str, answer: Answer) -> Failure | None:
+    """Return the failure that a status says, None when the answer is one to be read: a success or a refusal."""
+    status = answer.status
+    if status == TOO_MANY:
+        error = RateLimited()
+        error.__cause__ = Trouble(f"{operation}: status {status}")
+        return Failure(error, Outcome.RATE_LIMITED, write_again=True)
+    if answer.ok or (status in _CLIENT_ERRORS and status not in _TEMPORARY):
+        return None
+    return Failure(_unavailable(operation, f"status {status}"), Outcome.FAILED)
+
+
+def of_exception(operation: str, error: Exception) -> Failure:
+    """Return the failure that an exception of the HTTP client says. What nobody expects is raised as it is."""
+    why = type(error.__cause__ or error).__name__
+    if isinstance(error, BrokenAnswer):
+        return Failure(_unavailable(operation, f"answer is {error}"), Outcome.BROKEN)
+    if isinstance(error, httpx.HTTPError | OSError) and never_connected(error):
+        return Failure(_unavailable(operation, why), Outcome.NOT_CONNECTED, write_again=True)
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return Failure(_unavailable(operation, why), Outcome.TIMED_OUT)
+    if isinstance(error, httpx.HTTPError | OSError | httpx.InvalidURL | aiohttp.ClientError):
+        return Failure(_unavailable(operation, why), Outcome.BROKEN)
+    raise error
+
+
+def refusal(
+    operation: str,
+    answer: Answer,
+    fallback: type[ServiceError],
+    special: Mapping[int, type[ServiceError]],
+    *,
+    callers_token: bool,
+) -> ServiceError:
+    """Return the failure that a refusal (4xx) means to the caller.
+
+    `special` are the statuses that the operation gives a meaning of its own. Who is refused on the caller's token has
+    a bad one; otherwise it is the service's own rights that are refused.
+    """
+    meanings: dict[int, type[ServiceError]] = {NOT_FOUND: UserNotFound}
+    if callers_token:
+        meanings |= {UNAUTHORIZED: InvalidToken, FORBIDDEN: MissingScope}
+    error = {**meanings, **special}.get(answer.status, fallback)()
+    error.__cause__ = Trouble(f"{operation}: status {answer.status}")
+    return error

@@ -1,0 +1,31 @@
+"""Values in places where a character could mean more than itself: paths and search queries."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+_RELATIVE = frozenset(("", ".", ".."))
+
+
+class UnsafeSegment(ValueError):
+    """The value cannot be a path segment of its own: RFC 3986, section 6.2.2.3, makes it disappear."""
+
+
+def segment(value: str) -> str:
+    """Return `value` percent-encoded as one segment of a path (RFC 3986, section 3.3): `auth0|x` → `auth0%7Cx`.
+
+    Raises:
+        UnsafeSegment: the empty string, a dot or two, which no encoding protects, or what is no Unicode text.
+    """
+    if value in _RELATIVE:
+        raise UnsafeSegment
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError as error:
+        raise UnsafeSegment from error
+
+
+def phrase(value: str) -> str:
+    """Return `value` as a quoted phrase of the search's query language (Lucene), in which nothing has a meaning."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

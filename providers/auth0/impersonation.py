@@ -1,0 +1,97 @@
+"""Impersonation: token exchange (RFC 8693) through the tenant's Action."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+
+from app.domain.errors import ImpersonationNotAllowed, ImpersonationRefused, InternalError, ProviderUnavailable
+from providers.auth0 import errors
+from providers.auth0.answers import BrokenAnswer
+from providers.auth0.credentials import client_proof
+from providers.auth0.limiter import Lane
+from providers.auth0.retries import Kind
+from providers.auth0.tenant import Call
+
+if TYPE_CHECKING:
+    from providers.auth0.answers import Answer
+    from providers.auth0.credentials import Assertions
+    from providers.auth0.tenant import Tenant
+    from providers.auth0.tokens import Tokens
+
+GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+MAX_REFUSAL: Final = 300
+"""Characters of the tenant's refusal that the caller gets."""
+
+_EXCHANGE: Final = Kind("exchange_token", Lane.AUTHENTICATION, writes=True)
+_REFUSALS: Final = frozenset((400, 401, 402, 403))
+
+
+class Auth0Impersonation:
+    """Exchanges tokens, as the service's own application."""
+
+    def __init__(
+        self, tenant: Tenant, tokens: Tokens, assertions: Assertions, audience: str, *, require_claim: bool
+    ) -> None:
+        """Take what calls the tenant and verifies tokens, what proves who asks, and the audience of both tokens.
+
+        `require_claim`: whether the subject token must say that its owner may impersonate.
+        """
+        self._tenant = tenant
+        self._tokens = tokens
+        self._assertions = assertions
+        self._audience = audience
+        self._require_claim = require_claim
+
+    async def subject_of(self, subject_token: str) -> str:
+        """Verify the token, return its subject. Raises ImpersonationNotAllowed, and what a token raises."""
+        verified = await self._tokens.check(subject_token, self._audience)
+        if self._require_claim and not verified.may_impersonate:
+            raise ImpersonationNotAllowed
+        return verified.subject
+
+    async def exchange(self, subject_token: str, target_user: str) -> str:
+        """Return an access token of `target_user`. Raises ImpersonationRefused with the tenant's words."""
+
+        def form() -> dict[str, str]:
+            return {
+                "grant_type": GRANT,
+                **client_proof(self._assertions),
+                "subject_token": subject_token,
+                "subject_token_type": self._audience,
+                "audience": self._audience,
+                "target_user": target_user,
+            }
+
+        answer = await self._tenant.call(
+            Call(
+                kind=_EXCHANGE,
+                method="POST",
+                path="/oauth/token",
+                form=form,
+                anonymous=True,
+                fallback=ProviderUnavailable,
+                passes=_REFUSALS,
+            )
+        )
+        if not answer.ok:
+            raise _refusal(answer)
+        content = answer.json()
+        token = content.get("access_token") if isinstance(content, dict) else None
+        if not isinstance(token, str) or not token:
+            raise errors.of_exception(_EXCHANGE.name, BrokenAnswer("without a token")).error
+        return token
+
+
+def _refusal(answer: Answer) -> ImpersonationRefused | InternalError | ProviderUnavailable:
+    error, description = answer.text_of("error"), answer.text_of("error_description")
+    if error == "invalid_client":
+        logger.error("the tenant refuses this service's client assertion", status=answer.status)
+        return InternalError()
+    if not error.strip():
+        return ProviderUnavailable()
+    text = f"{error}: {description}" if description.strip() else error
+    # `isprintable` is false for control, format and separator characters: none may break the line.
+    line = "".join(c if c.isprintable() else " " for c in text).strip()
+    return ImpersonationRefused(line[:MAX_REFUSAL])

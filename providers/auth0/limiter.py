@@ -1,0 +1,76 @@
+"""The tenant's rate limits, learnt from its 429s: whoever is told to wait tells everybody."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_PAUSE: Final = 60.0
+"""Seconds after which the tenant is asked again, whatever it said."""
+
+_SPREAD: Final = 0.25
+"""Part of a pause over which those who waited are spread after it."""
+
+_MAX_SPREAD: Final = 1.0
+
+
+class Lane(StrEnum):
+    """What the tenant limits apart."""
+
+    READ = "read"
+    WRITE = "write"
+    AUTHENTICATION = "authentication"
+    OWN = "own"
+    """What the service needs for itself: no caller's sign-in attempts hold it up."""
+
+
+class Limiter:
+    """Keeps everybody on a lane waiting until the tenant's limit is reset."""
+
+    def __init__(self) -> None:
+        """Start without any limit known."""
+        self._until: dict[Lane, float] = {}
+        self._spread: dict[Lane, float] = {}
+
+    def learn(self, lane: Lane, seconds: float) -> None:
+        """Take note that the tenant takes nothing more on `lane` for `seconds`."""
+        pause = min(max(seconds, 0.0), MAX_PAUSE)
+        self._until[lane] = max(self._until.get(lane, 0.0), asyncio.get_running_loop().time() + pause)
+        self._spread[lane] = min(pause * _SPREAD, _MAX_SPREAD)
+
+    def opens(self, lane: Lane) -> float:
+        """Return when the lane is free again, on the event loop's clock; a moment past when it is free."""
+        return self._until.get(lane, 0.0)
+
+    async def wait(self, lane: Lane, until: float) -> bool:
+        """Wait for the lane, at most until that moment on the event loop's clock; return whether it is free."""
+        loop = asyncio.get_running_loop()
+        while (opens := self.opens(lane)) > loop.time():
+            opens += random.random() * self._spread[lane]  # noqa: S311 - spreads load
+            await asyncio.sleep(max(0.0, min(opens, until) - loop.time()))
+            if loop.time() >= until:
+                return False
+        return True
+
+
+def told_pause(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds for which a 429 or 503 tells to wait, None when it does not.
+
+    `Retry-After` is seconds or a date (RFC 9110, section 10.2.3), `x-ratelimit-reset` Unix seconds; `now` likewise.
+    """
+    after = headers.get("retry-after", "").strip()
+    if after.isdecimal():
+        return float(after[:9])
+    if after:
+        try:
+            return max(0.0, parsedate_to_datetime(after).timestamp() - now)
+        except (ValueError, OverflowError):
+            return None
+    reset = headers.get("x-ratelimit-reset", "").strip()
+    return max(0.0, float(reset[:15]) - now) if reset.isdecimal() else None

@@ -1,0 +1,113 @@
+"""Passwords of the tenant's own users."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+
+from app.domain.errors import (
+    IncorrectPassword,
+    NoDatabaseUser,
+    PasswordTooWeak,
+    PasswordUpdateFailed,
+    ResetLinkFailed,
+    TooManyAttempts,
+)
+from providers.auth0 import errors
+from providers.auth0.limiter import Lane
+from providers.auth0.mapping import DATABASE, has_database_identity
+from providers.auth0.retries import Kind
+from providers.auth0.tenant import Call
+
+if TYPE_CHECKING:
+    from app.domain.tokens import Caller
+    from app.domain.users import Address
+    from providers.auth0.management import Management
+    from providers.auth0.sign_in import ProfileClient
+    from providers.auth0.tenant import Tenant
+
+GRANT: Final = "http://auth0.com/oauth/grant-type/password-realm"
+_CHECK: Final = Kind("check_password", Lane.AUTHENTICATION, once=True, limited=False, json=False)
+_RESET: Final = Kind("send_reset_link", Lane.AUTHENTICATION, writes=True, json=False)
+_ANSWERS: Final = frozenset((errors.UNAUTHORIZED, errors.FORBIDDEN, errors.TOO_MANY))
+_REFUSALS: Final = re.compile(r"Password\w*Error|password is too weak|password_\w+", re.IGNORECASE)
+_OUR_FAULT: Final = frozenset(("invalid_client", "unauthorized_client"))
+
+
+class Auth0Passwords:
+    """Changes passwords, after checking the current one by signing in with it."""
+
+    def __init__(self, tenant: Tenant, management: Management, client: ProfileClient) -> None:
+        """Take what calls the tenant, the Management API, and the application in whose name users sign in."""
+        self._tenant = tenant
+        self._management = management
+        self._client = client
+
+    async def change(self, caller: Caller, current: str, new: str) -> None:
+        """Set the password. Raises NoDatabaseUser, IncorrectPassword, TooManyAttempts, PasswordTooWeak."""
+        user = await self._management.get(caller.subject)
+        if not user.username or not has_database_identity(user):
+            raise NoDatabaseUser
+        await self._check(user.username, current)
+        answer = await self._management.update(
+            caller.subject,
+            {"password": new, "connection": DATABASE},
+            fallback=PasswordUpdateFailed,
+            passes=frozenset((errors.BAD_REQUEST,)),
+        )
+        if not answer.ok:
+            text = answer.text_of("message", "error", "errorCode", "name", "code")
+            raise PasswordTooWeak if _REFUSALS.search(text) else PasswordUpdateFailed
+
+    async def _check(self, username: str, password: str) -> None:
+        answer = await self._tenant.call(
+            Call(
+                kind=_CHECK,
+                method="POST",
+                path="/oauth/token",
+                json={
+                    **self._client.fields(),
+                    "grant_type": GRANT,
+                    "realm": DATABASE,
+                    "username": username,
+                    "password": password,
+                },
+                anonymous=True,
+                fallback=PasswordUpdateFailed,
+                special={errors.NOT_FOUND: PasswordUpdateFailed},
+                passes=_ANSWERS,
+            )
+        )
+        if answer.ok:
+            return
+        if answer.status == errors.TOO_MANY:
+            raise TooManyAttempts
+        if answer.text_of("error") in _OUR_FAULT:
+            logger.error("the tenant refuses the profile application", status=answer.status)
+            raise PasswordUpdateFailed
+        raise IncorrectPassword
+
+
+class Auth0ResetLinks:
+    """Sends password reset links, as LFX One."""
+
+    def __init__(self, tenant: Tenant, client_id: str) -> None:
+        """Take what calls the tenant, and the application on whose page the link ends."""
+        self._tenant = tenant
+        self._client_id = client_id
+
+    async def send(self, address: Address) -> None:
+        """Mail a link. Raises ResetLinkFailed."""
+        await self._tenant.call(
+            Call(
+                kind=_RESET,
+                method="POST",
+                path="/dbconnections/change_password",
+                json={"client_id": self._client_id, "email": address, "connection": DATABASE},
+                anonymous=True,
+                fallback=ResetLinkFailed,
+                special={errors.NOT_FOUND: ResetLinkFailed},
+            )
+        )

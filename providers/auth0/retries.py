@@ -1,0 +1,153 @@
+"""Attempts: how long one may take, which are repeated, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from app.domain.deadline import current_deadline
+from app.domain.errors import RateLimited
+from providers.auth0 import errors
+from providers.auth0.answers import BrokenAnswer
+from providers.auth0.budget import ATTEMPT
+from providers.auth0.errors import Failure, Outcome
+from providers.auth0.flights import Progress
+from providers.auth0.limiter import Lane, told_pause
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.domain.ports import Upstream
+    from providers.auth0.answers import Answer
+    from providers.auth0.budget import Budget
+    from providers.auth0.limiter import Limiter
+
+P = TypeVar("P")
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+_DOUBLINGS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an operation is called in metrics and logs, what limits it, and whether repeating it does any harm."""
+
+    name: str
+    lane: Lane
+    once: bool = False
+    """Whether it is repeated only when it certainly was not done."""
+
+    writes: bool = False
+    """Whether it changes something: once it was sent, what follows is not cut off. Goes with `once`."""
+
+    limited: bool = True
+    """Whether a 429 is the tenant's rate limit, to be waited for; otherwise it is an answer like others."""
+
+    json: bool = True
+    """Whether a success must be JSON."""
+
+
+class Retries:
+    """Makes attempts until one is answered or time is up."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        limiter: Limiter,
+        upstream: Upstream,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Take how long there is, the limits learnt, who counts, and the clock (Unix seconds)."""
+        self._budget = budget
+        self._limiter = limiter
+        self._upstream = upstream
+        self._now = now
+
+    async def run(
+        self,
+        kind: Kind,
+        prepare: Callable[[], Awaitable[P]],
+        send: Callable[[P], Awaitable[Answer]],
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Return the answer of the first attempt that has one: a success, or a refusal (4xx).
+
+        Before each attempt `prepare` is awaited, outside of the attempt's time.
+
+        Raises:
+            ProviderUnavailable: it could not be reached or understood, to the end of the time.
+            RateLimited: it took no requests, to the end of the time.
+        """
+        progress = progress or Progress()
+        deadline = current_deadline()
+        # Others may join a read and prolong it; the time for what follows a write is settled when it begins.
+        settled = self._budget.until() if deadline.committed or deadline.at == float("inf") else None
+        tries = 0
+        while True:
+            until = settled or self._budget.until()
+            if not await self._limiter.wait(kind.lane, until):
+                raise RateLimited
+            prepared = await prepare()
+            answer, failure = await self._attempt(kind, send, prepared, until)
+            if failure is None and answer is not None:
+                return answer
+            failure = cast("Failure", failure)
+            progress.error = failure.error
+            if not (failure.write_again if kind.once or kind.writes else failure.read_again):
+                raise failure.error
+            await self._sleep(self._pause(kind, answer, failure, tries), settled, failure)
+            tries += 1
+            self._upstream.retried(kind.name)
+
+    async def _sleep(self, pause: float, settled: float | None, failure: Failure) -> None:
+        left = (settled or self._budget.until()) - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, min(pause, left)))
+        if pause >= left:
+            raise failure.error
+
+    async def _attempt(
+        self, kind: Kind, send: Callable[[P], Awaitable[Answer]], prepared: P, until: float
+    ) -> tuple[Answer | None, Failure | None]:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answer = None
+        deadline = current_deadline()
+        committed, deadline.committed = deadline.committed, deadline.committed or kind.writes
+        try:
+            async with asyncio.timeout_at(min(began + ATTEMPT, until)):
+                answer = await send(prepared)
+            failure = None if answer.status == errors.TOO_MANY and not kind.limited else _judge(kind, answer)
+        except Exception as error:  # noqa: BLE001 - `of_exception` raises again what it does not know
+            failure = errors.of_exception(kind.name, error)
+        if failure is not None:
+            outcome = failure.outcome
+            if failure.write_again:
+                deadline.committed = committed
+        else:
+            outcome = Outcome.OK if answer is not None and answer.ok else Outcome.REFUSED
+        self._upstream.finished(kind.name, outcome, loop.time() - began)
+        return answer, failure
+
+    def _pause(self, kind: Kind, answer: Answer | None, failure: Failure, tries: int) -> float:
+        """Return the seconds until the next attempt; a rate limit is told to everybody."""
+        longest = min(_FIRST_PAUSE * 2 ** min(tries, _DOUBLINGS), _LONGEST_PAUSE)
+        backoff: float = longest * (0.5 + random.random() / 2)  # noqa: S311 - spreads load
+        told = told_pause(answer.headers, self._now()) if answer is not None else None
+        pause: float = backoff if told is None else max(told, backoff)
+        if failure.outcome is Outcome.RATE_LIMITED:
+            self._limiter.learn(kind.lane, pause)
+        return pause
+
+
+def _judge(kind: Kind, answer: Answer) -> Failure | None:
+    failure = errors.of_status(kind.name, answer)
+    if failure is None and kind.json and answer.ok:
+        try:
+            answer.json()
+        except BrokenAnswer as error:
+            return errors.of_exception(kind.name, error)
+    return failure

@@ -1,0 +1,89 @@
+"""Users that are an address and nothing else, made to be linked to an account as an e-mail identity.
+
+Two writes make an identity: a stub, and the link that swallows it. What the first leaves behind when the second fails
+would block the address, so it is removed again, after looking whether it is what it is taken for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from app.domain.errors import ServiceError, UserNotFound
+from app.domain.redaction import redact_subject
+from app.domain.users import EMAIL
+from providers.auth0.errors import CONFLICT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from app.domain.users import Address, User
+    from providers.auth0.budget import Budget
+    from providers.auth0.management import Management
+    from providers.auth0.mapping import WireUser
+
+_NO_EXTRAS: Mapping[str, Any] = {}
+
+
+class Stubs:
+    """Makes, links and removes stubs."""
+
+    def __init__(self, management: Management, budget: Budget) -> None:
+        """Take the Management API and how long undoing may take."""
+        self._management = management
+        self._budget = budget
+
+    async def make(
+        self, address: Address, fallback: type[ServiceError], extras: Mapping[str, Any] = _NO_EXTRAS
+    ) -> str | None:
+        """Make a stub, return its id; None when there is a user with that address in the e-mail connection."""
+        user = {"connection": EMAIL, "email": address, "email_verified": True, **extras}
+        made = await self._management.create(user, fallback=fallback)
+        return None if made is None else made.user_id
+
+    async def left_behind(self, address: Address, fits: Callable[[WireUser], bool]) -> str | None:
+        """Return the id of a stub of that address that is there already, linked to nobody, and that `fits`."""
+        for user in await self._management.by_email(address):
+            same = (user.email or "").strip().lower() == address
+            if same and user.only_email and not user.is_linked and fits(user):
+                return user.user_id
+        return None
+
+    async def link(self, account: User, stub: str, fallback: type[ServiceError]) -> None:
+        """Link the stub to the account. Raises UserNotFound, `fallback`."""
+        body = {"provider": EMAIL, "user_id": stub.partition("|")[2]}
+        answer = await self._management.link(account.user_id, body, fallback=fallback, passes=frozenset((CONFLICT,)))
+        if not answer.ok:
+            raise fallback
+
+    async def remove(self, stub: str, account: User, fits: Callable[[WireUser], bool]) -> bool:
+        """Undo the making of a stub whose linking failed, if it still is a stub that `fits`.
+
+        Return whether the link was made after all: the stub is gone and the account has its identity. What could not
+        be undone is logged as such; nothing is raised.
+        """
+        with self._budget.undoing():
+            try:
+                user = await self._management.get(stub)
+                if user.only_email and not user.is_linked and fits(user):
+                    await self._management.delete(stub, fallback=UserNotFound)
+                else:
+                    logger.error("a half-made e-mail identity was left: it is not what was made", stub=_named(stub))
+            except UserNotFound:
+                return await self._has(account, stub)
+            except ServiceError as error:
+                logger.error("a half-made e-mail identity could not be removed", stub=_named(stub), error=str(error))
+        return False
+
+    async def _has(self, account: User, stub: str) -> bool:
+        try:
+            user = await self._management.get(account.user_id)
+        except ServiceError as error:
+            logger.error("whether an e-mail identity was linked is unknown", stub=_named(stub), error=str(error))
+            return False
+        return any(f"{i.provider}|{i.user_id}" == stub for i in user.identities or ())
+
+
+def _named(stub: str) -> str:
+    return redact_subject(stub)

@@ -1,0 +1,146 @@
+"""Calls of the tenant: what every capability sends goes through here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from app.domain.errors import ServiceError
+from providers.auth0 import errors
+from providers.auth0.answers import Answer
+from providers.auth0.errors import CredentialsRefused, Trouble
+from providers.auth0.flights import Flights, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable, Mapping
+
+    import httpx
+    from pydantic import SecretStr
+
+    from app.domain.ports import Upstream
+    from providers.auth0.budget import Budget
+    from providers.auth0.credentials import Credentials
+    from providers.auth0.retries import Kind, Retries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of the tenant.
+
+    `path` begins with a slash and is encoded. `json` and `form` make the body; a callable `form` is asked before every
+    attempt. `token` is the caller's; without one the service acts in its own name, unless the call is `anonymous`.
+    `fallback` is what a refusal means that has no other meaning, `special` the statuses that have; those in `passes`
+    are returned.
+    """
+
+    kind: Kind
+    method: str
+    path: str
+    fallback: type[ServiceError]
+    params: Mapping[str, str] | None = None
+    json: Mapping[str, Any] | None = None
+    form: Callable[[], Mapping[str, str]] | None = None
+    token: SecretStr | None = None
+    anonymous: bool = False
+    special: Mapping[int, type[ServiceError]] = field(default_factory=dict)
+    passes: frozenset[int] = frozenset()
+
+
+class Http:
+    """Sends a request and reads the answer to its end."""
+
+    def __init__(self, client: httpx.AsyncClient, domain: str) -> None:
+        """Take the client and the tenant's host, with its port if it has one."""
+        self._client = client
+        self.origin = f"https://{domain}"
+
+    async def send(self, call: Call, token: str) -> Answer:
+        """Make one attempt. Raises BrokenAnswer, TimeoutError and what the client raises."""
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        response = await self._client.request(
+            call.method,
+            f"{self.origin}{call.path}",
+            params=call.params,
+            json=call.json,
+            data=call.form() if call.form is not None else None,
+            headers=headers,
+        )
+        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What every call of the tenant needs: what sends, what repeats, how long there is, and who counts."""
+
+    http: Http
+    retries: Retries
+    budget: Budget
+    upstream: Upstream
+
+
+class Tenant:
+    """Calls the tenant, with retries, as the service or as a caller."""
+
+    def __init__(self, line: Line, credentials: Credentials) -> None:
+        """Take how the tenant is called, and the service's own token."""
+        self._http = line.http
+        self._retries = line.retries
+        self._upstream = line.upstream
+        self._credentials = credentials
+        self._writes = 0
+        self._reads: Flights[Answer] = Flights(line.budget)
+
+    async def call(self, call: Call) -> Answer:
+        """Return the answer to `call`: a success, or a refusal that the call lets pass.
+
+        Raises ProviderUnavailable, RateLimited, UserNotFound (404), for a caller's token InvalidToken (401) and
+        MissingScope (403), and what the call names.
+        """
+        return await self._call(call, None)
+
+    async def shared(self, key: Hashable, call: Call) -> Answer:
+        """Return the answer to a read, which others who ask the same at the same time share.
+
+        A read begun after a write does not join one begun before it.
+        """
+        key = (self._writes, key)
+        if self._reads.in_flight(key):
+            self._upstream.coalesced(call.kind.name)
+        return await self._reads.join(key, lambda progress: self._call(call, progress))
+
+    async def _call(self, call: Call, progress: Progress | None) -> Answer:
+        try:
+            return await self._answered(call, progress)
+        except CredentialsRefused as refused:
+            error = call.fallback()
+            error.__cause__ = Trouble(f"{call.kind.name}: {refused}")
+            raise error from error.__cause__
+        finally:
+            if call.kind.writes:
+                self._writes += 1
+
+    async def _answered(self, call: Call, progress: Progress | None) -> Answer:
+        own = call.token is None and not call.anonymous
+        sent = ""
+
+        async def send(token: str) -> Answer:
+            nonlocal sent
+            sent = token
+            return await self._http.send(call, token)
+
+        answer = await self._retries.run(call.kind, self._token_for(call), send, progress)
+        if own and answer.status == errors.UNAUTHORIZED:
+            self._credentials.discard(sent)
+            answer = await self._retries.run(call.kind, self._token_for(call), send, progress)
+        if answer.ok or answer.status in call.passes:
+            return answer
+        raise errors.refusal(call.kind.name, answer, call.fallback, call.special, callers_token=call.token is not None)
+
+    def _token_for(self, call: Call) -> Callable[[], Awaitable[str]]:
+        if call.token is None and not call.anonymous:
+            return self._credentials.token
+
+        async def known() -> str:
+            return "" if call.token is None else call.token.get_secret_value()
+
+        return known
