@@ -20,6 +20,8 @@ def b64url(data: bytes) -> str:
 
 def unb64url(text: str) -> bytes:
     """Return the bytes of base64url without padding; ValueError for anything else."""
+    if "=" in text:
+        raise ValueError("padding")
     return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 

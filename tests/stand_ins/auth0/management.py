@@ -228,5 +228,4 @@ def _selected(document: Profile, call: Call) -> Profile:
         return document
     named = call.query["fields"].split(",")
     include = call.query.get("include_fields", "true") == "true"
-    chosen = {key: value for key, value in document.items() if (key in named) is include}
-    return chosen
+    return {key: value for key, value in document.items() if (key in named) is include}

@@ -134,7 +134,8 @@ class Tokens:
             raise ValueError("Bad audience")
         if claims.get("iss") != self.issuer or token in self._revoked:
             raise ValueError("Invalid token")
-        if claims.get("exp", 0) <= self.now():
+        expires = claims.get("exp")
+        if not isinstance(expires, int | float) or expires <= self.now():
             raise ValueError("Expired token received for JSON Web Token validation")
         return claims
 
