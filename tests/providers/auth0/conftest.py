@@ -1,0 +1,102 @@
+"""One tenant on a TLS socket for the session, as new for each test, and the provider on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.domain.deadline import Deadline, set_deadline
+from app.domain.ports import Provider
+from app.settings import Settings
+from providers.auth0 import auth0_provider
+from tests.stand_ins.auth0 import Tenant, TenantServer, auth0_tenant
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+
+@dataclass
+class Counts:
+    """What the provider tells of its calls."""
+
+    attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    retries: Counter[str] = field(default_factory=Counter)
+    shared: Counter[str] = field(default_factory=Counter)
+    refreshes: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def finished(self, operation: str, outcome: str, seconds: float) -> None:
+        assert seconds >= 0
+        self.attempts[operation, str(outcome)] += 1
+
+    def retried(self, operation: str) -> None:
+        self.retries[operation] += 1
+
+    def coalesced(self, operation: str) -> None:
+        self.shared[operation] += 1
+
+    def refreshed(self, what: str, outcome: str) -> None:
+        self.refreshes[what, outcome] += 1
+
+
+@pytest.fixture(scope="session")
+def tenant_server() -> Iterator[TenantServer]:
+    with auth0_tenant() as server:
+        yield server
+
+
+@pytest.fixture
+def server(tenant_server: TenantServer) -> Iterator[TenantServer]:
+    tenant_server.reset()
+    yield tenant_server
+    tenant_server.reset()
+
+
+@pytest.fixture
+def tenant(server: TenantServer) -> Tenant:
+    return server.tenant
+
+
+@pytest.fixture
+def counts() -> Counts:
+    return Counts()
+
+
+@pytest.fixture
+def environment(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in tenant.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("ALLOWED_ALIAS_DOMAINS", "linux.com")
+    monkeypatch.setenv("REQUEST_TIMEOUT", "2s")
+    return monkeypatch
+
+
+@pytest.fixture
+def opened(environment: pytest.MonkeyPatch, counts: Counts) -> Callable[[], contextlib.AbstractAsyncContextManager]:
+    """Opens a provider with the environment as it is by then; waits for nothing."""
+    return lambda: auth0_provider(Settings(), counts)
+
+
+@pytest.fixture
+async def provider(opened: Callable[[], contextlib.AbstractAsyncContextManager]) -> AsyncIterator[Provider]:
+    """The provider, ready."""
+    async with opened() as provider:
+        await ready(provider)
+        yield provider
+
+
+async def ready(provider: Provider, patience: float = 5.0) -> None:
+    async with asyncio.timeout(patience):
+        while any(provider.readiness().values()):
+            await asyncio.sleep(0.005)
+
+
+def within(seconds: float) -> Deadline:
+    """Give what is done next in this test the deadline of a request."""
+    deadline = Deadline(asyncio.get_running_loop().time() + seconds)
+    set_deadline(deadline)
+    return deadline
