@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from app.domain.errors import InvalidToken, UserNotFound
@@ -76,7 +78,8 @@ async def test_what_is_too_long_or_no_text_is_nobody_without_a_call(provider, te
 
 
 @pytest.mark.parametrize(
-    "username", ["*", 'ada" OR "1"="1', "ad?", "a*", "ada OR linus_t", '" OR username:"ada', "\\", "[a TO z]", "ada~", "/ad./"]
+    "username",
+    ["*", 'ada" OR "1"="1', "ad?", "a*", "ada OR linus_t", '" OR username:"ada', "\\", "[a TO z]", "ada~", "/ad./"],
 )
 async def test_a_username_cannot_widen_the_search(provider, tenant, username):
     with pytest.raises(UserNotFound):
@@ -84,11 +87,15 @@ async def test_a_username_cannot_widen_the_search(provider, tenant, username):
     assert [exchange.status for exchange in tenant.records.of("users.search")] == [200]
 
 
-@pytest.mark.parametrize("subject", ["auth0|../../clients", "auth0|ada/../linus_t", "auth0|ada?fields=x", "auth0|%61da", "|", "auth0|ada#"])
+@pytest.mark.parametrize(
+    "subject", ["auth0|../../clients", "auth0|ada/../linus_t", "auth0|ada?fields=x", "auth0|%61da", "|", "auth0|ada#"]
+)
 async def test_a_subject_stays_one_segment_of_the_path(provider, tenant, subject):
     with pytest.raises(UserNotFound):
         await provider.directory.resolve(subject)
-    assert {exchange.operation for exchange in tenant.records.of("*")} - {"jwks", "token.client_credentials"} <= {"users.get"}
+    assert {exchange.operation for exchange in tenant.records.of("*")} - {"jwks", "token.client_credentials"} <= {
+        "users.get"
+    }
 
 
 @pytest.mark.parametrize("subject", [".", "..", ""])
@@ -112,8 +119,6 @@ async def test_the_first_identity_is_the_account_and_has_no_profile(provider):
 
 
 async def test_identical_reads_at_once_share_a_call(provider, tenant, counts):
-    import asyncio
-
     tenant.faults.latency = 0.2
     found = await asyncio.gather(*(provider.directory.resolve("auth0|ada") for _ in range(50)))
     assert {user.user_id for user in found} == {"auth0|ada"}
@@ -122,16 +127,12 @@ async def test_identical_reads_at_once_share_a_call(provider, tenant, counts):
 
 
 async def test_reads_for_a_write_are_not_shared(provider, tenant):
-    import asyncio
-
     tenant.faults.latency = 0.1
     await asyncio.gather(*(provider.directory.by_subject("auth0|ada") for _ in range(3)))
     assert tenant.records.count("users.get") == 3
 
 
 async def test_a_shared_read_is_cancelled_only_when_nobody_waits(provider, tenant):
-    import asyncio
-
     tenant.faults.latency = 0.2
     first, second = (asyncio.create_task(provider.directory.resolve("auth0|ada")) for _ in range(2))
     await asyncio.sleep(0.05)
