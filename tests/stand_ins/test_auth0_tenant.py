@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.stand_ins.auth0.web import Call
+
 ADA = "/users/auth0%7Cada"
 DATABASE = "Username-Password-Authentication"
 
@@ -45,10 +47,11 @@ class TestReading:
         tenant.add_user("auth0|a/b")
         assert api.call("GET", "/users/auth0%7Ca%2Fb").json()["user_id"] == "auth0|a/b"
 
-    @pytest.mark.parametrize("path", ["/users/..", "/users/%2E%2E/users", "/users/x/%2e%2e", "/users/"])
-    def test_dot_segments_lead_elsewhere_as_on_any_server(self, api, tenant, path):
-        api.http.get(f"/api/v2{path}")
-        assert tenant.records.calls["users.get"] == 0
+    @pytest.mark.parametrize(
+        "target", ["users/auth0%7Cx/..", "users/%2E%2E/users", "users/x/%2e%2e/", "x/../users?q=.."]
+    )
+    def test_dot_segments_lead_elsewhere_as_on_any_server(self, target):
+        assert Call.parse("GET", f"/api/v2/{target}", {}, b"").segments == ("api", "v2", "users")
 
     def test_fields_select_what_is_shown(self, api):
         reply = api.call("GET", ADA, params={"fields": "user_id,email"})

@@ -23,18 +23,21 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=0, help="further users user00000, user00001, …")
     parser.add_argument("--no-records", action="store_true", help="keep no exchanges, only count them")
     parser.add_argument("--format", choices=("shell", "json"), default="shell", help="how to print what is needed")
+    parser.add_argument("--until-eof", action="store_true", help="end when standard input does, as with a parent's end")
     arguments = parser.parse_args()
     with auth0_tenant(port=arguments.port) as server:
         people.add_numbered(server.tenant.accounts, arguments.users)
         server.tenant.faults.latency = arguments.latency_ms / 1000
         server.tenant.records.keep = not arguments.no_records
-        asyncio.run(_serve(server, arguments.format))
+        asyncio.run(_serve(server, arguments.format, until_eof=arguments.until_eof))
 
 
-async def _serve(server: TenantServer, form: str) -> None:
+async def _serve(server: TenantServer, form: str, *, until_eof: bool) -> None:
     ended = asyncio.Event()
     for received in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(received, ended.set)
+    if until_eof:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), ended.set)
     control = Control(server)
     await control.start()
     try:

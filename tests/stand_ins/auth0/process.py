@@ -58,9 +58,9 @@ def tenant_process(
     *, port: int = 0, latency_ms: float = 0, users: int = 0, records: bool = True
 ) -> Iterator[TenantProcess]:
     """Run the tenant in a process of its own as long as the context lasts."""
-    command = [sys.executable, "-m", "tests.stand_ins.auth0", "--format", "json", "--port", str(port)]
+    command = [sys.executable, "-m", "tests.stand_ins.auth0", "--format", "json", "--until-eof", "--port", str(port)]
     command += ["--latency-ms", str(latency_ms), "--users", str(users), *([] if records else ["--no-records"])]
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         try:
             line = child.stdout.readline() if child.stdout else b""
             if not line:
