@@ -40,6 +40,11 @@ class TestReading:
             "ada@unverified.example",
         ]
 
+    def test_a_username_beyond_ascii_has_a_hashed_id(self, api):
+        user = api.call("GET", "/users-by-email", params={"email": "lukasz@example.net"}).json()[0]
+        hashed = "3y4r67dCCc7aqLTCq7jTUEMJxUu4x7NZgvfp2NsribuJaECe4Z8dTGdbpm9fYLrjfkYQFSuCL2YPJM73AZF8LzMU"
+        assert (user["username"], user["user_id"]) == ("łukasz", f"auth0|{hashed}")
+
     def test_an_identity_id_may_be_a_number(self, api):
         assert api.call("GET", "/users/auth0%7Clinus_t").json()["identities"][1]["user_id"] == 4711
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FIXTURES = 6
-_LUKASZ = "3d3BJJCScZTgyT57UcBPgSJG8jWPXSCS6sjZYyQTBo6FHMvNo1VRCERjEsWn6zxEKwXrFLPqd7VNe4C8UZ1J3vMe"
+_LUKASZ = "3y4r67dCCc7aqLTCq7jTUEMJxUu4x7NZgvfp2NsribuJaECe4Z8dTGdbpm9fYLrjfkYQFSuCL2YPJM73AZF8LzMU"
 
 
 def profile(  # noqa: PLR0913 - a user has that many sides
