@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from app.domain.disclosures import ImpersonationAttempt
-from app.domain.errors import ServiceError, SubjectTokenRequired, TargetUserRequired, require
+from app.domain.errors import ImpersonationNotAllowed, ServiceError, SubjectTokenRequired, TargetUserRequired, require
 from app.domain.tokens import bare
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ class Impersonation:
             access_token = await self._impersonation.exchange(subject_token, target_user)
             outcome = "granted"
         except ServiceError as error:
+            if isinstance(error, ImpersonationNotAllowed):
+                subject = error.subject
             outcome = f"refused: {error}"
             raise
         finally:

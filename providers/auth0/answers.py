@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+TOLD: Final = ("retry-after", "x-ratelimit-reset")
+"""The headers of a refusal that are looked at."""
+
 _OK: Final = range(200, 300)
 _UNREAD: Final = object()
 
@@ -20,7 +23,7 @@ class BrokenAnswer(Exception):
 
 @dataclass(slots=True)
 class Answer:
-    """A response, read to its end. The names of `headers` are lower-case."""
+    """A response, read to its end. `headers` are those of `TOLD`, and those of a refusal only."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -28,6 +28,9 @@ PHASE_TIMEOUT: Final = 3.0
 KEEP_ALIVE: Final = 15.0
 """Seconds for which an idle connection is kept: less than a server keeps it, so that no write meets a closed one."""
 
+PHASES: Final = httpx.Timeout(PHASE_TIMEOUT, connect=CONNECT_TIMEOUT).as_dict()
+"""The time-outs as a request carries them."""
+
 _SPARE_CONNECTIONS: Final = 8
 """Connections beyond one a request: keys, tokens, and what ends a write after its request was answered."""
 
@@ -60,7 +63,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one request. Raises BrokenAnswer, besides what httpx raises."""
         response = await self._transport.handle_async_request(request)
-        if response.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        if any(name.lower() == b"content-encoding" and value != b"identity" for name, value in response.headers.raw):
             await response.stream.aclose()  # type: ignore[union-attr]
             raise BrokenAnswer("packed")
         response.stream = _Bounded(response.stream)  # type: ignore[arg-type]
@@ -86,11 +89,7 @@ async def open_client(requests_at_once: int) -> AsyncIterator[httpx.AsyncClient]
     # aiohttp repeats DELETE by itself when a kept connection breaks; whether to repeat is decided in `retries`.
     session._retry_connection = False  # noqa: SLF001 - there is no public switch
     transport = BoundedTransport(AiohttpTransport(verify=context, client=session))
-    timeout = httpx.Timeout(PHASE_TIMEOUT, connect=CONNECT_TIMEOUT)
-    headers = {"Accept-Encoding": "identity", "Accept": "application/json"}
-    async with httpx.AsyncClient(
-        transport=transport, timeout=timeout, headers=headers, follow_redirects=False, trust_env=False
-    ) as client:
+    async with httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
         yield client
 

@@ -48,7 +48,7 @@ class Auth0Impersonation:
         """Verify the token, return its subject. Raises ImpersonationNotAllowed, and what a token raises."""
         verified = await self._tokens.check(subject_token, self._audience)
         if self._require_claim and not verified.may_impersonate:
-            raise ImpersonationNotAllowed
+            raise ImpersonationNotAllowed(verified.subject)
         return verified.subject
 
     async def exchange(self, subject_token: str, target_user: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from app.domain.errors import ServiceError, UserNotFound
+from app.domain.errors import LinkEmailFailed, ServiceError, UserNotFound
 from app.domain.redaction import redact_subject
 from app.domain.users import EMAIL
 from providers.auth0.errors import CONFLICT
@@ -67,7 +67,7 @@ class Stubs:
             try:
                 user = await self._management.get(stub)
                 if user.only_email and not user.is_linked and fits(user):
-                    await self._management.delete(stub, fallback=UserNotFound)
+                    await self._management.delete(stub, fallback=LinkEmailFailed)
                 else:
                     logger.error("a half-made e-mail identity was left: it is not what was made", stub=_named(stub))
             except UserNotFound:

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
 
-from app.domain.errors import ServiceError
+import httpx
+
 from providers.auth0 import errors
-from providers.auth0.answers import Answer
+from providers.auth0.answers import TOLD, Answer
+from providers.auth0.client import PHASES
 from providers.auth0.errors import CredentialsRefused, Trouble
 from providers.auth0.flights import Flights, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
 
-    import httpx
     from pydantic import SecretStr
 
+    from app.domain.errors import ServiceError
     from app.domain.ports import Upstream
     from providers.auth0.budget import Budget
     from providers.auth0.credentials import Credentials
     from providers.auth0.retries import Kind, Retries
+
+_HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "lfx-v2-auth-service"}
+"""Nothing packed is asked for, so that what is read is all there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +62,25 @@ class Http:
 
     async def send(self, call: Call, token: str) -> Answer:
         """Make one attempt. Raises BrokenAnswer, TimeoutError and what the client raises."""
-        headers = {"Authorization": f"Bearer {token}"} if token else None
-        response = await self._client.request(
+        response = await self._client.send(self._request(call, token))
+        if response.status_code < errors.BAD_REQUEST:
+            return Answer(response.status_code, {}, response.content)
+        told = {name: response.headers.get(name, "") for name in TOLD}
+        return Answer(response.status_code, told, response.content)
+
+    def _request(self, call: Call, token: str) -> httpx.Request:
+        # Built here and not by the client, which merges addresses, parameters, headers and cookies: a third of the
+        # cost of a call.
+        query = f"?{urlencode(call.params, quote_via=quote)}" if call.params else ""
+        headers = _HEADERS | {"Authorization": f"Bearer {token}"} if token else _HEADERS
+        return httpx.Request(
             call.method,
-            f"{self.origin}{call.path}",
-            params=call.params,
+            f"{self.origin}{call.path}{query}",
+            headers=headers,
             json=call.json,
             data=call.form() if call.form is not None else None,
-            headers=headers,
+            extensions={"timeout": PHASES},
         )
-        return Answer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content)
 
 
 @dataclass(frozen=True, slots=True)

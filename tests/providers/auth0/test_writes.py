@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from loguru import logger
 from pydantic import SecretStr
 
 from app.domain.errors import (
@@ -333,3 +334,70 @@ async def test_an_exchange_without_a_token_is_no_success(provider, tenant):
     tenant.faults.json({"token_type": "Bearer"}, "token.exchange")
     with pytest.raises(ProviderUnavailable):
         await provider.impersonation.exchange(tenant.impersonator_token("ada"), "linus_t")
+
+
+async def test_who_was_refused_impersonation_is_named_for_the_audit(provider, tenant):
+    with pytest.raises(ImpersonationNotAllowed) as refused:
+        await provider.impersonation.subject_of(
+            tenant.impersonator_token("ada", **{"http://lfx.dev/claims/can_impersonate": False})
+        )
+    assert refused.value.subject == "auth0|ada"
+
+
+async def test_once_a_write_was_sent_what_follows_is_not_cut_off(provider, tenant):
+    deadline = within(2.0)
+    await provider.profiles.update_metadata(caller(tenant), {"city": "Oslo"})
+    assert deadline.committed
+
+
+async def test_a_write_that_never_left_commits_to_nothing(provider, server):
+    who = caller(server.tenant)
+    await provider.directory.by_subject("auth0|ada")
+    server.refuse_connections()
+    await asyncio.sleep(0.05)  # until the connections that were kept are seen to be closed
+    deadline = within(0.5)
+    with pytest.raises(ProviderUnavailable):
+        await provider.profiles.update_metadata(who, {"city": "Oslo"})
+    assert not deadline.committed
+
+
+async def test_a_wrong_password_commits_to_nothing(provider, tenant):
+    deadline = within(2.0)
+    with pytest.raises(IncorrectPassword):
+        await provider.passwords.change(caller(tenant), "wrong", "Another-long-Passw0rd!")
+    assert not deadline.committed
+
+
+async def test_a_stub_is_removed_though_the_time_for_the_reply_is_over(provider, tenant):
+    user = await provider.directory.by_subject("auth0|ada")
+    deadline = within(0.6)
+    tenant.faults.add("hang", "identities.link")
+    with pytest.raises(LinkEmailFailed):
+        await provider.aliases.claim(user, ALIAS)
+    assert deadline.remaining() == 0
+    assert stubs(tenant) == []
+
+
+async def test_what_could_not_be_undone_is_logged_as_such(provider, tenant):
+    records = []
+    handler = logger.add(lambda message: records.append(message.record), level="ERROR")
+    user = await provider.directory.by_subject("auth0|ada")
+    within(0.5)
+    tenant.faults.status(500, on="identities.link")
+    tenant.faults.status(403, on="users.delete")
+    with pytest.raises(LinkEmailFailed):
+        await provider.aliases.claim(user, ALIAS)
+    logger.remove(handler)
+    assert [record["message"] for record in records] == ["a half-made e-mail identity could not be removed"]
+
+
+async def test_a_read_begun_after_a_write_does_not_join_one_begun_before(provider, tenant):
+    tenant.faults.add("delay", "users.get", seconds=0.4, times=1)
+    before = asyncio.create_task(provider.directory.resolve("auth0|ada"))
+    while tenant.records.count("users.get") == 0:
+        await asyncio.sleep(0.005)
+    await provider.profiles.update_metadata(caller(tenant), {"city": "Oslo"})
+    after = await provider.directory.resolve("auth0|ada")
+    assert after.user_metadata["city"] == "Oslo"
+    assert tenant.records.count("users.get") == 2
+    await before
