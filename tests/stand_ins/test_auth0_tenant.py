@@ -195,6 +195,16 @@ class TestWriting:
         reply = api.call("PATCH", ADA, json={"password": password, "connection": DATABASE})
         assert (reply.status_code, reply.json()["message"]) == (400, message)
 
+    def test_the_policy_for_passwords_can_be_eased(self, api, tenant):
+        tenant.password_policy.shortest = 1
+        assert api.call("PATCH", ADA, json={"password": "n3w", "connection": DATABASE}).status_code == 200
+
+    def test_a_token_of_somebody_who_is_gone_finds_nobody(self, api, tenant):
+        reply = api.call(
+            "PATCH", "/users/auth0%7Cgone", token=tenant.access_token("auth0|gone"), json={"user_metadata": {}}
+        )
+        assert error(reply) == (404, "inexistent_user")
+
     def test_garbage_is_refused(self, api):
         assert error(api.call("PATCH", ADA, content=b"{")) == (400, "invalid_body")
 
@@ -221,6 +231,12 @@ class TestIdentities:
         assert api.call("POST", f"{ADA}/identities", token=tenant.access_token("ada", []), json=body).status_code == 403
         reply = api.call("POST", f"{ADA}/identities", token=tenant.access_token("ada"), json=body)
         assert (reply.status_code, reply.json()[-1]["user_id"]) == (201, 77)
+
+    def test_what_the_id_token_tells_becomes_profile_data(self, api, tenant):
+        token = tenant.id_token("github|79", email="n@hub.example", email_verified=True, name="N", nickname="n")
+        reply = api.call("POST", f"{ADA}/identities", token=tenant.access_token("ada"), json={"link_with": token})
+        known = {"email": "n@hub.example", "email_verified": True, "name": "N", "nickname": "n"}
+        assert reply.json()[-1]["profileData"] == known
 
     def test_linking_by_id_is_not_a_users_own_right(self, api, tenant):
         stub = self.stub(api)

@@ -31,7 +31,7 @@ class Identities:
         account = self._accounts.by_id.get(call.segments[3])
         fields = call.fields()
         by_token = "link_with" in fields
-        claims = self._tokens.authorize(call, "update:users", account=account, own=_OWN if by_token else "")
+        claims = self._tokens.authorize(call, "update:users", user_id=call.segments[3], own=_OWN if by_token else "")
         account = existing(account)
         if by_token and len(fields) > 1:
             raise api_refusal(
@@ -50,7 +50,7 @@ class Identities:
     def unlink(self, call: Call) -> Reply:
         """DELETE /api/v2/users/{id}/identities/{provider}/{identity id}."""
         account = self._accounts.by_id.get(call.segments[3])
-        self._tokens.authorize(call, "update:users", account=account, own=_OWN)
+        self._tokens.authorize(call, "update:users", user_id=call.segments[3], own=_OWN)
         account = existing(account)
         wanted = call.segments[5], call.segments[6]
         first, *linked = account.profile["identities"]

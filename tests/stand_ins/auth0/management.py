@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.stand_ins.auth0 import lucene
 from tests.stand_ins.auth0.accounts import DATABASE, new_identity_id
-from tests.stand_ins.auth0.passwords import check_strength, hashed
+from tests.stand_ins.auth0.passwords import Policy, hashed
 from tests.stand_ins.auth0.people import profile
 from tests.stand_ins.auth0.web import Call, Reply, api_refusal, json_reply
 
@@ -26,6 +26,7 @@ class Management:
     def __init__(self, accounts: Accounts, tokens: Tokens) -> None:
         self._accounts = accounts
         self._tokens = tokens
+        self.policy = Policy()
 
     def by_email(self, call: Call) -> Reply:
         """GET /api/v2/users-by-email: consistent at once, compared to the letter, main addresses alone."""
@@ -67,9 +68,9 @@ class Management:
 
     def get(self, call: Call) -> Reply:
         """GET /api/v2/users/{id}."""
-        account = self._accounts.by_id.get(self._id(call))
-        self._tokens.authorize(call, "read:users", account=account, own="read:current_user")
-        account = existing(account)
+        user_id = self._id(call)
+        self._tokens.authorize(call, "read:users", user_id=user_id, own="read:current_user")
+        account = existing(self._accounts.by_id.get(user_id))
         return (
             json_reply(200, _selected(account.profile, call)) if "fields" in call.query else Reply(200, account.json())
         )
@@ -93,7 +94,7 @@ class Management:
         password = fields.get("password")
         if not isinstance(password, str):
             raise _invalid("Missing required property: password")
-        check_strength(password, {"email": email, "username": username})
+        self.policy.check(password, {"email": email, "username": username})
         return self._created(f"auth0|{username or new_identity_id()}", email, fields, taken, hashed(password))
 
     def _created(
@@ -111,11 +112,11 @@ class Management:
 
     def update(self, call: Call) -> Reply:
         """PATCH /api/v2/users/{id}: metadata is merged at its first level, null removes."""
-        account = self._accounts.by_id.get(self._id(call))
+        user_id = self._id(call)
         fields = call.fields()
         own = "update:current_user_metadata" if set(fields) == {"user_metadata"} else ""
-        self._tokens.authorize(call, "update:users", account=account, own=own)
-        account = existing(account)
+        self._tokens.authorize(call, "update:users", user_id=user_id, own=own)
+        account = existing(self._accounts.by_id.get(user_id))
         if not fields:
             raise _invalid("Too few properties defined (0), minimum 1")
         if "password" in fields and "email" in fields:
@@ -131,7 +132,7 @@ class Management:
         if isinstance(fields.get("email_verified"), bool):
             changes["email_verified"] = fields["email_verified"]
         if "password" in fields:
-            _set_password(account, fields)
+            self._set_password(account, fields)
         return Reply(200, self._accounts.change(account, **changes).json())
 
     def delete(self, call: Call) -> Reply:
@@ -169,6 +170,17 @@ class Management:
             raise api_refusal(400, "The specified new email already exists", "auth0_idp_error")
         return email
 
+    def _set_password(self, account: Account, fields: dict[str, Any]) -> None:
+        password = fields["password"]
+        if fields.get("connection", DATABASE) != DATABASE or "password" not in _kinds(account):
+            raise api_refusal(400, "The specified connection is not valid for this user.", "invalid_body")
+        if not isinstance(password, str):
+            raise _invalid("Expected type string but found another type on property password")
+        former = [*account.former_passwords, account.password]
+        self.policy.check(password, account.profile, former)
+        account.former_passwords = [one for one in former if one is not None]
+        account.password, account.failures = hashed(password), 0
+
 
 def existing(account: Account | None) -> Account:
     """Return the account; Refusal 404 when there is none."""
@@ -179,20 +191,6 @@ def existing(account: Account | None) -> Account:
 
 def _kinds(account: Account) -> set[str]:
     return {"password" for identity in account.profile["identities"] if identity["connection"] == DATABASE}
-
-
-def _set_password(account: Account, fields: dict[str, Any]) -> None:
-    password = fields["password"]
-    if fields.get("connection", DATABASE) != DATABASE or "password" not in _kinds(account):
-        raise api_refusal(400, "The specified connection is not valid for this user.", "invalid_body")
-    if not isinstance(password, str):
-        raise _invalid("Expected type string but found another type on property password")
-    check_strength(
-        password, account.profile, [*account.former_passwords, *([account.password] if account.password else [])]
-    )
-    if account.password:
-        account.former_passwords.append(account.password)
-    account.password, account.failures = hashed(password), 0
 
 
 def _invalid(message: str) -> Exception:

@@ -111,6 +111,7 @@ class Tenant:
 
     def _wired(self) -> dict[str, Callable[[Call], Reply]]:
         management = Management(self.accounts, self.tokens)
+        self.password_policy = management.policy
         authentication = Authentication(self.accounts, self.tokens, self.clients, self.codes, self.records)
         token = TokenEndpoint(self.accounts, self.tokens, self.clients, self.codes)
         return {
@@ -170,8 +171,12 @@ class Tenant:
         if exists and isinstance(subject, str):
             provider, _, identity_id = subject.partition("|")
             if provider and identity_id and self.accounts.owner(provider, identity_id) is None:
-                email = str(claims.get("email") or "")
-                self.add_user(subject, email=email)
+                known = {
+                    key: claims[key]
+                    for key in ("email", "email_verified", "name", "nickname")
+                    if claims.get(key) is not None
+                }
+                self.add_user(subject, **known)
         return self.tokens.id(subject, **claims)
 
     def attacks(self, who: str) -> dict[str, str]:

@@ -11,7 +11,6 @@ from tests.stand_ins.auth0.web import api_refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tests.stand_ins.auth0.accounts import Account
     from tests.stand_ins.auth0.web import Call
 
 M2M_CLIENT: Final = "m2m-client"
@@ -139,10 +138,10 @@ class Tokens:
             raise ValueError("Expired token received for JSON Web Token validation")
         return claims
 
-    def authorize(self, call: Call, *scopes: str, account: Account | None = None, own: str = "") -> dict[str, Any]:
+    def authorize(self, call: Call, *scopes: str, user_id: str = "", own: str = "") -> dict[str, Any]:
         """Return the claims of a Management API call; Refusal 401 or 403.
 
-        One of `scopes` lets act on anybody; the scope `own` lets the user of `account` act on themselves.
+        One of `scopes` lets act on anybody; the scope `own` lets the user `user_id` act on themselves.
         """
         if not call.bearer:
             raise api_refusal(401, "Missing authentication")
@@ -156,6 +155,6 @@ class Tokens:
         if not own or own not in held:
             expected = ",".join([*scopes, *([own] if own else [])])
             raise api_refusal(403, f"Insufficient scope, expected any of: {expected}", "insufficient_scope")
-        if account is None or account.user_id != claims.get("sub"):
+        if user_id != claims.get("sub"):
             raise api_refusal(403, "User to be acted on does not match subject in bearer token.", "subject_mismatch")
         return claims
