@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -30,26 +31,30 @@ from providers.auth0.tokens import Tokens
 from providers.auth0.verification import Auth0Verification
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     import httpx
 
     from app.domain.ports import Upstream
     from app.settings import Auth0Settings, Settings
 
+Clock = Callable[[], float]
 _MISSING = "not had yet"
 
 
 @asynccontextmanager
 async def auth0_provider(
-    settings: Settings, upstream: Upstream, now: Callable[[], float] = time.time
+    settings: Settings,
+    upstream: Upstream,
+    now: Clock = time.time,
+    monotonic: Clock = time.monotonic,
 ) -> AsyncIterator[Provider]:
     """Open the provider; keys and token are fetched in the background, so that a tenant out of reach stops nothing.
 
-    `upstream` takes note of the calls, `now` is the clock (Unix seconds).
+    `upstream` takes note of the calls, `now` is the clock (Unix seconds), `monotonic` one that never jumps (seconds).
     """
     async with open_client(settings.work.max_concurrent_requests) as client:
-        parts = _Parts(settings, client, upstream, now)
+        parts = _Parts(settings, client, upstream, (now, monotonic))
         async with parts.keys.kept(), parts.credentials.kept():
             yield parts.provider(settings)
 
@@ -58,8 +63,9 @@ class _Parts:
     """What the capabilities share."""
 
     def __init__(
-        self, settings: Settings, client: httpx.AsyncClient, upstream: Upstream, now: Callable[[], float]
+        self, settings: Settings, client: httpx.AsyncClient, upstream: Upstream, clocks: tuple[Clock, Clock]
     ) -> None:
+        now, monotonic = clocks
         auth0 = settings.auth0
         http = Http(client, auth0.host)
         self.budget = Budget(settings.work.request_timeout)
@@ -67,7 +73,7 @@ class _Parts:
         issuer = f"{http.origin}/"
         self.assertions = Assertions(auth0.m2m_client_id, auth0.private_key_pem(), issuer, now)
         self.credentials = Credentials(line, self.assertions, _grant(auth0), now)
-        self.keys = Keys(line)
+        self.keys = Keys(line, monotonic)
         self.tokens = Tokens(self.keys, issuer, auth0.management_audience or f"{http.origin}/api/v2/", now)
         self.tenant = Tenant(line, self.credentials)
         self.now = now

@@ -48,13 +48,13 @@ class Key(Protocol):
 class Keys:
     """The keys with which the tenant signs tokens, by their ids."""
 
-    def __init__(self, line: Line, monotonic: Callable[[], float] | None = None) -> None:
+    def __init__(self, line: Line, monotonic: Callable[[], float]) -> None:
         """Take how the tenant is called, and a clock that never jumps (seconds)."""
         self._http = line.http
         self._retries = line.retries
         self._budget = line.budget
         self._upstream = line.upstream
-        self._clock = monotonic or asyncio.get_running_loop().time
+        self._clock = monotonic
         self._keys: dict[str, tuple[tuple[str, str], Key]] = {}
         self._fetched_at: float | None = None
         self._failed_at: float | None = None

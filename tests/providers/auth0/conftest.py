@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -75,10 +76,29 @@ def environment(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     return monkeypatch
 
 
+@dataclass
+class Later:
+    """A clock that can be put forward."""
+
+    by: float = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.by
+
+
 @pytest.fixture
-def opened(environment: pytest.MonkeyPatch, counts: Counts) -> Callable[[], contextlib.AbstractAsyncContextManager]:
+def later() -> Later:
+    return Later()
+
+
+@pytest.fixture
+def opened(
+    environment: pytest.MonkeyPatch,  # noqa: ARG001 - what the settings are read from
+    counts: Counts,
+    later: Later,
+) -> Callable[[], contextlib.AbstractAsyncContextManager]:
     """Opens a provider with the environment as it is by then; waits for nothing."""
-    return lambda: auth0_provider(Settings(), counts)
+    return lambda: auth0_provider(Settings(), counts, monotonic=later)
 
 
 @pytest.fixture
@@ -90,8 +110,12 @@ async def provider(opened: Callable[[], contextlib.AbstractAsyncContextManager])
 
 
 async def ready(provider: Provider, patience: float = 5.0) -> None:
+    await until(lambda: not any(provider.readiness().values()), patience)
+
+
+async def until(true: Callable[[], bool], patience: float = 5.0) -> None:
     async with asyncio.timeout(patience):
-        while any(provider.readiness().values()):
+        while not true():  # noqa: ASYNC110 - what is waited for happens in other threads and processes
             await asyncio.sleep(0.005)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.errors import ProviderUnavailable, RateLimited, SearchFailed, UserNotFound
 from app.domain.users import Address
-from tests.providers.auth0.conftest import ready, within
+from tests.providers.auth0.conftest import ready, until, within
 
 ADA = Address("ada@example.org")
 TIME = 1.0
@@ -86,8 +86,7 @@ async def test_a_rate_limit_that_is_reset_in_time_is_waited_for(provider, tenant
 async def test_who_meets_a_rate_limit_slows_down_everybody(provider, tenant):
     tenant.faults.too_many("users*", retry_after="1", times=1)
     first = asyncio.create_task(provider.directory.by_primary_email(ADA))
-    while tenant.records.count("users-by-email") == 0:
-        await asyncio.sleep(0.005)
+    await until(lambda: tenant.records.count("users-by-email") > 0)
     await asyncio.sleep(0.05)
     others = [asyncio.create_task(provider.directory.resolve(f"auth0|nobody{n}")) for n in range(20)]
     await asyncio.sleep(0.3)

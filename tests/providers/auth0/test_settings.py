@@ -65,7 +65,8 @@ def test_the_domain_follows_from_the_tenant(environment):
     assert Settings().auth0.host == "acme.auth0.com"
 
 
-def test_secrets_are_known_to_the_log(environment):
+@pytest.mark.usefixtures("environment")
+def test_secrets_are_known_to_the_log():
     assert Settings().auth0.profile_client_secret.get_secret_value() in Settings().secrets
 
 

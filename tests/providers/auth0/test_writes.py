@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from datetime import UTC, datetime
 
 import pytest
 from loguru import logger
@@ -30,7 +32,7 @@ from app.domain.errors import (
 )
 from app.domain.tokens import Caller
 from app.domain.users import Address
-from tests.providers.auth0.conftest import within
+from tests.providers.auth0.conftest import until, within
 
 ALIAS = Address("ada.lovelace@linux.com")
 PASSWORD = "correct horse battery staple"
@@ -75,7 +77,7 @@ async def test_a_write_whose_answer_was_lost_is_not_repeated(provider, tenant):
     assert tenant.records.count("users.update") == 1
 
 
-async def test_a_deletion_whose_answer_was_lost_is_not_repeated(provider, tenant, server):
+async def test_a_deletion_whose_answer_was_lost_is_not_repeated(provider, tenant):
     who = caller(tenant)
     tenant.faults.add("reset", "identities.unlink")
     with pytest.raises(ProviderUnavailable):
@@ -156,9 +158,6 @@ async def test_a_stub_that_cannot_be_linked_is_removed(provider, tenant):
 
 @pytest.mark.parametrize(("age", "claimed"), [(61, True), (30, False)])
 async def test_a_stub_that_a_crash_left_is_linked_after_a_minute(provider, tenant, age, claimed):
-    import time
-    from datetime import UTC, datetime
-
     made = datetime.fromtimestamp(time.time() - age, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     tenant.add_user("email|left", email=ALIAS, app_metadata={"system_managed": True}, created_at=made)
     user = await provider.directory.by_subject("auth0|ada")
@@ -280,7 +279,7 @@ async def test_a_code_is_sent_and_exchanged(provider, tenant):
     assert proof.id_token.count(".") == 2
 
 
-async def test_a_wrong_code_is_refused(provider, tenant):
+async def test_a_wrong_code_is_refused(provider):
     await provider.verification.send_code(Address("new@example.org"))
     with pytest.raises(CodeExchangeFailed):
         await provider.verification.redeem(Address("new@example.org"), "nope")
@@ -394,8 +393,7 @@ async def test_what_could_not_be_undone_is_logged_as_such(provider, tenant):
 async def test_a_read_begun_after_a_write_does_not_join_one_begun_before(provider, tenant):
     tenant.faults.add("delay", "users.get", seconds=0.4, times=1)
     before = asyncio.create_task(provider.directory.resolve("auth0|ada"))
-    while tenant.records.count("users.get") == 0:
-        await asyncio.sleep(0.005)
+    await until(lambda: tenant.records.count("users.get") > 0)
     await provider.profiles.update_metadata(caller(tenant), {"city": "Oslo"})
     after = await provider.directory.resolve("auth0|ada")
     assert after.user_metadata["city"] == "Oslo"
