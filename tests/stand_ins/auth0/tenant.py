@@ -171,11 +171,8 @@ class Tenant:
         if exists and isinstance(subject, str):
             provider, _, identity_id = subject.partition("|")
             if provider and identity_id and self.accounts.owner(provider, identity_id) is None:
-                known = {
-                    key: claims[key]
-                    for key in ("email", "email_verified", "name", "nickname")
-                    if claims.get(key) is not None
-                }
+                kinds = {"email": str, "email_verified": bool, "name": str, "nickname": str}
+                known = {key: claims[key] for key, kind in kinds.items() if isinstance(claims.get(key), kind)}
                 self.add_user(subject, **known)
         return self.tokens.id(subject, **claims)
 
