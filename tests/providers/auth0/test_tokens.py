@@ -189,3 +189,21 @@ async def test_a_token_whose_key_is_withdrawn_is_not_remembered(provider, tenant
     await provider.callers.verify(tenant.access_token("ada"), scope=UPDATE_METADATA)
     with pytest.raises(InvalidToken):
         await provider.callers.verify(token, scope=UPDATE_METADATA)
+
+
+async def test_after_a_failed_fetch_an_unknown_key_waits_for_the_next(provider, server, later):
+    later.by = 31
+    server.tenant.tokens.keys.rotate()
+    token = server.tenant.access_token("ada")
+    server.refuse_connections()
+    within(0.5)
+    with pytest.raises(ProviderUnavailable):
+        await provider.callers.verify(token, scope=UPDATE_METADATA)
+    server.refuse_connections(refuse=False)
+    calls = server.tenant.records.count("jwks")
+    with pytest.raises(ProviderUnavailable):
+        await provider.callers.verify(token, scope=UPDATE_METADATA)
+    assert server.tenant.records.count("jwks") == calls
+    later.by = 62
+    within(2.0)
+    assert (await provider.callers.verify(token, scope=UPDATE_METADATA)).subject == "auth0|ada"
