@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import json
 import os
 import socket
 import struct
-from functools import cache
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from tests.stand_ins.auth0.faults import bomb
 from tests.stand_ins.auth0.web import Reply
 
 if TYPE_CHECKING:
@@ -101,12 +100,6 @@ async def _flood(fault: Fault, request: web.BaseRequest) -> web.StreamResponse:
     for _ in range(max(1, fault.size // len(chunk))):
         await endless.write(chunk)
     return endless
-
-
-@cache
-def bomb(size: int) -> bytes:
-    """Return gzip data (RFC 1952) that unpacks to a JSON string of that size."""
-    return gzip.compress(b'"' + b"a" * size + b'"', compresslevel=1)
 
 
 def _mistyped(body: bytes) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import gzip
 import json
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -54,6 +56,12 @@ class Fault:
         return fnmatch.fnmatchcase(call.operation, self.on) or fnmatch.fnmatchcase(described, self.on)
 
 
+@cache
+def bomb(size: int) -> bytes:
+    """Return gzip data (RFC 1952) that unpacks to a JSON string of that size."""
+    return gzip.compress(b'"' + b"a" * size + b'"', compresslevel=1)
+
+
 class Faults:
     """All faults in force; of several that concern a call, the first one strikes."""
 
@@ -65,6 +73,8 @@ class Faults:
     def add(self, kind: Kind, on: str = "*", **more: Any) -> Fault:
         """Put a fault in force; see `Fault` for what can be said about it."""
         fault = Fault(kind, on, **more)
+        if kind == "gzip_bomb":
+            bomb(fault.size)  # made now, for it takes a while and the server should not stand still meanwhile
         self.active.append(fault)
         return fault
 
