@@ -24,12 +24,13 @@ from app.domain.passwords import PasswordResets, Passwords
 from app.domain.ports import Absent, Provider
 from app.runtime.asyncapi import Documents
 from app.runtime.broker import AuthBroker
-from app.runtime.events import NatsProfileEvents
+from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
 from app.runtime.http import create_app, serving
 from app.runtime.logs import AuditLog, set_up_logs
 from app.runtime.subjects import PROFILE_UPDATED
 from app.runtime.telemetry import Telemetry
 from app.runtime.turns import in_turn
+from app.settings import NatsSettings, WorkSettings
 from routers import subjects
 
 if TYPE_CHECKING:
@@ -76,17 +77,31 @@ class Service:
     http_port: int
 
 
+def declare(nats: NatsSettings, work: WorkSettings, telemetry: Telemetry) -> tuple[AuthBroker, ProfileEvents]:
+    """Return a broker with all that is received and sent, and what publishes the events. Nothing stands behind it."""
+    broker = AuthBroker(subjects(), nats=nats, work=work, telemetry=telemetry)
+    updates = broker.publisher(
+        PROFILE_UPDATED,
+        title="user_profile.updated",
+        description="A user's metadata was changed with `user_metadata.update`.",
+        schema=ProfileUpdatedEvent,
+    )
+    return broker, NatsProfileEvents(updates.publish, telemetry)
+
+
 def create_broker(settings: Settings, provider: Provider, telemetry: Telemetry) -> AuthBroker:
     """Return a broker that serves every subject with `provider`; it is not connected yet."""
-    broker = AuthBroker(subjects(), nats=settings.nats, work=settings.work, telemetry=telemetry)
-
-    async def publish(body: bytes) -> None:
-        await broker.publish(body, PROFILE_UPDATED)
-
-    events = NatsProfileEvents(publish, telemetry)
+    broker, events = declare(settings.nats, settings.work, telemetry)
     for name, service in services(provider, events, settings.aliases).items():
         broker.context.set_global(name, service)
     return broker
+
+
+def documents() -> Documents:
+    """Return the document and the page of the service, without a configuration, a provider or a connection."""
+    nats, work = NatsSettings.model_construct(), WorkSettings.model_construct()
+    broker, _ = declare(nats, work, Telemetry(version=VERSION, provider="none"))
+    return Documents(broker, VERSION)
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.users import UserMetadata
 
@@ -17,7 +17,23 @@ if TYPE_CHECKING:
 
 
 class ProfileUpdatedEvent(BaseModel):
-    """A user's profile was changed."""
+    """Sent after the change was written, and before the reply to the request that made it. Nobody needs to answer.
+
+    It is sent once and not repeated: whoever does not listen at that moment misses it.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "auth0|ada",
+                    "principal": "auth0|ada",
+                    "user_metadata": {"name": "Ada Lovelace", "city": "Oslo", "country": "GB"},
+                    "timestamp": "2026-01-31T12:00:00.123456Z",
+                }
+            ]
+        }
+    )
 
     user_id: str = Field(description="Subject identifier of the account that was changed.", examples=["auth0|ada"])
     principal: str = Field(description="Subject of the token with which it was changed.", examples=["auth0|ada"])
