@@ -54,13 +54,13 @@ class NatsProfileEvents:
 
     async def profile_updated(self, event: ProfileUpdated) -> None:
         """Publish the event; a failure is counted and logged, since the change stands."""
-        body = ProfileUpdatedEvent(
-            user_id=event.user_id,
-            principal=event.principal,
-            user_metadata=UserMetadata.model_construct(**event.user_metadata),
-            timestamp=event.timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        )
         try:
+            body = ProfileUpdatedEvent(
+                user_id=event.user_id,
+                principal=event.principal,
+                user_metadata=UserMetadata.model_construct(None, **event.user_metadata),
+                timestamp=event.timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            )
             await self._publish(body.model_dump_json(exclude_none=True).encode())
-        except Exception as error:  # whatever the client library raises: the caller's change is done
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller's change is done
             self._telemetry.event_failed(error)

@@ -1,0 +1,78 @@
+"""nats-py's client where it does otherwise than operators are told.
+
+What of its inner life is overridden here is pinned by `tests/runtime/test_nats_surface.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error, NoServersError, SecureConnRequiredError
+
+
+class ReconnectingClient(Client):
+    """Tries each server `max_reconnect_attempts` times an outage: -1 stands for ever, 0 for never.
+
+    While the service starts, each server gets one attempt more, the first. (As it comes, nats-py takes 0 for ever,
+    tries once more than it is told, forgets for good a server that was away while another was there, and connects in
+    clear where TLS is configured but the server has none.)
+    """
+
+    _attempts = 0
+    """How often each server is tried in the present outage; negative: without end."""
+
+    async def connect(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - whatever nats-py takes
+        """Connect as `nats.connect` does. Raises NoServersError when all attempts failed."""
+        limit = options["max_reconnect_attempts"]
+        self._attempts = limit if limit < 0 else limit + 1
+        # An attempt that reaches a server but is turned away counts like one that does not reach it.
+        options["allow_reconnect"] = True
+        try:
+            await super().connect(*args, **options)
+        finally:
+            self.options["allow_reconnect"] = limit != 0
+
+    async def _attempt_reconnect(self) -> None:
+        self._attempts = self.options["max_reconnect_attempts"]
+        for server in self._server_pool:
+            server.reconnects = 0
+        try:
+            await super()._attempt_reconnect()
+        except Exception as error:  # noqa: BLE001 - for example credentials that were spoilt meanwhile
+            self._err = error
+            await self._error_cb(error)
+            await self.close()
+
+    async def _select_next_server(self) -> None:
+        """Connect to the next server that has attempts left; servers take turns."""
+        while True:
+            left = [s for s in self._server_pool if self._attempts < 0 or s.reconnects < self._attempts]
+            if not left:
+                raise NoServersError
+            server = left[0]
+            self._server_pool.remove(server)
+            self._server_pool.append(server)
+            await self._wait_for(server.last_attempt)
+            self._current_server = server
+            try:
+                await self._connect_to_server(server)
+            except (TimeoutError, OSError, Error, ValueError) as error:  # ValueError: a host that cannot be one
+                server.last_attempt = time.monotonic()
+                server.reconnects += 1
+                self._err = error
+                await self._error_cb(error)
+            else:
+                return
+
+    async def _wait_for(self, last_attempt: float | None) -> None:
+        wait = self.options["reconnect_time_wait"]
+        if last_attempt is not None and (left := last_attempt + wait - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+
+    def _connect_command(self) -> bytes:
+        if "tls" in self.options and not self._server_info.get("tls_required"):
+            raise SecureConnRequiredError
+        return super()._connect_command()
