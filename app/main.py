@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -34,7 +35,7 @@ from app.settings import NatsSettings, WorkSettings
 from routers import subjects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from app.domain.metadata import ProfileEvents
     from app.settings import AliasSettings, Settings
@@ -104,10 +105,13 @@ def documents() -> Documents:
     return Documents(broker, VERSION)
 
 
+ProviderFactory = Callable[["Settings"], AbstractAsyncContextManager[Provider]]
+
+
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Service]:
+async def running(settings: Settings, create: ProviderFactory = providers.create) -> AsyncIterator[Service]:
     """Run the service while the context lasts; at its end it is drained. Connecting goes on inside the context."""
-    async with providers.create(settings) as provider:
+    async with create(settings) as provider:
         telemetry = Telemetry(version=VERSION, provider=provider.name)
         broker = create_broker(settings, provider, telemetry)
         documents = Documents(broker, VERSION)
@@ -120,7 +124,11 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 await broker.stop()
 
 
-async def serve(settings: Settings, started: Callable[[Service], None] | None = None) -> int:
+async def serve(
+    settings: Settings,
+    started: Callable[[Service], None] | None = None,
+    create: ProviderFactory = providers.create,
+) -> int:
     """Run the service until SIGTERM or SIGINT (status 0), or until NATS is given up (status 1)."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -128,7 +136,7 @@ async def serve(settings: Settings, started: Callable[[Service], None] | None = 
         loop.add_signal_handler(number, asked.set)
     stopping = asyncio.create_task(asked.wait(), name="stop")
     status = 0
-    async with running(settings) as service:
+    async with running(settings, create) as service:
         starting = asyncio.create_task(service.broker.start(), name="start")
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not asked.is_set():
@@ -149,7 +157,8 @@ async def _serve_connected(
     started: Callable[[Service], None] | None,
 ) -> int:
     if (error := starting.exception()) is not None:
-        logger.error("NATS cannot be reached", error=str(error) or type(error).__name__)
+        reason = service.broker.last_error or str(error) or type(error).__name__
+        logger.error("NATS cannot be reached", error=reason)
         return 1
     logger.info("ready", version=VERSION, http_port=service.http_port)
     if started is not None:
@@ -164,10 +173,17 @@ async def _serve_connected(
     return 0
 
 
-def run(settings: Settings, started: Callable[[Service], None] | None = None) -> int:
-    """Set up logs and event loop, serve, return the exit status."""
+def run(
+    settings: Settings,
+    started: Callable[[Service], None] | None = None,
+    create: ProviderFactory = providers.create,
+) -> int:
+    """Set up logs and event loop, serve on the provider that `create` opens, return the exit status.
+
+    Raises ConfigurationError, and OSError when the HTTP side cannot listen.
+    """
     import uvloop  # noqa: PLC0415 - only a process that serves needs it
 
     set_up_logs(settings.log, settings.secrets)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, started))
+        return runner.run(serve(settings, started, create))
