@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.contract import SUBJECT, USERNAME, Case, case, failure
+from tests.support.contract import SUBJECT, USERNAME, Case, case, failure, on_every_provider
 from tests.support.people import ada, case_matters, grace, lukasz, nomail, sam
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_ADDRESSES = {
     "no at sign": "ada.example.org",
@@ -90,6 +92,6 @@ CASES += [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-async def test_lookups(case, world, service):
-    await case.run(world, service)
+@on_every_provider(CASES)
+async def test_lookups(case, shared):
+    await case.run(shared)
