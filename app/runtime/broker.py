@@ -99,10 +99,11 @@ class AuthBroker(NatsBroker):
         self._client = ReconnectingClient()
         self._security = security_options(nats)
         router = SubjectRouter()
-        for subject in subjects:
-            router.serve(subject, self.turns, telemetry, work.request_timeout)
+        # In the order of declaration: FastStream keeps its subscribers in a set.
+        self.subject_subscribers = [
+            router.serve(subject, self.turns, telemetry, work.request_timeout) for subject in subjects
+        ]
         self.include_router(router)
-        self.subject_subscribers = [s for s in self.subscribers if isinstance(s, SubjectSubscriber)]
         self._subscribed = False
         self._refused = ""
         self._draining = False
