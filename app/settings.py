@@ -209,12 +209,12 @@ class Settings:
         Raises:
             ConfigurationError: a variable is missing or bad.
         """
-        given = {type(section): section for section in sections}
+        given: dict[type, Any] = {type(section): section for section in sections}
         problems: list[str] = []
 
         def read(section: type[_SECTION]) -> _SECTION:
             if section in given:
-                return cast("_SECTION", given[section])  # type: ignore[index]
+                return cast("_SECTION", given[section])
             try:
                 return section(_env_file=env_file)
             except ValidationError as error:
