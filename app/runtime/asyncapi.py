@@ -40,6 +40,12 @@ _SERVER: Final = {
 _EVENTS: Final = {"name": "Events", "description": "What the service tells whoever listens."}
 
 
+class Specification(ApplicationSchema):
+    """A document with operations as they are given: FastStream's model of them drops the queue group."""
+
+    operations: dict[str, dict[str, Any]]  # type: ignore[assignment]  # wider on purpose
+
+
 class SubjectsAsyncAPI(AsyncAPI):
     """FastStream's generator, extended by replies, failures, examples and descriptions."""
 
@@ -59,7 +65,7 @@ class SubjectsAsyncAPI(AsyncAPI):
         ]
         self._events = sorted(events, key=lambda event: event.name)
 
-    def to_specification(self) -> ApplicationSchema:
+    def to_specification(self) -> Specification:
         """Return the document. It names no server of a deployment."""
         found: dict[str, Any] = super().to_specification().to_jsonable()
         schemas = self._schemas()
@@ -72,7 +78,7 @@ class SubjectsAsyncAPI(AsyncAPI):
         for event in self._events:
             for section, entries in operations.event(event, schemas).items():
                 sections[section] |= entries
-        return ApplicationSchema.model_validate(
+        return Specification.model_validate(
             {
                 "asyncapi": found["asyncapi"],
                 "info": {**found["info"], "tags": self._areas()},

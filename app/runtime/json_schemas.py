@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, TypeAdapter
@@ -41,7 +42,9 @@ class Schemas:
 
     def of(self, model: type[BaseModel]) -> Schema:
         """Return a copy of the schema of an outer model."""
-        return {"title": model.__name__.partition("[")[0], **self._all[self._names[model]]}
+        # A generic model with its parameters filled in has no documentation but what it inherits.
+        described = {"title": model.__name__.partition("[")[0], "description": inspect.getdoc(model) or ""}
+        return {**described, **self._all[self._names[model]]}
 
     def _require(self, schema: Schema) -> None:
         properties = schema.get("properties", {})

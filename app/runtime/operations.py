@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from app.domain.errors import Malformed
+from app.domain.errors import Fault, Malformed
 from app.runtime import json_schemas
 from app.runtime.replies import Failure
 from app.runtime.subjects import QUEUE_GROUP
@@ -44,7 +44,9 @@ def messages(subject: Subject, schemas: Schemas) -> dict[str, Any]:
     request = schemas.of(subject.request) if subject.request else json_schemas.text(subject.request_hint)
     reply = json_schemas.text(subject.reply_hint) if subject.reply is str else schemas.of(subject.reply)  # type: ignore[arg-type]
     errors = failures(subject)
-    failure = {"success": False, "error": next(e["error"] for e in errors if e["fault"] == "caller_error")}
+    # The last thing that can go wrong with a request says more than that it was empty.
+    told = [error["error"] for error in errors if error["fault"] in {Fault.CALLER, Fault.CONFLICT}][-1]
+    failure = {"success": False, "error": told}
     return {
         "request": _message(subject.name, "Request", request, subject.example.send),
         "success": _message(subject.name, "Reply to a success", reply, subject.example.reply),
@@ -104,8 +106,11 @@ class Event:
 def event(event: Event, schemas: Schemas) -> dict[str, Any]:
     """Return message, channel and operation of an event, each under the name of its section of the document."""
     name, address, summary, model = event.name, event.address, event.summary, event.model
-    payload = schemas.of(model)
-    (example,) = payload.pop("examples")
+    payload = {**schemas.of(model), "description": summary}
+    # Not the one in the schema, where pydantic puts keys in alphabetical order.
+    extra: Any = model.model_config["json_schema_extra"]
+    (example,) = extra["examples"]
+    del payload["examples"]
     return {
         "messages": {f"{name}.event": _message(name, "Event", payload, example)},
         "channels": {

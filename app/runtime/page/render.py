@@ -49,9 +49,17 @@ def render(document: dict[str, Any]) -> str:
         "markdown": lambda text: Markup(markdown.render(text)),  # noqa: S704 - the renderer escapes, HTML is off
         "inline": lambda text: Markup(markdown.renderInline(text)),  # noqa: S704 - as above
         "json": highlight,
+        "words": words,
+        "breakable": lambda name: Markup("<wbr>").join(re.findall(r"[^._]+[._]*", name)),
         "anchor": lambda text: text.lower().replace(" ", "-"),
     }
     return environment.get_template("page.html").render(page=page(document), asset=address, faults=_FAULTS)
+
+
+def words(command: str) -> Markup:
+    """Return a shell command with its quoted words marked up, so that lines break between them."""
+    parts = re.split(r"(?<= )(?=')", command)
+    return Markup().join([parts[0], *(Markup('<span class="quoted">{}</span>').format(part) for part in parts[1:])])
 
 
 def highlight(text: str) -> Markup:
