@@ -29,7 +29,7 @@ _ENV_FILE: Final = Path(".env")
 _NATS_PORT: Final = 4222
 _LOOPBACK: Final = "127.0.0.1"
 _ALIAS_DOMAIN: Final = "linux.com"
-_INSTALL: Final = "Install them in a checkout with `make .venv/installed`, or put a nats-server on the PATH."
+_INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
 
 
 def develop() -> int:
