@@ -25,7 +25,20 @@ ROUNDS = 120
 AT_ONCE = 256
 BARE = frozenset({"email_to_username", "email_to_sub", "username_to_sub"})
 TOKENS = ("ada-token", "grace-token", "auth0|ada", "ada", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhdXRoMHxhZGEifQ.")
-STRINGS = (*TOKENS, "", " ", "\x00", "🦉" * 50, "é", "ada@example.org", "linux.com", "a" * 5_000, "\u202e", "%s{}\\", "*.>")
+STRINGS = (
+    *TOKENS,
+    "",
+    " ",
+    "\x00",
+    "🦉" * 50,
+    "é",
+    "ada@example.org",
+    "linux.com",
+    "a" * 5_000,
+    "\u202e",
+    "%s{}\\",
+    "*.>",
+)
 VALUES: tuple[Any, ...] = (None, True, False, 0, -1, 10**30, 1e308, float("nan"), float("-inf"), [], {}, [[]], {"": {}})
 FIXED: dict[str, bytes] = {
     "brackets": b"[" * 100_000,
@@ -52,7 +65,7 @@ FIXED: dict[str, bytes] = {
     "UTF-16": '{"token": "x"}'.encode("utf-16"),
     "NULs": b"\x00" * 100,
     "two objects": b"{}{}",
-    "a long token": b'{"token": "' + b"." .join([b"eyJh" * 3_000] * 3) + b'"}',
+    "a long token": b'{"token": "' + b".".join([b"eyJh" * 3_000] * 3) + b'"}',
 }
 HEADERS: tuple[dict[str, str] | None, ...] = (
     None,
@@ -141,7 +154,9 @@ async def test_one_well_formed_reply_to_whatever_comes(nats, seed):
                 await free.acquire()
         well = await client.request("lfx.auth-service.username_to_sub", b"ada", timeout=5)
         assert well.data == b"auth0|ada"
-        listed = await client.request("lfx.auth-service.user_identity.list", b'{"user": {"auth_token": "ada"}}', timeout=5)
+        listed = await client.request(
+            "lfx.auth-service.user_identity.list", b'{"user": {"auth_token": "ada"}}', timeout=5
+        )
         assert json.loads(listed.data)["success"] is True
         assert service.broker.turns.at_work == service.broker.turns.pending == 0
         assert service.broker.state == ""
