@@ -40,7 +40,6 @@ class UserMetadata(BaseModel):
     bio: str | None = Field(None, description="About the user; cut to 2,000 characters.")
     skills: str | None = Field(None, description="Comma-separated skills; at most 50, each kept once.")
 
-
     @classmethod
     def of(cls, stored: Mapping[str, str]) -> UserMetadata:
         """Return the model of metadata that has passed `metadata.known`, without checking it again."""

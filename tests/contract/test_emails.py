@@ -18,7 +18,7 @@ from tests.support.contract import (
     prefixed,
     wrong_types,
 )
-from tests.support.people import ada, case_matters, grace, linus, nobody, nomail, olaf, sam
+from tests.support.people import ada, case_matters, grace, linus, no_primary, nobody, nomail, olaf, sam
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -66,7 +66,9 @@ READS = [
     case(READ, "unknown fields are ignored", send={**_of(SUBJECT), "more": [1], "email": 5}, reply=ADA),
     case(READ, "no alternates", send=_of(SUBJECT), as_=grace, reply=_addresses("grace@example.org")),
     case(READ, "no address at all", send=_of(SUBJECT), as_=nomail, reply=_addresses("")),
-    case(READ, "social identities are no alternates", send=_of(SUBJECT), as_=sam, reply=_addresses("sam@gmail.example")),
+    case(
+        READ, "social identities are no alternates", send=_of(SUBJECT), as_=sam, reply=_addresses("sam@gmail.example")
+    ),
     case(READ, "nobody's subject", send=_of(SUBJECT), as_=nobody, reply=failure("user not found")),
     case(READ, "nobody's username", send=_of(USERNAME), as_=nobody, reply=failure("user not found")),
     case(READ, "nobody's token", send=_of(JWT), as_=nobody, reply=failure("user not found")),
@@ -102,7 +104,12 @@ REFUSALS = [
             "a social identity's address": "ada@gmail.example",
         }.items()
     ),
-    case(SET, "an unverified one", send=_set("ada@unverified.example"), reply=failure("email is not verified and cannot be set as primary")),
+    case(
+        SET,
+        "an unverified one",
+        send=_set("ada@unverified.example"),
+        reply=failure("email is not verified and cannot be set as primary"),
+    ),
     case(SET, "the one that is primary already", send=_set(" ADA@Example.org "), reply=DONE),
     case(SET, "the primary of an account without identities", send=_set("grace@example.org"), as_=grace, reply=DONE),
 ]
@@ -155,3 +162,8 @@ async def test_an_account_keeps_its_unverified_alternate_when_its_primary_moves_
 async def test_usernames_are_matched_with_their_case(shared):
     assert await shared.ask(READ, _of(USERNAME), case_matters) == _addresses("capital@example.org")
     assert await shared.ask(READ, _of(USERNAME), ada) == ADA
+
+
+async def test_an_account_without_a_primary_address_keeps_none(fresh):
+    assert await fresh.ask(SET, _set("only@example.org"), no_primary) == DONE
+    assert await fresh.ask(READ, _of(SUBJECT), no_primary) == _addresses("only@example.org", ("only@example.org", True))

@@ -69,7 +69,16 @@ async def test_no_change_and_no_success_publish_nothing(fresh):
 
 
 async def test_changes_of_many_fields_at_once_lose_none(fresh):
-    fields = "picture zoneinfo given_name family_name job_title organization state_province postal_code".split()
+    fields = [
+        "picture",
+        "zoneinfo",
+        "given_name",
+        "family_name",
+        "job_title",
+        "organization",
+        "state_province",
+        "postal_code",
+    ]
     await asyncio.gather(*(fresh.ask(UPDATE, _change(**{field: field}), grace) for field in fields))
     assert await fresh.ask("user_metadata.read", SUBJECT, grace) == data({field: field for field in fields})
 

@@ -51,7 +51,12 @@ ADA = [
         "provider": "google-oauth2",
         "user_id": "1029",
         "isSocial": True,
-        "profileData": {"email": "ada@gmail.example", "email_verified": True, "nickname": "ada", "name": "Ada Lovelace"},
+        "profileData": {
+            "email": "ada@gmail.example",
+            "email_verified": True,
+            "nickname": "ada",
+            "name": "Ada Lovelace",
+        },
     },
     {"provider": "github", "user_id": "4711", "isSocial": True},
     {
@@ -118,7 +123,12 @@ LINK_REFUSALS = [
     case(LINK, "auth_token before identity_token", send={}, reply=failure("auth_token is required")),
     *empties(LINK, "link_with identity token is required", _link("x", "no token"), "link_with", "identity_token"),
     case(LINK, "no link_with", send=_of("no token"), reply=failure("link_with identity token is required")),
-    case(LINK, "link_with is null", send={**_of("x"), "link_with": None}, reply=failure("link_with identity token is required")),
+    case(
+        LINK,
+        "link_with is null",
+        send={**_of("x"), "link_with": None},
+        reply=failure("link_with identity token is required"),
+    ),
     *(
         case(LINK, f"{title}: before the token", send=_link(token, "no token"), reply=failure(WITHOUT_SUBJECT))
         for title, token in {
@@ -134,7 +144,12 @@ LINK_REFUSALS = [
             "too long": "x" * 20_000 + ".y.z",
         }.items()
     ),
-    case(LINK, "an account's: before the token", send=_link(identity("auth0|grace.hopper"), "no token"), reply=failure(OF_AN_ACCOUNT)),
+    case(
+        LINK,
+        "an account's: before the token",
+        send=_link(identity("auth0|grace.hopper"), "no token"),
+        reply=failure(OF_AN_ACCOUNT),
+    ),
     case(LINK, "one's own account's", send=_link(identity("auth0|ada")), reply=failure(OF_AN_ACCOUNT)),
     *(
         case(LINK, f"{title} is no token", send=_link(NEW, token), reply=failure("invalid token"))
@@ -142,12 +157,38 @@ LINK_REFUSALS = [
     ),
     case(LINK, "an expired token", send=_link(NEW, EXPIRED), reply=failure("token has expired")),
     case(LINK, "nobody's token", send=_link(NEW, JWT), as_=nobody, reply=failure("user not found")),
-    case(LINK, "an address by a token that is not ours", send=_link(identity("email|new@example.org")), reply=failure("invalid identity token"), on=("mock",)),
-    case(LINK, "the token before an address's proof", send=_link(identity("email|new@example.org"), "x"), reply=failure("invalid token"), on=("mock",)),
+    case(
+        LINK,
+        "an address by a token that is not ours",
+        send=_link(identity("email|new@example.org")),
+        reply=failure("invalid identity token"),
+        on=("mock",),
+    ),
+    case(
+        LINK,
+        "the token before an address's proof",
+        send=_link(identity("email|new@example.org"), "x"),
+        reply=failure("invalid token"),
+        on=("mock",),
+    ),
     case(LINK, "a sub of one part", send=_link(identity("555")), reply=failure("invalid identity token"), on=("mock",)),
-    case(LINK, "a sub without id", send=_link(identity("github|")), reply=failure("invalid identity token"), on=("mock",)),
-    case(LINK, "somebody else's", send=_link(identity("google-oauth2|1029")), as_=grace, reply=failure("identity already linked to another user")),
-    case(LINK, "somebody's only one", send=_link(identity("google-oauth2|2048")), as_=grace, reply=failure("identity already linked to another user")),
+    case(
+        LINK, "a sub without id", send=_link(identity("github|")), reply=failure("invalid identity token"), on=("mock",)
+    ),
+    case(
+        LINK,
+        "somebody else's",
+        send=_link(identity("google-oauth2|1029")),
+        as_=grace,
+        reply=failure("identity already linked to another user"),
+    ),
+    case(
+        LINK,
+        "somebody's only one",
+        send=_link(identity("google-oauth2|2048")),
+        as_=grace,
+        reply=failure("identity already linked to another user"),
+    ),
     case(LINK, "one's own: succeeds", send=_link(identity("google-oauth2|1029")), reply=LINKED),
     case(LINK, "one's own account: succeeds", send=_link(identity("google-oauth2|2048")), as_=sam, reply=LINKED),
 ]
@@ -162,7 +203,12 @@ UNLINK_REFUSALS = [
     *empties(UNLINK, "auth_token is required", _unlink("", ""), "user", "auth_token"),
     case(UNLINK, "the token before the provider", send=_unlink("", "", "x"), reply=failure("invalid token")),
     case(UNLINK, "a subject is no token", send=_unlink("github", "4711", SUBJECT), reply=failure("invalid token")),
-    case(UNLINK, "an expired token before the provider", send=_unlink("", "", EXPIRED), reply=failure("token has expired")),
+    case(
+        UNLINK,
+        "an expired token before the provider",
+        send=_unlink("", "", EXPIRED),
+        reply=failure("token has expired"),
+    ),
     *empties(UNLINK, "provider is required", _unlink("x", ""), "unlink", "provider"),
     case(UNLINK, "no unlink", send=_of(TOKEN), reply=failure("provider is required")),
     case(UNLINK, "unlink is null", send={**_of(TOKEN), "unlink": None}, reply=failure("provider is required")),
@@ -177,7 +223,14 @@ UNLINK_REFUSALS = [
             "the account itself": ("auth0", "ada"),
         }.items()
     ),
-    case(UNLINK, "the account itself, when it is listed", send=_unlink("google-oauth2", "2048"), as_=sam, reply=failure("identity not found"), on=("mock",)),
+    case(
+        UNLINK,
+        "the account itself, when it is listed",
+        send=_unlink("google-oauth2", "2048"),
+        as_=sam,
+        reply=failure("identity not found"),
+        on=("mock",),
+    ),
     case(UNLINK, "nobody's token", send=_unlink("github", "4711", JWT), as_=nobody, reply=failure("user not found")),
     case(UNLINK, "somebody else's alias", send=_unlink("email", "olaf@linux.com"), reply=failure("identity not found")),
 ]
@@ -235,7 +288,9 @@ async def test_an_unlinked_identity_can_be_linked_to_somebody_else(fresh):
     assert await fresh.ask(UNLINK, _unlink(" github ", " 4711 ")) == UNLINKED
     assert await fresh.ask(UNLINK, _unlink("github", "4711")) == failure("identity not found")
     assert await fresh.ask(LINK, _link(identity("github|4711")), linus) == LINKED
-    assert await fresh.ask(LINK, _link(identity("github|4711")), ada) == failure("identity already linked to another user")
+    assert await fresh.ask(LINK, _link(identity("github|4711")), ada) == failure(
+        "identity already linked to another user"
+    )
 
 
 async def test_an_address_in_an_alias_domain_is_managed_by_the_system(shared):

@@ -36,7 +36,11 @@ def _change(current: object, new: object = "n3w", token: object = TOKEN) -> dict
 
 CASES = [
     *malformed(UPDATE, UPDATE_MALFORMED),
-    *(c for name in ("token", "current_password", "new_password") for c in wrong_types(UPDATE, UPDATE_MALFORMED, _change("x"), name)),
+    *(
+        c
+        for name in ("token", "current_password", "new_password")
+        for c in wrong_types(UPDATE, UPDATE_MALFORMED, _change("x"), name)
+    ),
     *empties(UPDATE, "token is required", _change("", ""), "token"),
     *empties(UPDATE, "current_password is required", _change("x", "", "no token"), "current_password"),
     *empties(UPDATE, "new_password is required", _change("x", "y", "no token"), "new_password"),
@@ -73,7 +77,13 @@ CASES = [
 ]
 EXCHANGE = "impersonation.token_exchange"
 CASES += [
-    case(EXCHANGE, f"not on this provider: {title}", send=send, reply=failure("impersonation flow unavailable"), on=("mock",))
+    case(
+        EXCHANGE,
+        f"not on this provider: {title}",
+        send=send,
+        reply=failure("impersonation flow unavailable"),
+        on=("mock",),
+    )
     for title, send in {
         "well formed": {"subject_token": TOKEN, "target_user": "ada"},
         "before malformed": b"[",

@@ -5,7 +5,18 @@ import asyncio
 import pytest
 
 from tests.contract.test_lookups import NOT_ADDRESSES
-from tests.support.contract import SUBJECT, TOKEN, case, data, done, empties, failure, malformed, on_every_provider, wrong_types
+from tests.support.contract import (
+    SUBJECT,
+    TOKEN,
+    case,
+    data,
+    done,
+    empties,
+    failure,
+    malformed,
+    on_every_provider,
+    wrong_types,
+)
 from tests.support.people import ada, grace, linus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,15 +52,24 @@ TAKEN = {
     "a verified alternate": "ada@lovelace.example",
 }
 CASES = [
-    *(case(SEND, f"{body!r} is empty", send=body, reply=failure("alternate email is required")) for body in ("", " ", "\r\n")),
-    *(case(SEND, f"no address: {title}", send=body, reply=failure("invalid email")) for title, body in NOT_ADDRESSES.items()),
+    *(
+        case(SEND, f"{body!r} is empty", send=body, reply=failure("alternate email is required"))
+        for body in ("", " ", "\r\n")
+    ),
+    *(
+        case(SEND, f"no address: {title}", send=body, reply=failure("invalid email"))
+        for title, body in NOT_ADDRESSES.items()
+    ),
     case(SEND, "no UTF-8", send=b"\xff@example.org", reply=failure("invalid email")),
     *(case(SEND, f"taken: {title}", send=email, reply=ALREADY) for title, email in TAKEN.items()),
     *malformed(VERIFY, MALFORMED),
     *wrong_types(VERIFY, MALFORMED, _try("123456"), "email"),
     *wrong_types(VERIFY, MALFORMED, _try("123456"), "otp"),
     *empties(VERIFY, "invalid email", _try(""), "email"),
-    *(case(VERIFY, f"no address: {title}", send=_try("", body), reply=failure("invalid email")) for title, body in NOT_ADDRESSES.items()),
+    *(
+        case(VERIFY, f"no address: {title}", send=_try("", body), reply=failure("invalid email"))
+        for title, body in NOT_ADDRESSES.items()
+    ),
     *empties(VERIFY, "email and OTP are required", _try("", "grace@example.org"), "otp"),
     *(case(VERIFY, f"taken: {title}", send=_try("123456", email), reply=ALREADY) for title, email in TAKEN.items()),
     case(VERIFY, "no code was sent", send=_try("123456", "never@sent.example"), reply=NOT_FOUND),
@@ -61,7 +81,9 @@ async def test_refusals(case, shared):
     await case.run(shared)
 
 
-@pytest.mark.parametrize("address", ["free@new.example", "ada@unverified.example", "ada@gmail.example", "a|b@new.example"])
+@pytest.mark.parametrize(
+    "address", ["free@new.example", "ada@unverified.example", "ada@gmail.example", "a|b@new.example"]
+)
 async def test_a_code_is_sent_to_an_address_that_is_nobodys(fresh, address):
     assert await fresh.ask(SEND, address) == SENT
 
@@ -242,7 +264,9 @@ async def test_the_same_proof_links_once_and_then_only_what_it_linked(fresh):
 async def test_two_proofs_of_one_address_and_one_claim(fresh):
     first, second = await _proof(fresh), await _proof(fresh)
     assert await fresh.ask("user_identity.link", _link(first), grace) == LINKED
-    assert await fresh.ask("user_identity.link", _link(second), linus) == failure("identity already linked to another user")
+    assert await fresh.ask("user_identity.link", _link(second), linus) == failure(
+        "identity already linked to another user"
+    )
     gone = {"user": {"auth_token": TOKEN}, "unlink": {"provider": "email", "identity_id": NEW}}
     await fresh.ask("user_identity.unlink", gone, grace)
     # The link that failed has not used the proof up.

@@ -65,13 +65,16 @@ def test_letters_beyond_ascii_and_odd_signs_are_fine(address):
 
 
 @pytest.mark.parametrize(
-    ("text", "valid"), [("a" * 242 + "@example.org", True), ("a" * 243 + "@example.org", False), (f"{'é' * 250}@b.c", True)]
+    ("text", "valid"),
+    [("a" * 242 + "@example.org", True), ("a" * 243 + "@example.org", False), (f"{'é' * 250}@b.c", True)],
 )
 def test_254_characters_at_most(text, valid):
     assert (_parse(text) == text) is valid
 
 
-@pytest.mark.parametrize("text", ["", "@", "a@", "@b", "a", "a@b@c", "a@.b", "a@b.", "a@b..c", "\ufeffa@b.c", "a@[127.0.0.1]", '"a"@b.c'])
+@pytest.mark.parametrize(
+    "text", ["", "@", "a@", "@b", "a", "a@b@c", "a@.b", "a@b.", "a@b..c", "\ufeffa@b.c", "a@[127.0.0.1]", '"a"@b.c']
+)
 def test_no_addresses(text):
     assert _parse(text) is None
 

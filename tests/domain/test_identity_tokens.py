@@ -22,7 +22,9 @@ ADDRESS = Address("ada@new.example")
 
 def _pair() -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return private.decode(), public.decode()
 
@@ -135,7 +137,9 @@ def test_forgeries(forgery):
         TOKENS.check(FORGERIES[forgery])
 
 
-@given(st.text(max_size=60) | st.builds("{}.{}.{}".format, st.text(max_size=20), st.text(max_size=20), st.text(max_size=9)))
+@given(
+    st.text(max_size=60) | st.builds("{}.{}.{}".format, st.text(max_size=20), st.text(max_size=20), st.text(max_size=9))
+)
 def test_nothing_but_a_token_is_one(text):
     with pytest.raises(InvalidIdentityToken):
         TOKENS.check(text)
@@ -155,6 +159,8 @@ def test_claims_that_are_no_json_object(claims):
     assert unverified_claims(f"{_b64(b'{}')}.{_b64(claims)}.x") is None
 
 
-@pytest.mark.parametrize(("subject", "read"), [(" auth0|ada ", "auth0|ada"), (5, ""), (None, ""), (["x"], ""), ("  ", "")])
+@pytest.mark.parametrize(
+    ("subject", "read"), [(" auth0|ada ", "auth0|ada"), (5, ""), (None, ""), (["x"], ""), ("  ", "")]
+)
 def test_the_subject_as_it_stands(subject, read):
     assert unverified_subject(f"{_b64(b'{}')}.{_b64(json.dumps({'sub': subject}).encode())}.x") == read

@@ -19,7 +19,9 @@ SAFE = string.ascii_letters + string.digits
 B64 = SAFE + "-_"
 words = st.text(SAFE + "._-", min_size=1, max_size=20).filter(lambda text: text[0].isalnum() and text[-1].isalnum())
 hosts = st.text(string.ascii_lowercase, min_size=2, max_size=10).map("{}.example".format)
-addresses = st.builds("{}@{}".format, words, hosts) | st.builds("{}@{}".format, st.text("äöłß用户", min_size=2, max_size=9), hosts)
+addresses = st.builds("{}@{}".format, words, hosts) | st.builds(
+    "{}@{}".format, st.text("äöłß用户", min_size=2, max_size=9), hosts
+)
 subjects = st.builds(
     "{}|{}".format, st.sampled_from(["auth0", "google-oauth2", "samlp|corp", "email"]), words | addresses
 )
@@ -30,11 +32,15 @@ def _part(value: object) -> str:
 
 
 jwts = st.builds(
-    lambda sub, signature: f"{_part({'alg': 'RS256'})}.{_part({'sub': sub})}.{signature}", words, st.text(B64, max_size=40)
+    lambda sub, signature: f"{_part({'alg': 'RS256'})}.{_part({'sub': sub})}.{signature}",
+    words,
+    st.text(B64, max_size=40),
 )
 opaque = st.text(B64, min_size=20, max_size=60).map("authelia_at_{}".format)
 seeds = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", min_size=56, max_size=56).map("SU{}".format)
-keys = st.text(B64, min_size=10, max_size=60).map("-----BEGIN EC PRIVATE KEY-----\n{}\n-----END EC PRIVATE KEY-----".format)
+keys = st.text(B64, min_size=10, max_size=60).map(
+    "-----BEGIN EC PRIVATE KEY-----\n{}\n-----END EC PRIVATE KEY-----".format
+)
 shapes = addresses | subjects | jwts | opaque | seeds | keys
 PLACES = (
     "{}",
@@ -99,12 +105,17 @@ def test_a_quote_within_a_password_does_not_end_it():
     assert "leak" not in redact(repr({"password": "a'\"leak"}))
 
 
-@given(st.integers(0, 999_999).map("{:06}".format), st.sampled_from(["{}", "code {}", "code: {}.", "code:{}", "'{}'", "={}"]))
+@given(
+    st.integers(0, 999_999).map("{:06}".format),
+    st.sampled_from(["{}", "code {}", "code: {}.", "code:{}", "'{}'", "={}"]),
+)
 def test_codes_are_masked(code, place):
     assert code not in redact(place.format(code))
 
 
-@pytest.mark.parametrize("text", ["2026-01-31T12:00:00.123456Z", "took 0.123456 s", "port 14222", "1234567 bytes", "12:34:56"])
+@pytest.mark.parametrize(
+    "text", ["2026-01-31T12:00:00.123456Z", "took 0.123456 s", "port 14222", "1234567 bytes", "12:34:56"]
+)
 def test_times_and_numbers_are_not(text):
     assert redact(text) == text
 
@@ -126,7 +137,12 @@ def test_the_longer_of_two_secrets_goes_first():
 
 @pytest.mark.parametrize(
     ("address", "shown"),
-    [("john@example.org", "joh****@example.org"), ("ada@x.org", "a****@x.org"), ("ab@x.org", "a****@x.org"), ("a@x.org", "****@x.org")],
+    [
+        ("john@example.org", "joh****@example.org"),
+        ("ada@x.org", "a****@x.org"),
+        ("ab@x.org", "a****@x.org"),
+        ("a@x.org", "****@x.org"),
+    ],
 )
 def test_addresses(address, shown):
     assert redact_email(address) == shown == redact(address)
@@ -134,7 +150,12 @@ def test_addresses(address, shown):
 
 @pytest.mark.parametrize(
     ("subject", "shown"),
-    [("auth0|john", "auth0|joh****"), ("auth0|ada", "auth0|a****"), ("auth0|a", "auth0|****"), ("samlp|corp|john", "samlp|cor****")],
+    [
+        ("auth0|john", "auth0|joh****"),
+        ("auth0|ada", "auth0|a****"),
+        ("auth0|a", "auth0|****"),
+        ("samlp|corp|john", "samlp|cor****"),
+    ],
 )
 def test_subjects(subject, shown):
     assert redact_subject(subject) == shown == redact(subject)
@@ -158,9 +179,13 @@ def _logged(log_format: str, write, secrets: tuple[str, ...] = ()) -> str:
     return stream.getvalue()
 
 
+def _look_up(secret: str) -> None:
+    raise LookupError(secret)
+
+
 def _raise(secret: str) -> None:
     try:
-        raise LookupError(secret)
+        _look_up(secret)
     except LookupError as error:
         logger.opt(exception=error).error("it failed")
 
@@ -203,4 +228,8 @@ def test_the_two_disclosures_are_let_through():
     shown = json.loads(_logged("json", lambda: logger.bind(disclosed=code).info("x")))
     assert shown["message"] == "verification code for joh****@example.org: 123456"
     audit = json.loads(_logged("json", lambda: logger.bind(disclosed=attempt).info("impersonation attempt")))
-    assert (audit["impersonator"], audit["target_user"], audit["outcome"]) == ("auth0|johanna", "ada@example.org", "granted")
+    assert (audit["impersonator"], audit["target_user"], audit["outcome"]) == (
+        "auth0|johanna",
+        "ada@example.org",
+        "granted",
+    )

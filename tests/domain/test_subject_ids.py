@@ -15,14 +15,27 @@ HASHED = {
     "-ada": "563j2L2Rs8keE5f8fGtg5Xv8TeoKmDGVnVoc39Eh6JLWNpdU9c8viLY6TZvqt21aX4Ktv2UgczeAqYKfPLF6iQy8",
     "ada-": "5ZD35CTiftV1XjdGSnpNHY84QmgondQq8CvgZXiULLF4aq81aT3cLDwz1bsBAd5de6TFgtLXr2cTgYRABi5HKcuV",
     "ada lovelace": "gXibEqx57ZSPn3dNYM9PrVUfkS4N6cn32xj42FeQECXKEazLCGGL1qouaXX2xi7teMSptf4Ss8tfLtaEeJvkqyD",
-    "0123456789abcdef01234567": "3TjHYyavZDgNgHjy8pnsNZAD7Ek7bVyv9NRnF5384aAmUdvqh2NADaPWr1k1QyX2sbs8Yoh2m5wV7BdMwmpkstf2",
+    "0123456789abcdef" * 2: "4zttc3jufkQrMqWeXhnrPf1bkPd2roNkVpBJoCsUrXjWTWmD3aGhMgNU3Huz5zdP64YTQasifxgze46ydFP6bMW",
     "a" * 24: "5YozMDKpxKoiY5J1kWWQkvv9ae3xVygjL9qnaTSi7QxLb2fXuaZbhzkfsfTi3fTNyL8pZneeWZToD3fdqvb1iamu",
     "a" * 60: "2pEjQxf2iVVZ7sc1RnAky9ebT2GJGgt1ABSmGnPH4Vj1rd8NeHuofAfZbLFmntEVuuxyb4SJASzkZdbBEhdMBJ2a",
     "a" * 61: "3L3KciWNcMRVt6mHqdwmkb6ss93AUP7TzVdD38q1dm2vPQGRjSKJqeLg6PB9pyZMnq9agGG2aGyoBcdqQn7CMJK",
     "ada|x": "2GhGRZusZTxFLZ5SgvJruPuht6h9ZrameNhicfrDFg8Y84uLZDqf5YLGbSSsYUCjnppX1QvrQ98xHnPbHVYw4pU1",
     "łukasz": "3y4r67dCCc7aqLTCq7jTUEMJxUu4x7NZgvfp2NsribuJaECe4Z8dTGdbpm9fYLrjfkYQFSuCL2YPJM73AZF8LzMU",
 }
-PLAIN = ("ab", "ada", "Ada", "a.b", "a_b", "a-b", "A..b", "12", "a" * 23, "A" * 24, "g" * 60, "0123456789abcdef0123456g")
+PLAIN = (
+    "ab",
+    "ada",
+    "Ada",
+    "a.b",
+    "a_b",
+    "a-b",
+    "A..b",
+    "12",
+    "a" * 23,
+    "A" * 24,
+    "g" * 60,
+    "0123456789abcdef0123456g",
+)
 
 
 def _base58(digest: bytes) -> str:

@@ -73,7 +73,7 @@ class Exchange:
             raise InvalidToken
         return "auth0|ada"
 
-    async def exchange(self, subject_token: str, target_user: str) -> str:
+    async def exchange(self, _: str, target_user: str) -> str:
         self.asked = target_user
         if target_user == "crash":
             raise ZeroDivisionError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.errors import InvalidToken, TokenExpired
+from app.domain.errors import AliasNotAvailable, InvalidToken, TokenExpired
 from app.settings import NatsSettings, Settings
 from providers.mock import mock_provider
 from tests.support.worlds import unsigned
@@ -17,7 +17,12 @@ def callers():
 
 @pytest.mark.parametrize(
     "claims",
-    [{"sub": "auth0|x"}, {"sub": "auth0|x", "exp": None}, {"sub": "auth0|x", "exp": NOW + 0.5}, {"sub": "auth0|x", "exp": 10**30}],
+    [
+        {"sub": "auth0|x"},
+        {"sub": "auth0|x", "exp": None},
+        {"sub": "auth0|x", "exp": NOW + 0.5},
+        {"sub": "auth0|x", "exp": 10**30},
+    ],
     ids=str,
 )
 async def test_any_jwt_speaks_for_its_sub(callers, claims):
@@ -53,3 +58,11 @@ async def test_exp_is_respected(callers, exp):
 async def test_anything_else_is_no_token(callers, token):
     with pytest.raises(InvalidToken):
         await callers.verify(token, scope="any")
+
+
+async def test_an_alias_taken_since_it_was_looked_up_is_not_given_twice():
+    provider = mock_provider(Settings(NatsSettings()), lambda: NOW)
+    ada, grace = [await provider.directory.by_subject(f"auth0|{name}") for name in ("ada", "grace.hopper")]
+    await provider.aliases.claim(ada, "jane@linux.com")
+    with pytest.raises(AliasNotAvailable):
+        await provider.aliases.claim(grace, "jane@linux.com")

@@ -44,7 +44,10 @@ def test_the_fixture_users():
 
 def test_a_username_is_enough(tmp_path):
     entry, token = _user(tmp_path, username="ada lovelace")
-    assert entry.user.user_id == "auth0|gXibEqx57ZSPn3dNYM9PrVUfkS4N6cn32xj42FeQECXKEazLCGGL1qouaXX2xi7teMSptf4Ss8tfLtaEeJvkqyD"
+    assert (
+        entry.user.user_id
+        == "auth0|gXibEqx57ZSPn3dNYM9PrVUfkS4N6cn32xj42FeQECXKEazLCGGL1qouaXX2xi7teMSptf4Ss8tfLtaEeJvkqyD"
+    )
     assert (entry.user.primary_email, entry.user.identities, entry.password, token) == ("", (), None, "")
 
 
@@ -59,7 +62,10 @@ def test_addresses_are_brought_into_their_form(tmp_path):
         tmp_path,
         username="ada",
         primary_email=" Ada@Example.ORG ",
-        identities=[{"provider": "email", "email": "X@Example.org"}, {"provider": "github", "identity_id": 7, "email": "Not An Address"}],
+        identities=[
+            {"provider": "email", "email": "X@Example.org"},
+            {"provider": "github", "identity_id": 7, "email": "Not An Address"},
+        ],
         alternate_emails=[{"email": "Y@Example.org", "verified": True}],
     )
     assert entry.user.primary_email == "ada@example.org"
@@ -89,12 +95,27 @@ BAD = {
     "no users": ({"people": []}, "users: must be a list"),
     "users is a mapping": ({"users": {"ada": {}}}, "users: must be a list"),
     "an entry is text": ({"users": ["ada"]}, "users, entry 1: (the entry): Input should be"),
-    "neither username nor user_id": ({"users": [{"token": "x"}]}, "users, entry 1: username: one of username and user_id is required"),
-    "an unknown field": ({"users": [{"username": "a"}, {"username": "b", "mail": "x"}]}, "users, entry 2: mail: Extra inputs"),
+    "neither username nor user_id": (
+        {"users": [{"token": "x"}]},
+        "users, entry 1: username: one of username and user_id is required",
+    ),
+    "an unknown field": (
+        {"users": [{"username": "a"}, {"username": "b", "mail": "x"}]},
+        "users, entry 2: mail: Extra inputs",
+    ),
     "a wrong type": ({"users": [{"username": ["a"]}]}, "users, entry 1: username: Input should be a valid string"),
-    "metadata is a list": ({"users": [{"username": "a", "user_metadata": []}]}, "users, entry 1: user_metadata: Input should be"),
-    "two subjects": ({"users": [{"user_id": "auth0|a", "sub": "auth0|b"}]}, "users, entry 1: sub: differs from user_id"),
-    "a bad primary": ({"users": [{"username": "a", "primary_email": "a b"}]}, "users, entry 1: primary_email: Value error, not an e-mail address"),
+    "metadata is a list": (
+        {"users": [{"username": "a", "user_metadata": []}]},
+        "users, entry 1: user_metadata: Input should be",
+    ),
+    "two subjects": (
+        {"users": [{"user_id": "auth0|a", "sub": "auth0|b"}]},
+        "users, entry 1: sub: differs from user_id",
+    ),
+    "a bad primary": (
+        {"users": [{"username": "a", "primary_email": "a b"}]},
+        "users, entry 1: primary_email: Value error, not an e-mail address",
+    ),
     "a bad alternate": (
         {"users": [{"username": "a", "alternate_emails": [{"email": "a@b.c"}, {"email": "a b c"}]}]},
         "users, entry 1: alternate_emails.1.email: Value error, not an e-mail address",
@@ -115,9 +136,18 @@ BAD = {
         {"users": [{"username": "a", "alternate_emails": [{"email": "a@b.c", "verified": "perhaps"}]}]},
         "users, entry 1: alternate_emails.0.verified: Input should be a valid boolean",
     ),
-    "one username twice": ({"users": [{"username": "a"}, {"username": "a", "user_id": "x|1"}]}, "users, entry 2: username: the same as in entry 1"),
-    "one subject twice": ({"users": [{"username": "ab"}, {"user_id": "auth0|ab"}]}, "users, entry 2: user_id: the same as in entry 1"),
-    "one token twice": ({"users": [{"username": "a", "token": "t"}, {"username": "b", "token": "t"}]}, "users, entry 2: token: the same as in entry 1"),
+    "one username twice": (
+        {"users": [{"username": "a"}, {"username": "a", "user_id": "x|1"}]},
+        "users, entry 2: username: the same as in entry 1",
+    ),
+    "one subject twice": (
+        {"users": [{"username": "ab"}, {"user_id": "auth0|ab"}]},
+        "users, entry 2: user_id: the same as in entry 1",
+    ),
+    "one token twice": (
+        {"users": [{"username": "a", "token": "t"}, {"username": "b", "token": "t"}]},
+        "users, entry 2: token: the same as in entry 1",
+    ),
     "one primary twice": (
         {"users": [{"username": "a", "primary_email": "a@b.c"}, {"username": "b", "primary_email": "A@B.c"}]},
         "users, entry 2: primary_email: the same as in entry 1",
@@ -148,12 +178,17 @@ def test_a_file_that_cannot_be_read(tmp_path, content):
     path = tmp_path / "users.yaml"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"users\.yaml: cannot be read: (FileNotFoundError|UnicodeDecodeError)"):
+    with pytest.raises(
+        ConfigurationError, match=r"users\.yaml: cannot be read: (FileNotFoundError|UnicodeDecodeError)"
+    ):
         load_users(path)
 
 
 def test_an_alternate_may_be_somebodys_primary(tmp_path):
-    users = [{"username": "a", "alternate_emails": [{"email": "x@y.z", "verified": True}]}, {"username": "b", "primary_email": "x@y.z"}]
+    users = [
+        {"username": "a", "alternate_emails": [{"email": "x@y.z", "verified": True}]},
+        {"username": "b", "primary_email": "x@y.z"},
+    ]
     assert len(_load(tmp_path, {"users": users})) == 2
 
 

@@ -82,13 +82,15 @@ class Case:
             assert json.loads(reply) == expected
 
 
-def case(subject: str, title: str, *, send: Any, reply: Any, as_: Person = ada, on: tuple[str, ...] | None = None) -> Case:
+def case(  # noqa: PLR0913 - a case has six parts, all but two by name
+    subject: str, title: str, *, send: Any, reply: Any, as_: Person = ada, on: tuple[str, ...] | None = None
+) -> Case:
     """State a case; `on` names the providers on which alone it holds."""
     return Case(subject, title, send, reply, as_, None if on is None else frozenset(on))
 
 
 def on_every_provider(cases: list[Case]) -> pytest.MarkDecorator:
-    """Run a test with each case; on which provider a case does not hold, it is not collected (`tests.contract.conftest`)."""
+    """Run a test with each case, where it holds (see `tests.contract.conftest`)."""
     return pytest.mark.parametrize("case", cases, ids=str)
 
 
@@ -148,14 +150,21 @@ WRONG_TYPES: tuple[object, ...] = (5, 1.5, True, False, [], ["x"], {}, {"x": "y"
 
 def malformed(subject: str, error: str) -> list[Case]:
     """Every body that is no JSON object gets the subject's own error."""
-    return [case(subject, f"malformed: {title}", send=body, reply=failure(error)) for title, body in NOT_OBJECTS.items()]
+    return [
+        case(subject, f"malformed: {title}", send=body, reply=failure(error)) for title, body in NOT_OBJECTS.items()
+    ]
 
 
 def wrong_types(subject: str, error: str, good: dict[str, Any], *path: str, objects: bool = False) -> list[Case]:
     """A known field of a wrong type is malformed; `objects`: the field is an object, so a string is wrong too."""
     wrong = [value for value in WRONG_TYPES if not (objects and isinstance(value, dict))]
     return [
-        case(subject, f"malformed: {'.'.join(path)} is {json.dumps(value)}", send=_with(good, path, value), reply=failure(error))
+        case(
+            subject,
+            f"malformed: {'.'.join(path)} is {json.dumps(value)}",
+            send=_with(good, path, value),
+            reply=failure(error),
+        )
         for value in [*wrong, *(["text", ""] if objects else [])]
     ]
 

@@ -94,9 +94,7 @@ async def at_once(_: str) -> None:
 
 
 @asynccontextmanager
-async def place(
-    url: str, before: Callable[[str], Awaitable[None]] = at_once, **work: Any
-) -> AsyncIterator[Place]:
+async def place(url: str, before: Callable[[str], Awaitable[None]] = at_once, **work: Any) -> AsyncIterator[Place]:
     """Run the service while the context lasts; `before` is what a lookup by reference waits for."""
     settings = Settings(
         NatsSettings(servers=(url,), reconnect_wait=0.05, max_reconnect=-1),

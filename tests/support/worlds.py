@@ -74,7 +74,9 @@ class World(Protocol):
 def unsigned(claims: object, header: object = None) -> str:
     """Return a JWT with a signature that proves nothing."""
     parts = (header or {"alg": "RS256", "typ": "JWT"}, claims)
-    return ".".join([*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), "c2ln"])
+    return ".".join(
+        [*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), "c2ln"]
+    )
 
 
 class MockWorld:
@@ -126,9 +128,7 @@ def _entry(person: Person) -> dict[str, Any]:
         "token": f"{person.username or 'sam'}-token",
         "primary_email": person.primary_email,
         "user_metadata": person.metadata,
-        "identities": [
-            {**vars(social), "is_social": True} for social in person.social
-        ],
+        "identities": [{**vars(social), "is_social": True} for social in person.social],
         "alternate_emails": [vars(alternate) for alternate in person.alternates],
     }
     return entry if person.password is None else {**entry, "password": person.password}
