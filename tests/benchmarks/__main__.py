@@ -25,7 +25,7 @@ def main() -> int:
     arguments = _arguments()
     parts = set(arguments.only or PARTS)
     works = [work for work in measure.WORKS if work.part in parts]
-    _say(f"{os.cpu_count()} CPUs; what else ran here in the last minute kept {os.getloadavg()[0]:.1f} of them busy")
+    _say(f"{os.cpu_count()} CPUs, load average of the minute before {os.getloadavg()[0]:.1f}")
     faults = 0
     with nats_server() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)
