@@ -58,7 +58,7 @@ class NatsProfileEvents:
             body = ProfileUpdatedEvent(
                 user_id=event.user_id,
                 principal=event.principal,
-                user_metadata=UserMetadata.model_construct(None, **event.user_metadata),
+                user_metadata=UserMetadata.of(event.user_metadata),
                 timestamp=event.timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             )
             await self._publish(body.model_dump_json(exclude_none=True).encode())

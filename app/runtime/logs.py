@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import sys
@@ -16,7 +17,7 @@ from app.domain.errors import WIRES
 from app.domain.redaction import redact, redact_email
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import TextIO
 
     from loguru import Message, Record
@@ -28,6 +29,7 @@ _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": 
 _NAMES: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 _COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
 _RESET: Final = "\033[0m"
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class AuditLog:
@@ -60,6 +62,8 @@ class Sink:
         self._source = settings.add_source
         self._secrets = tuple(secrets)
         self._colour = not self._json and stream.isatty()
+        # Messages and names of subjects come again with every record.
+        self._redact = functools.lru_cache(maxsize=256)(lambda text: redact(text, self._secrets))
 
     def __call__(self, message: Message) -> None:
         """Write one record. Raises nothing: whoever handles that would show the record as it is."""
@@ -73,35 +77,29 @@ class Sink:
             self._stream.flush()
 
     def _line(self, fields: dict[str, Any]) -> str:
-        return json.dumps(fields, ensure_ascii=False, default=str) if self._json else self._for_people(fields)
+        return _to_json(fields) if self._json else self._for_people(fields)
 
     def fields(self, record: Record) -> dict[str, Any]:
         """Return what of `record` is written, redacted."""
         extra = dict(record["extra"])
         disclosed = extra.pop("disclosed", None)
         foreign = extra.pop("foreign_source", None)
-        known: list[str] = [*self._secrets, *extra.pop("secrets", ())]
+        sent: list[str] = extra.pop("secrets", [])
+        masked = functools.partial(redact, secrets=[*self._secrets, *sent]) if sent else self._redact
         fields: dict[str, Any] = {
             "time": record["time"].astimezone().isoformat(timespec="microseconds"),
             "level": _NAMES.get(record["level"].name, "info"),
-            "message": redact(record["message"], known),
+            "message": masked(record["message"]),
         }
-        fields.update((key, self._redacted(value, known)) for key, value in extra.items())
+        fields.update((key, _redacted(value, masked)) for key, value in extra.items())
         if isinstance(disclosed, Disclosure):
             fields.update(_disclosed(disclosed))
         if self._source:
             fields["source"] = foreign or f"{record['file'].path}:{record['line']}"
         if (exception := record["exception"]) is not None and exception.value is not None:
             trace = "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))
-            fields["exception"] = redact(trace, known)
+            fields["exception"] = redact(trace, [*self._secrets, *sent])
         return fields
-
-    def _redacted(self, value: object, known: list[str]) -> object:
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        if isinstance(value, str) and value in WIRES:
-            return value
-        return redact(str(value), known)
 
     def _for_people(self, fields: dict[str, Any]) -> str:
         time, level, message = str(fields.pop("time"))[11:23], fields.pop("level"), fields.pop("message")
@@ -111,6 +109,12 @@ class Sink:
         return (
             f"{time} {mark} {message}" + (f"  {details}" if details else "") + (f"\n{trace.rstrip()}" if trace else "")
         )
+
+
+def _redacted(value: object, masked: Callable[[str], str]) -> object:
+    if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and value in WIRES):
+        return value
+    return masked(str(value))
 
 
 class _FromStandardLibrary(logging.Handler):

@@ -204,7 +204,7 @@ class Turns:
         self._wake_if_idle()
 
     def _start_waiting(self) -> None:
-        while len(self._at_work) < self._max_at_work:
+        while self._pending and len(self._at_work) < self._max_at_work:
             heads = [lane.waiting[0] for lane in self._lanes if lane.waiting and lane.at_work < lane.limit]
             if not heads:
                 return
