@@ -73,7 +73,7 @@ class OwnError(ServiceError):
 
 
 def fail(error: type[ServiceError]) -> NoReturn:
-    """Raise the error where only an expression can stand: `found or fail(NotLinked)`."""
+    """Raise the error where only an expression can stand, as after `found or`."""
     raise error
 
 

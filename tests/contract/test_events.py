@@ -105,7 +105,9 @@ async def test_a_request_without_a_reply_subject_is_handled_and_nothing_is_publi
     for subject in SUBJECTS:
         await client.publish(PREFIX + subject, b"{}")
     await client.publish(PREFIX + UPDATE, b'{"token": "ada-token", "user_metadata": {"city": "Oslo"}}')
-    await client.flush()
+    async with asyncio.timeout(10):
+        while not await over_nats.service.events():  # subjects do not wait for one another
+            await asyncio.sleep(0.01)
     assert (await over_nats.ask("user_metadata.read", "ada"))["data"]["city"] == "Oslo"
     await client.flush()
     assert len(heard) == 1
