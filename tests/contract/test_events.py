@@ -106,7 +106,7 @@ async def test_a_request_without_a_reply_subject_is_handled_and_nothing_is_publi
         await client.publish(PREFIX + subject, b"{}")
     await client.publish(PREFIX + UPDATE, b'{"token": "ada-token", "user_metadata": {"city": "Oslo"}}')
     async with asyncio.timeout(10):
-        while not await over_nats.service.events():  # subjects do not wait for one another
+        while not await over_nats.service.events():  # noqa: ASYNC110 - subjects do not wait for one another
             await asyncio.sleep(0.01)
     assert (await over_nats.ask("user_metadata.read", "ada"))["data"]["city"] == "Oslo"
     await client.flush()
