@@ -24,6 +24,9 @@ _NAMED: Final = re.compile(
 )
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\"'=|]+@[^\s@<>()\[\],;:\"'|]+")
 _SUBJECT: Final = re.compile(r"\b([A-Za-z][\w-]*)\|([^\s\"',;)}\]]+)")
+# The same two in URLs, percent-encoded; `%3A`, `%20`, `%22` and `%2F` end a name as their characters do.
+_ENCODED_ADDRESS: Final = re.compile(r"((?:[\w.~+!$*-]|%(?!40|3A|20|22|2F)[0-9A-F]{2})+)(?=%40[\w.-])", re.IGNORECASE)
+_ENCODED_SUBJECT: Final = re.compile(r"(\b[A-Za-z][\w-]*%7C)((?:[\w.~-]|%[0-9A-F]{2})+)", re.IGNORECASE)
 _UUID: Final = re.compile(r"\b([0-9a-f]{3})[0-9a-f]{5}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
 _CODE: Final = re.compile(r"(?<![\w.-])(?<!\d:)\d{6}(?![\w.:-]*\w)")
 
@@ -63,5 +66,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     text = _NAMED.sub(r"\1[redacted]", text)
     text = _SUBJECT.sub(lambda m: f"{m[1]}|{_masked(m[2])}", text)
     text = _ADDRESS.sub(lambda m: redact_email(m[0]), text)
+    text = _ENCODED_ADDRESS.sub(lambda m: _masked(m[1]), text)
+    text = _ENCODED_SUBJECT.sub(lambda m: f"{m[1]}{_masked(m[2])}", text)
     text = _UUID.sub(rf"\1{_STARS}", text)
     return _CODE.sub("[code]", text)
