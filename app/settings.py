@@ -219,7 +219,7 @@ class Settings:
                 return section(_env_file=env_file)
             except ValidationError as error:
                 problems.extend(_explain(error))
-                return section.model_construct()
+                return cast("_SECTION", section.model_construct())
 
         self.provider = read(ProviderSettings)
         self.nats = read(NatsSettings)

@@ -48,7 +48,15 @@ async def test_a_request_without_a_reply_subject_is_handled_and_nothing_is_publi
 
 @pytest.mark.parametrize(
     "odd",
-    [ValueError, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, RecursionError, StopAsyncIteration],
+    [
+        ValueError,
+        SystemExit,
+        KeyboardInterrupt,
+        GeneratorExit,
+        asyncio.CancelledError,
+        RecursionError,
+        StopAsyncIteration,
+    ],
 )
 async def test_whatever_a_provider_raises_the_reply_is_internal_error(nats, odd):
     async def fail(_: str) -> None:
@@ -60,7 +68,6 @@ async def test_whatever_a_provider_raises_the_reply_is_internal_error(nats, odd)
         assert await service.ask("user_metadata.read", b"nomail") == INTERNAL
         assert await service.all_replies() == [[INTERNAL], [INTERNAL]]
         assert service.broker.turns.at_work == 0
-
 
 
 async def test_a_deadline_at_work_is_answered_and_the_work_cut_off(nats):
@@ -144,7 +151,10 @@ async def test_past_64_mib_the_reply_is_overloaded(nats):
 
     body = b" " * 1_000_000 + b"nomail"
     async with place(nats.url, hold, max_concurrent_requests=1) as service:
-        keys = [await service.send("user_metadata.read", body) for _ in range(75)]
+        keys = []
+        for _ in range(75):
+            keys.append(await service.send("user_metadata.read", body))
+            await service.client.flush()  # nats-server cuts off who is more than 64 MiB behind
         await service.until(lambda: sum(len(service.replies[key]) for key in keys) == 75 - 1 - 67)
         assert service.broker.turns.pending == 67
         release.set()
@@ -195,6 +205,7 @@ async def test_ten_thousand_at_once_get_ten_thousand_replies(nats):
         for _ in range(5_000):
             await service.send("user_metadata.read", b"nomail")
             await service.send("username_to_sub", b"ada")
+        await service.until(lambda: all(service.replies.values()))
         got = await service.all_replies()
         assert [len(replies) for replies in got] == [1] * 10_000
         assert sum(replies == [NO_MAIL] for replies in got) == 5_000
