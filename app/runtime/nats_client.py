@@ -1,16 +1,28 @@
 """nats-py's client where it does otherwise than operators are told.
 
-What of its inner life is overridden here is pinned by `tests/runtime/test_nats_surface.py`.
+What of its inner life is overridden here is pinned by `tests/runtime/test_nats_client.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from typing import Any
+from typing import Any, Final
 
-from nats.aio.client import Client
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
+from nats.aio.transport import TcpTransport
 from nats.errors import Error, NoServersError, SecureConnRequiredError
+
+_CLOSE_TIME: Final = 0.5
+
+
+class _Transport(TcpTransport):
+    async def wait_closed(self) -> None:
+        # One whose TLS handshake failed never says that it is closed.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIME):
+                await super().wait_closed()  # type: ignore[no-untyped-call]
 
 
 class ReconnectingClient(Client):
@@ -66,6 +78,15 @@ class ReconnectingClient(Client):
                 await self._error_cb(error)
             else:
                 return
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        s.last_attempt = time.monotonic()
+        if self._transport:
+            self._transport.close()  # type: ignore[no-untyped-call]  # of an attempt that was turned away
+        transport = _Transport()  # type: ignore[no-untyped-call]
+        timeout = self.options["connect_timeout"]
+        await transport.connect(s.uri, buffer_size=DEFAULT_BUFFER_SIZE, connect_timeout=timeout)
+        self._transport = transport
 
     async def _wait_for(self, last_attempt: float | None) -> None:
         wait = self.options["reconnect_time_wait"]
