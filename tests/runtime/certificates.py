@@ -32,11 +32,15 @@ def write_certificates(folder: Path) -> tuple[Path, Path, Path]:
             .not_valid_after(now + dt.timedelta(hours=1))
         )
 
-    ca = builder(authority, authority_key.public_key()).add_extension(x509.BasicConstraints(True, None), critical=True)
+    ca = builder(authority, authority_key.public_key()).add_extension(
+        x509.BasicConstraints(ca=True, path_length=None), critical=True
+    )
     leaf = builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "me")]), key.public_key())
-    leaf = leaf.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
     leaf = leaf.add_extension(
-        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+    )
+    leaf = leaf.add_extension(
+        x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False
     )
     paths = folder / "ca.pem", folder / "cert.pem", folder / "key.pem"
     paths[0].write_bytes(ca.sign(authority_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))

@@ -1,8 +1,9 @@
+# ruff: noqa: SLF001 - the library's inner life is what is shown here
 """What is used of FastStream beyond its public interface.
 
 When one of these fails after a new release of FastStream, look at `app/runtime/subscriber.py` and
-`app/runtime/broker.py`, and at FastStream's `nats/subscriber/usecases/` and `nats/broker/`; `docs/decisions/0002-the-subscriber.md`
-says what is used and why.
+`app/runtime/broker.py`, and at FastStream's `nats/subscriber/usecases/` and `nats/broker/`;
+`docs/decisions/0002-the-subscriber.md` says what is used and why.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Our ways with nats-py: what is relied upon of its inner life, reconnects, order, authentication and TLS.
+# ruff: noqa: SLF001, ASYNC110 - the library's inner life is what is shown here, and it has no events
+"""Our ways with nats-py: what is relied upon, reconnects, order, authentication and TLS.
 
-When one of these fails after a new release of nats-py, look at `app/runtime/nats_client.py`, at `SubjectSubscriber.reply`
-and `SubjectSubscriber.drain`, and at nats-py's `aio/client.py` and `aio/subscription.py`.
+When one of these fails after a new release of nats-py, look at `app/runtime/nats_client.py`, at
+`SubjectSubscriber.reply` and `SubjectSubscriber.drain`, and at nats-py's `aio/client.py` and `aio/subscription.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from nats.aio.msg import Msg
 from nats.errors import NoServersError, SecureConnRequiredError
 
 from app.runtime.nats_client import ReconnectingClient
-from app.runtime.nats_server import free_port, nats_server
 from app.runtime.nats_security import security_options
+from app.runtime.nats_server import free_port, nats_server
 from app.settings import NatsSettings
 from tests.runtime.certificates import write_certificates
+from tests.runtime.subjects import broker_of
 
 SEED = b"SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"
 LOOK = "nats-py changed; look at app/runtime/nats_client.py"
@@ -210,8 +212,6 @@ async def test_where_tls_is_configured_nothing_is_sent_in_clear(nats, tmp_path):
 
 
 async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_ready(tmp_path):
-    from tests.runtime.subjects import broker_of
-
     async def handler(_: str) -> str:
         """Answer."""
         return ""

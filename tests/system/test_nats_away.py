@@ -110,7 +110,7 @@ async def test_a_server_in_lame_duck_mode_is_left_and_its_successor_found(tmp_pa
         process(server.url, tmp_path, NATS_MAX_RECONNECT="-1", NATS_RECONNECT_WAIT="50ms") as service,
     ):
         service.until_ready()
-        server._process.send_signal(signal.SIGUSR2)
+        server._process.send_signal(signal.SIGUSR2)  # noqa: SLF001 - nobody else needs its number
         server.stop()
         server.start()
         service.until_ready()
