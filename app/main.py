@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,19 +23,20 @@ from app.domain.linking import Linking
 from app.domain.lookups import Lookups
 from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
-from app.domain.ports import Absent, Provider
+from app.domain.ports import Absent, Provider, Upstream
 from app.runtime.asyncapi import Documents
 from app.runtime.broker import AuthBroker
-from app.runtime.events import NatsProfileEvents
+from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
 from app.runtime.http import create_app, serving
 from app.runtime.logs import AuditLog, set_up_logs
 from app.runtime.subjects import PROFILE_UPDATED
 from app.runtime.telemetry import Telemetry
 from app.runtime.turns import in_turn
+from app.settings import NatsSettings, WorkSettings
 from routers import subjects
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from app.domain.metadata import ProfileEvents
     from app.settings import AliasSettings, Settings
@@ -77,24 +80,41 @@ class Service:
     http_port: int
 
 
+def declare(nats: NatsSettings, work: WorkSettings, telemetry: Telemetry) -> tuple[AuthBroker, ProfileEvents]:
+    """Return a broker with all that is received and sent, and what publishes the events. Nothing stands behind it."""
+    broker = AuthBroker(subjects(), nats=nats, work=work, telemetry=telemetry)
+    updates = broker.publisher(
+        PROFILE_UPDATED,
+        title="user_profile.updated",
+        description="A user's metadata was changed with `user_metadata.update`.",
+        schema=ProfileUpdatedEvent,
+    )
+    return broker, NatsProfileEvents(updates.publish, telemetry)
+
+
 def create_broker(settings: Settings, provider: Provider, telemetry: Telemetry) -> AuthBroker:
     """Return a broker that serves every subject with `provider`; it is not connected yet."""
-    broker = AuthBroker(subjects(), nats=settings.nats, work=settings.work, telemetry=telemetry)
-
-    async def publish(body: bytes) -> None:
-        await broker.publish(body, PROFILE_UPDATED)
-
-    events = NatsProfileEvents(publish, telemetry)
+    broker, events = declare(settings.nats, settings.work, telemetry)
     for name, service in services(provider, events, settings.aliases).items():
         broker.context.set_global(name, service)
     return broker
 
 
+def documents() -> Documents:
+    """Return the document and the page of the service, without a configuration, a provider or a connection."""
+    nats, work = NatsSettings.model_construct(), WorkSettings.model_construct()
+    broker, _ = declare(nats, work, Telemetry(version=VERSION, provider="none"))
+    return Documents(broker, VERSION)
+
+
+ProviderFactory = Callable[["Settings", Upstream], AbstractAsyncContextManager[Provider]]
+
+
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Service]:
+async def running(settings: Settings, create: ProviderFactory = providers.create) -> AsyncIterator[Service]:
     """Run the service while the context lasts; at its end it is drained. Connecting goes on inside the context."""
     telemetry = Telemetry(version=VERSION, provider=settings.provider.type)
-    async with providers.create(settings, telemetry.upstream) as provider:
+    async with create(settings, telemetry.upstream) as provider:
         broker = create_broker(settings, provider, telemetry)
         documents = Documents(broker, VERSION)
         app = create_app(
@@ -108,7 +128,11 @@ async def running(settings: Settings) -> AsyncIterator[Service]:
                 await broker.stop()
 
 
-async def serve(settings: Settings, started: Callable[[Service], None] | None = None) -> int:
+async def serve(
+    settings: Settings,
+    started: Callable[[Service], None] | None = None,
+    create: ProviderFactory = providers.create,
+) -> int:
     """Run the service until SIGTERM or SIGINT (status 0), or until NATS is given up (status 1)."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
@@ -116,7 +140,7 @@ async def serve(settings: Settings, started: Callable[[Service], None] | None = 
         loop.add_signal_handler(number, asked.set)
     stopping = asyncio.create_task(asked.wait(), name="stop")
     status = 0
-    async with running(settings) as service:
+    async with running(settings, create) as service:
         starting = asyncio.create_task(service.broker.start(), name="start")
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not asked.is_set():
@@ -137,8 +161,13 @@ async def _serve_connected(
     started: Callable[[Service], None] | None,
 ) -> int:
     if (error := starting.exception()) is not None:
-        logger.error("NATS cannot be reached", error=str(error) or type(error).__name__)
+        reason = service.broker.last_error or str(error) or type(error).__name__
+        logger.error("NATS cannot be reached", error=reason)
         return 1
+    # What was made up to here lives as long as the process: walking through it in every full collection would stop
+    # all requests for 50 ms at a time.
+    gc.collect()
+    gc.freeze()
     logger.info("ready", version=VERSION, http_port=service.http_port)
     if started is not None:
         started(service)
@@ -152,10 +181,17 @@ async def _serve_connected(
     return 0
 
 
-def run(settings: Settings, started: Callable[[Service], None] | None = None) -> int:
-    """Set up logs and event loop, serve, return the exit status."""
+def run(
+    settings: Settings,
+    started: Callable[[Service], None] | None = None,
+    create: ProviderFactory = providers.create,
+) -> int:
+    """Set up logs and event loop, serve on the provider that `create` opens, return the exit status.
+
+    Raises ConfigurationError, and OSError when the HTTP side cannot listen.
+    """
     import uvloop  # noqa: PLC0415 - only a process that serves needs it
 
     set_up_logs(settings.log, settings.secrets)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, started))
+        return runner.run(serve(settings, started, create))

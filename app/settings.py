@@ -6,10 +6,13 @@ import base64
 import re
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, PlainSerializer, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.setting_checks import check_ca, check_certificate, check_credentials, check_file, check_seed, check_servers
 
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
@@ -44,7 +47,7 @@ def _lower_case(value: object) -> object:
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400, allow_inf_nan=False)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Secret = Annotated[SecretStr, PlainSerializer(lambda _: "**********")]
+File = Annotated[Path, AfterValidator(check_file)]
 
 
 class Section(BaseSettings):
@@ -58,7 +61,7 @@ class Section(BaseSettings):
 class NatsSettings(Section):
     """How NATS is reached."""
 
-    servers: Words = Field(
+    servers: Annotated[Words, AfterValidator(check_servers)] = Field(
         ("nats://localhost:4222",),
         validation_alias="NATS_URL",
         description="One or several, comma-separated.",
@@ -73,35 +76,40 @@ class NatsSettings(Section):
         3, validation_alias="NATS_MAX_RECONNECT", ge=-1, description="Attempts per server; `-1` for ever, `0` none."
     )
     reconnect_wait: Seconds = Field(2.0, validation_alias="NATS_RECONNECT_WAIT", description="Between attempts.")
-    credentials: Path | None = Field(
+    credentials: Annotated[File, AfterValidator(check_credentials)] | None = Field(
         None, validation_alias="NATS_CREDENTIALS", description="File with JWT and seed (`.creds`)."
     )
-    nkey_seed: Secret | None = Field(None, validation_alias="NATS_NKEY_SEED", description="NKey seed.")
+    nkey_seed: Annotated[SecretStr, AfterValidator(check_seed)] | None = Field(
+        None, validation_alias="NATS_NKEY_SEED", description="NKey seed."
+    )
     user: str | None = Field(None, validation_alias="NATS_USER", description="User name.")
-    password: Secret | None = Field(None, validation_alias="NATS_PASSWORD", description="The user's password.")
-    token: Secret | None = Field(None, validation_alias="NATS_TOKEN", description="Authentication token.")
-    tls_ca: Path | None = Field(
+    password: SecretStr | None = Field(None, validation_alias="NATS_PASSWORD", description="The user's password.")
+    token: SecretStr | None = Field(None, validation_alias="NATS_TOKEN", description="Authentication token.")
+    tls_ca: Annotated[File, AfterValidator(check_ca)] | None = Field(
         None, validation_alias="NATS_TLS_CA", description="File with the certificates that are trusted."
     )
-    tls_cert: Path | None = Field(
+    tls_cert: File | None = Field(
         None, validation_alias="NATS_TLS_CERT", description="File with the client certificate."
     )
-    tls_key: Path | None = Field(
+    tls_key: File | None = Field(
         None, validation_alias="NATS_TLS_KEY", description="File with the client certificate's key."
     )
 
     @model_validator(mode="after")
-    def _files_exist(self) -> Self:
-        files = {
-            "NATS_CREDENTIALS": self.credentials,
-            "NATS_TLS_CA": self.tls_ca,
-            "NATS_TLS_CERT": self.tls_cert,
-            "NATS_TLS_KEY": self.tls_key,
-        }
-        missing = [name for name, path in files.items() if path is not None and not path.is_file()]
-        if missing:
-            raise ValueError(f"{', '.join(missing)}: no such file")
+    def _belong_together(self) -> Self:
+        if (self.user is None) != (self.password is None):
+            raise ValueError("NATS_USER, NATS_PASSWORD: one is of no use without the other")
+        if self.tls_key is not None and self.tls_cert is None:
+            raise ValueError("NATS_TLS_KEY, NATS_TLS_CERT: a key is of no use without its certificate")
+        if self.tls_cert is not None:
+            check_certificate(self.tls_cert, self.tls_key)
         return self
+
+    @property
+    def url_passwords(self) -> tuple[str, ...]:
+        """The passwords and tokens in the addresses."""
+        users = (urlsplit(server if "://" in server else f"nats://{server}") for server in self.servers)
+        return tuple(secret for url in users if (secret := url.password or url.username))
 
 
 class WorkSettings(Section):
@@ -175,7 +183,7 @@ class ProviderSettings(Section):
 class MockSettings(Section):
     """The mock provider."""
 
-    users_file: Path | None = Field(
+    users_file: File | None = Field(
         None,
         validation_alias="MOCK_USERS_FILE",
         description="Users of the mock provider, a YAML file; the fixture users unless set.",
@@ -197,7 +205,7 @@ class Auth0Settings(Section):
     m2m_client_id: str = Field(
         "", validation_alias="AUTH0_M2M_CLIENT_ID", description="Required: the service's own application."
     )
-    m2m_private_key: Secret = Field(
+    m2m_private_key: SecretStr = Field(
         SecretStr(""),
         validation_alias="AUTH0_M2M_PRIVATE_BASE64_KEY",
         description="Required: its RSA key, PEM (PKCS#8 or PKCS#1) or base64 of that.",
@@ -218,7 +226,7 @@ class Auth0Settings(Section):
         validation_alias="AUTH0_LFX_PROFILE_CLIENT_ID",
         description="Required: the application that mails one-time codes and checks passwords.",
     )
-    profile_client_secret: Secret = Field(
+    profile_client_secret: SecretStr = Field(
         SecretStr(""), validation_alias="AUTH0_LFX_PROFILE_CLIENT_SECRET", description="Required: its secret."
     )
     lfx_one_client_id: str = Field(
@@ -299,17 +307,17 @@ class Settings:
         Raises:
             ConfigurationError: a variable is missing or bad.
         """
-        given = {type(section): section for section in sections}
+        given: dict[type, Any] = {type(section): section for section in sections}
         problems: list[str] = []
 
         def read(section: type[_SECTION]) -> _SECTION:
             if section in given:
-                return given[section]  # type: ignore[index,return-value]
+                return cast("_SECTION", given[section])
             try:
                 return section(_env_file=env_file)
             except ValidationError as error:
                 problems.extend(_explain(error))
-                return section.model_construct()
+                return cast("_SECTION", section.model_construct())
 
         self.provider = read(ProviderSettings)
         self.nats = read(NatsSettings)
@@ -329,7 +337,8 @@ class Settings:
         """The secret values, for masking them wherever they turn up."""
         sections: tuple[Section, ...] = (self.nats, self.auth0)
         values: list[Any] = [value for section in sections for value in dict(section).values()]
-        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        secrets = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        return (*filter(None, secrets), *self.nats.url_passwords)
 
 
 def _explain(error: ValidationError) -> list[str]:

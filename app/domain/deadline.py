@@ -16,14 +16,22 @@ class Deadline:
     """The moment, on the event loop's clock, by which a request must be answered."""
 
     at: float = float("inf")
+    grace: float = 0.0
+    """Seconds past `at` for which the steps after a write may go on."""
+
     begun: bool = True
     """Whether the request has its turn; until then it may not wait for anything."""
 
     committed: bool = False
 
+    @property
+    def end(self) -> float:
+        """The moment at which the work is cut off."""
+        return self.at + self.grace if self.committed else self.at
+
     def remaining(self) -> float:
-        """Return the seconds left, never below zero."""
-        return max(0.0, self.at - asyncio.get_running_loop().time())
+        """Return the seconds that are left for the work, never below zero; a write that was sent gives it more."""
+        return max(0.0, self.end - asyncio.get_running_loop().time())
 
     def commit(self) -> None:
         """Say that a write is on its way: what remains to be done, or undone, must not be cut off."""

@@ -73,7 +73,7 @@ class OwnError(ServiceError):
 
 
 def fail(error: type[ServiceError]) -> NoReturn:
-    """Raise the error; for use in expressions: `found or fail(NotLinked)`."""
+    """Raise the error where only an expression can stand, as after `found or`."""
     raise error
 
 
@@ -419,7 +419,9 @@ class ImpersonationNotAllowed(CallerError):
 
 
 class ImpersonationRefused(CallerError):
-    """The provider refuses the exchange; the line is its own: `<error>: <error_description>`."""
+    """The provider refuses the exchange; the line is its own, in this form."""
+
+    wire = "<error>: <error_description>"
 
     def __init__(self, wire: str) -> None:
         """Take the provider's words, in one line."""

@@ -64,7 +64,7 @@ def tidy(change: Mapping[str, str | None]) -> dict[str, str]:
     """Return what of `change` is to be stored: known fields that are present, trimmed and within their bounds."""
     tidied = {key: value.strip() for key, value in change.items() if key in METADATA_FIELDS and value is not None}
     if "bio" in tidied:
-        tidied["bio"] = tidied["bio"][:MAX_BIO].rstrip()
+        tidied["bio"] = tidied["bio"][:MAX_BIO]
     if "skills" in tidied:
         tidied["skills"] = tidy_skills(tidied["skills"])
     return tidied

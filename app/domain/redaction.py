@@ -20,28 +20,33 @@ _SEED: Final = re.compile(r"\bS[ACNOUX][A-Z2-7]{54,}\b")
 _URL_SECRET: Final = re.compile(r"(?<=://)[^\s/@]+(?=@)")
 _NAMED: Final = re.compile(
     r"""(?ix)(["']?\b[\w-]*(?:password|passwd|secret|token|otp|assertion|seed|authorization|api[_-]?key)["']?\s*[=:]\s*)
-    ("[^"]*"|'[^']*'|[^\s,;&)}\]"']+)"""
+    ("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[\w+\]|[^\s,;&)}\]"'][^\n,;&)}\]"']*)"""
 )
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\"'=|]+@[^\s@<>()\[\],;:\"'|]+")
-_SUBJECT: Final = re.compile(r"\b([A-Za-z][\w-]*)\|([^\s\"',;)}\]|]+)")
+_SUBJECT: Final = re.compile(r"\b([A-Za-z][\w-]*)\|([^\s\"',;)}\]]+)")
+# The same two in URLs, percent-encoded; `%3A`, `%20`, `%22` and `%2F` end a name as their characters do.
+_ENCODED_ADDRESS: Final = re.compile(r"((?:[\w.~+!$*-]|%(?!40|3A|20|22|2F)[0-9A-F]{2})+)(?=%40[\w.-])", re.IGNORECASE)
+_ENCODED_SUBJECT: Final = re.compile(r"(\b[A-Za-z][\w-]*%7C)((?:[\w.~-]|%[0-9A-F]{2})+)", re.IGNORECASE)
 _UUID: Final = re.compile(r"\b([0-9a-f]{3})[0-9a-f]{5}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
-_CODE: Final = re.compile(r"(?<![\w.:-])\d{6}(?![\w.:-]*\w)")
+_CODE: Final = re.compile(r"(?<![\w.-])(?<!\d:)\d{6}(?![\w.:-]*\w)")
 
 
 def redact_email(address: str) -> str:
-    """Return `joh****@example.org` for `john@example.org`; a name of up to three characters shows its first."""
+    """Return `joh****@example.org` for `john@example.org`; of a name of up to three characters less."""
     local, _, domain = address.rpartition("@")
-    return f"{_head(local)}{_STARS}@{domain}"
+    return f"{_masked(local)}@{domain}"
 
 
 def redact_subject(subject: str) -> str:
     """Return `auth0|joh****` for `auth0|john`."""
     provider, bar, identity = subject.partition("|")
-    return f"{provider}|{_head(identity)}{_STARS}" if bar else f"{_head(subject)}{_STARS}"
+    return f"{provider}|{_masked(identity)}" if bar else _masked(subject)
 
 
-def _head(text: str) -> str:
-    return text[:_SHOWN] if len(text) > _SHOWN else text[:1]
+def _masked(text: str) -> str:
+    if text.endswith(_STARS):
+        return text
+    return (text[:_SHOWN] if len(text) > _SHOWN else text[: len(text) // 2]) + _STARS
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -59,11 +64,9 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     text = _BEARER.sub(r"\1 [token]", text)
     text = _URL_SECRET.sub("[redacted]", text)
     text = _NAMED.sub(r"\1[redacted]", text)
-    text = _SUBJECT.sub(lambda m: f"{m[1]}|{_masked_identity(m[2])}", text)
+    text = _SUBJECT.sub(lambda m: f"{m[1]}|{_masked(m[2])}", text)
     text = _ADDRESS.sub(lambda m: redact_email(m[0]), text)
+    text = _ENCODED_ADDRESS.sub(lambda m: _masked(m[1]), text)
+    text = _ENCODED_SUBJECT.sub(lambda m: f"{m[1]}{_masked(m[2])}", text)
     text = _UUID.sub(rf"\1{_STARS}", text)
     return _CODE.sub("[code]", text)
-
-
-def _masked_identity(identity: str) -> str:
-    return identity if identity.endswith(_STARS) else f"{_head(identity)}{_STARS}"

@@ -13,6 +13,8 @@ from faststream.nats.subscriber.specification import NatsSubscriberSpecification
 from loguru import logger
 from nats.js.api import ConsumerConfig
 
+from app.domain.redaction import redact
+from app.runtime.nats_client import ReconnectingClient
 from app.runtime.nats_security import security_options
 from app.runtime.subjects import QUEUE_GROUP
 from app.runtime.subscriber import SubjectSubscriber
@@ -21,19 +23,29 @@ from app.runtime.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from nats.aio.client import Client
+
     from app.runtime.subjects import Subject
     from app.runtime.telemetry import Telemetry
     from app.settings import NatsSettings, WorkSettings
 
-DRAIN_TIME: Final = 25.0
-"""Seconds from the signal to the end, at most."""
+DRAIN_TIME: Final = 24.0
+"""Seconds for finishing what was received. One more is left until the process must be gone: for telling whoever is
+left that there was no time, for flushing and for closing."""
 
-_LAST_WORDS: Final = 1.0
-"""Seconds of them for telling whoever is left that there was no time, and for the flush."""
+_FLUSH_TIME: Final = 0.3
+_CLOSE_TIME: Final = 0.2
+_LOOK_AGAIN: Final = 0.02
 
 _UNLIMITED: Final = -1
 """The client library drops nothing: the callback never waits, so its queue is empty most of the time, and what
 waits for its turn is bounded by `Turns`."""
+
+_MAX_UNSENT: Final = 64 * 1024 * 1024
+"""Bytes of replies that are kept while NATS is away; nothing is held up before that."""
+
+_PING_INTERVAL: Final = 20
+"""Seconds; a server that left two unanswered is gone, though its connection may seem to stand."""
 
 
 class SubjectRouter(NatsRouter):
@@ -81,31 +93,20 @@ class AuthBroker(NatsBroker):
         """Take what is declared, how to connect, and the bounds on work; nothing is connected yet."""
         self.closed = asyncio.Event()
         self.last_error = ""
-        self.turns = Turns(
-            max_at_work=work.max_concurrent_requests,
-            max_pending=work.max_pending_requests,
-            grace=work.request_timeout,
-        )
-        super().__init__(
-            nats.servers,
-            logger=None,
-            name="lfx-v2-auth-service",
-            connect_timeout=max(1, round(nats.timeout)),
-            allow_reconnect=nats.max_reconnect != 0,
-            max_reconnect_attempts=nats.max_reconnect,
-            reconnect_time_wait=nats.reconnect_wait,
-            error_cb=self._on_error,
-            disconnected_cb=self._on_disconnected,
-            reconnected_cb=self._on_reconnected,
-            closed_cb=self._on_closed,
-        )
-        self._connection_kwargs.update(security_options(nats))
+        self.turns = Turns(max_at_work=work.max_concurrent_requests, max_pending=work.max_pending_requests)
+        super().__init__(nats.servers, logger=None)
+        self._nats = nats
+        self._client = ReconnectingClient()
+        self._security = security_options(nats)
         router = SubjectRouter()
+        # In the order of declaration: FastStream keeps its subscribers in a set.
         self.subject_subscribers = [
             router.serve(subject, self.turns, telemetry, work.request_timeout) for subject in subjects
         ]
         self.include_router(router)
         self._subscribed = False
+        self._refused = ""
+        self._draining = False
         telemetry.watch(self.turns)
 
     async def start(self) -> None:
@@ -114,39 +115,66 @@ class AuthBroker(NatsBroker):
         await self.connection.flush()
         self._subscribed = True
 
+    async def _connect(self) -> Client:
+        # Not by FastStream's arguments: its error callback raises what it takes for final, and a client whose
+        # callback raises while it reconnects stays where it is for ever.
+        await self._client.connect(
+            list(self._nats.servers),
+            name="lfx-v2-auth-service",
+            connect_timeout=self._nats.timeout,
+            max_reconnect_attempts=self._nats.max_reconnect,
+            reconnect_time_wait=self._nats.reconnect_wait,
+            ping_interval=_PING_INTERVAL,
+            pending_size=_MAX_UNSENT,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+            closed_cb=self._on_closed,
+            **self._security,
+        )
+        self.config.connect(self._client)
+        return self._client
+
     @property
     def state(self) -> str:
         """Empty when requests are received; otherwise what is missing, in one line."""
-        connection = self._connection
-        if connection is None or connection.is_closed:
-            return f"not connected{self.last_error and ': ' + self.last_error}"
-        if connection.is_reconnecting:
-            return f"reconnecting{self.last_error and ': ' + self.last_error}"
+        if self._draining:
+            return "draining"
+        because = self.last_error and f": {redact(self.last_error)}"
+        if self._connection is None or self._connection.is_closed:
+            return f"not connected{because}"
+        if not self._connection.is_connected:
+            return f"reconnecting{because}"
+        if self._refused:
+            return f"not subscribed: {redact(self._refused)}"
         return "" if self._subscribed else "not subscribed"
 
     async def drain(self, within: float = DRAIN_TIME) -> bool:
         """Leave the queue group, finish what was received and reply; return whether everybody got a proper reply.
 
-        What is not finished a second before `within` seconds are over is answered `request timed out`.
+        What is not finished when `within` seconds are over is answered `request timed out`.
         """
-        self._subscribed = False
-        proper = True
+        self._draining = True
+        left = 0
         try:
-            async with asyncio.timeout(within - _LAST_WORDS):
+            async with asyncio.timeout(within):
+                unsent = self._client.pending_data_size
                 await asyncio.gather(*(self._leave(subscriber) for subscriber in self.subject_subscribers))
+                unsubscribed = self._client.pending_data_size
                 await self.turns.finished()
+                if unsent or self._client.pending_data_size > unsubscribed:
+                    await self._reconnected()
         except TimeoutError:
             left = self.turns.abandon()
-            proper = not left
             logger.warning("drain cut short", unfinished=left)
         try:
-            async with asyncio.timeout(_LAST_WORDS / 2):
+            async with asyncio.timeout(_FLUSH_TIME):
                 await asyncio.gather(*(subscriber.settle() for subscriber in self.subject_subscribers))
-                if self._connection is not None and self._connection.is_connected:
-                    await self._connection.flush()
-        except Exception as error:  # the connection may go at any moment; we are leaving anyway
+                if self._client.is_connected:
+                    await self._client.flush()
+        except Exception as error:  # noqa: BLE001 - the connection may go at any moment; we are leaving anyway
             logger.warning("replies may not have left", error=repr(error))
-        return proper
+        return not left
 
     async def stop(self, *_: object) -> None:
         """Close the connection; `drain` comes before."""
@@ -154,31 +182,39 @@ class AuthBroker(NatsBroker):
             subscriber.running = False
             subscriber.subscription = None
         self.running = False
-        connection, self._connection = self._connection, None
-        if connection is not None and not connection.is_closed:
-            try:
-                async with asyncio.timeout(_LAST_WORDS / 2):
-                    await connection.close()
-            except Exception as error:  # as above
-                logger.debug("connection did not close cleanly", error=repr(error))
+        self._connection = None
+        try:
+            async with asyncio.timeout(_CLOSE_TIME):
+                await self._client.close()
+        except Exception as error:  # noqa: BLE001 - as above
+            logger.debug("connection did not close cleanly", error=repr(error))
         self.config.disconnect()
 
     async def _leave(self, subscriber: SubjectSubscriber) -> None:
         try:
             await subscriber.drain()
-        except Exception as error:  # not connected just now: there is no queue group to leave
+        except Exception as error:  # noqa: BLE001 - not connected just now: there is no queue group to leave
             logger.debug("could not unsubscribe", subject=subscriber.declaration.name, error=repr(error))
+
+    async def _reconnected(self) -> None:
+        """Wait until the replies that were made while NATS was away can leave."""
+        while not (self._client.is_connected or self._client.is_closed):  # noqa: ASYNC110 - nats-py has no event for it
+            await asyncio.sleep(_LOOK_AGAIN)
 
     async def _on_error(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__
+        if "permissions violation for subscription" in self.last_error.lower():
+            self._refused = self.last_error
         logger.warning("NATS error", error=self.last_error)
 
     async def _on_disconnected(self) -> None:
-        if self._subscribed:
+        self._subscribed, self._refused = False, ""
+        if not (self._draining or self.closed.is_set()):
             logger.warning("NATS disconnected")
 
     async def _on_reconnected(self) -> None:
-        self.last_error = ""
+        # The client library has subscribed again, and the server has said that it knows.
+        self._subscribed, self.last_error = True, ""
         logger.info("NATS reconnected")
 
     async def _on_closed(self) -> None:

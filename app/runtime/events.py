@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.users import UserMetadata
 
@@ -17,7 +17,23 @@ if TYPE_CHECKING:
 
 
 class ProfileUpdatedEvent(BaseModel):
-    """A user's profile was changed."""
+    """Sent after the change was written, and before the reply to the request that made it. Nobody needs to answer.
+
+    It is sent once and not repeated: whoever does not listen at that moment misses it.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "auth0|ada",
+                    "principal": "auth0|ada",
+                    "user_metadata": {"name": "Ada Lovelace", "city": "Oslo", "country": "GB"},
+                    "timestamp": "2026-01-31T12:00:00.123456Z",
+                }
+            ]
+        }
+    )
 
     user_id: str = Field(description="Subject identifier of the account that was changed.", examples=["auth0|ada"])
     principal: str = Field(description="Subject of the token with which it was changed.", examples=["auth0|ada"])
@@ -38,13 +54,13 @@ class NatsProfileEvents:
 
     async def profile_updated(self, event: ProfileUpdated) -> None:
         """Publish the event; a failure is counted and logged, since the change stands."""
-        body = ProfileUpdatedEvent(
-            user_id=event.user_id,
-            principal=event.principal,
-            user_metadata=UserMetadata.model_construct(**event.user_metadata),
-            timestamp=event.timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        )
         try:
+            body = ProfileUpdatedEvent(
+                user_id=event.user_id,
+                principal=event.principal,
+                user_metadata=UserMetadata.of(event.user_metadata),
+                timestamp=event.timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            )
             await self._publish(body.model_dump_json(exclude_none=True).encode())
-        except Exception as error:  # whatever the client library raises: the caller's change is done
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller's change is done
             self._telemetry.event_failed(error)

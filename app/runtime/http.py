@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 from loguru import logger
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
     from app.settings import HttpSettings
 
 _HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-
-Readiness = "Callable[[], Mapping[str, str]]"
+_FIRST_REQUEST: Final = 10.0
+"""Seconds in which a connection must have brought its first request."""
 
 
 def create_app(
@@ -53,8 +56,8 @@ def create_app(
     async def exposition(_: Request) -> Response:
         return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8", headers=_HEADERS)
 
-    def document(make: Callable[[], tuple[str, bytes, Mapping[str, str]]]) -> Callable[[Request], Response]:
-        def serve(_: Request) -> Response:
+    def document(make: Callable[[], tuple[str, bytes, Mapping[str, str]]]) -> Callable[[Request], Awaitable[Response]]:
+        async def serve(_: Request) -> Response:
             media_type, body, headers = make()
             return Response(body, media_type=media_type, headers={**_HEADERS, **headers})
 
@@ -66,9 +69,28 @@ def create_app(
         Route("/metrics", exposition, methods=["GET"]),
         *(Route(path, document(make), methods=["GET"]) for path, make in documents.items()),
     ]
-    app = Starlette(routes=routes)
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
     return app
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    """Answer what is not there (404) and what is not GET or HEAD (405, with `Allow`)."""
+    if not isinstance(error, HTTPException):
+        raise error
+    return PlainTextResponse(error.detail, status_code=error.status_code, headers={**_HEADERS, **(error.headers or {})})
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that does not wait for ever for a first request: 256 silent clients would shut out the probes."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_FIRST_REQUEST, self._close_silent)
+
+    def _close_silent(self) -> None:
+        if self.cycle is None and not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -84,7 +106,10 @@ def bind(settings: HttpSettings) -> socket.socket:
     """Return a bound socket; `*` means all addresses, IPv6 included where there is any. Raises OSError."""
     if settings.bind != "*":
         family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-        return socket.create_server((settings.bind, settings.port), family=family)
+        try:
+            return socket.create_server((settings.bind, settings.port), family=family)
+        except UnicodeError:
+            raise OSError(errno.EINVAL, "no host name") from None
     if socket.has_dualstack_ipv6():
         with contextlib.suppress(OSError):
             return socket.create_server(("", settings.port), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -98,6 +123,8 @@ async def serving(app: ASGIApp, settings: HttpSettings) -> AsyncIterator[int]:
     port: int = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
+        http=_Protocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -113,9 +140,13 @@ async def serving(app: ASGIApp, settings: HttpSettings) -> AsyncIterator[int]:
     try:
         while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.005)
+        if task.done():
+            raise RuntimeError("the HTTP side did not start") from task.exception()
         logger.debug("HTTP side is up", port=port)
         yield port
     finally:
-        server.should_exit = True
-        await task
+        # Who still asks at this moment is not waited for: the process must be gone in time.
+        server.should_exit = server.force_exit = True
+        with contextlib.suppress(Exception):
+            await task
         listener.close()

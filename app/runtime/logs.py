@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import logging
 import sys
@@ -15,8 +17,7 @@ from app.domain.errors import WIRES
 from app.domain.redaction import redact, redact_email
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from types import FrameType
+    from collections.abc import Callable, Iterable
     from typing import TextIO
 
     from loguru import Message, Record
@@ -28,7 +29,7 @@ _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": 
 _NAMES: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 _COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
 _RESET: Final = "\033[0m"
-_QUIET: Final = ("nats", "faststream", "uvicorn.access", "asyncio", "httpx", "aiohttp")
+_to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class AuditLog:
@@ -61,38 +62,44 @@ class Sink:
         self._source = settings.add_source
         self._secrets = tuple(secrets)
         self._colour = not self._json and stream.isatty()
+        # Messages and names of subjects come again with every record.
+        self._redact = functools.lru_cache(maxsize=256)(lambda text: redact(text, self._secrets))
 
     def __call__(self, message: Message) -> None:
-        """Write one record."""
-        fields = self.fields(message.record)
-        line = json.dumps(fields, ensure_ascii=False, default=str) if self._json else self._for_people(fields)
-        self._stream.write(line + "\n")
-        self._stream.flush()
+        """Write one record. Raises nothing: whoever handles that would show the record as it is."""
+        try:
+            line = self._line(self.fields(message.record))
+        except Exception as error:  # noqa: BLE001 - a value that cannot be shown
+            line = self._line({"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"})
+        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
+            # Whatever of a request's bytes is no UTF-8 is written as an escape.
+            self._stream.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+            self._stream.flush()
+
+    def _line(self, fields: dict[str, Any]) -> str:
+        return _to_json(fields) if self._json else self._for_people(fields)
 
     def fields(self, record: Record) -> dict[str, Any]:
         """Return what of `record` is written, redacted."""
         extra = dict(record["extra"])
         disclosed = extra.pop("disclosed", None)
-        known: list[str] = [*self._secrets, *extra.pop("secrets", ())]
+        foreign = extra.pop("foreign_source", None)
+        sent: list[str] = extra.pop("secrets", [])
+        masked = functools.partial(redact, secrets=[*self._secrets, *sent]) if sent else self._redact
         fields: dict[str, Any] = {
             "time": record["time"].astimezone().isoformat(timespec="microseconds"),
             "level": _NAMES.get(record["level"].name, "info"),
-            "message": redact(record["message"], known),
+            "message": masked(record["message"]),
         }
-        fields.update((key, self._redacted(value, known)) for key, value in extra.items())
+        fields.update((key, _redacted(value, masked)) for key, value in extra.items())
         if isinstance(disclosed, Disclosure):
             fields.update(_disclosed(disclosed))
         if self._source:
-            fields["source"] = f"{record['file'].path}:{record['line']}"
+            fields["source"] = foreign or f"{record['file'].path}:{record['line']}"
         if (exception := record["exception"]) is not None and exception.value is not None:
             trace = "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))
-            fields["exception"] = redact(trace, known)
+            fields["exception"] = redact(trace, [*self._secrets, *sent])
         return fields
-
-    def _redacted(self, value: object, known: list[str]) -> object:
-        if value is None or isinstance(value, bool | int | float) or value in WIRES:
-            return value
-        return redact(str(value), known)
 
     def _for_people(self, fields: dict[str, Any]) -> str:
         time, level, message = str(fields.pop("time"))[11:23], fields.pop("level"), fields.pop("message")
@@ -104,18 +111,21 @@ class Sink:
         )
 
 
+def _redacted(value: object, masked: Callable[[str], str]) -> object:
+    if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and value in WIRES):
+        return value
+    return masked(str(value))
+
+
 class _FromStandardLibrary(logging.Handler):
     """Hands records of the standard library's logging (uvicorn, nats, asyncio) on to the sink."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on."""
-        frame: FrameType | None = sys._getframe(6)  # noqa: SLF001 - how loguru's documentation does it
-        depth = 6
-        while frame is not None and frame.f_code.co_filename == logging.__file__:
-            frame = frame.f_back
-            depth += 1
         level = record.levelname if record.levelname in _NAMES else record.levelno
-        logger.bind(logger=record.name).opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+        source = f"{record.pathname}:{record.lineno}"
+        bound = logger.bind(logger=record.name, foreign_source=source)
+        bound.opt(exception=record.exc_info).log(level, record.getMessage())
 
 
 def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: TextIO | None = None) -> Sink:
@@ -124,7 +134,8 @@ def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: Text
     level = _LEVELS[settings.level]
     logger.remove()
     logger.add(sink, level=level, format="{message}", diagnose=False, backtrace=False, catch=True)
-    logging.basicConfig(handlers=[_FromStandardLibrary()], level=level, force=True)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # What libraries say below a warning holds what they send and receive; no pattern finds a username in a URL.
+    logging.basicConfig(
+        handlers=[_FromStandardLibrary()], level=max(logging.WARNING, getattr(logging, level)), force=True
+    )
     return sink

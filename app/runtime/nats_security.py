@@ -5,18 +5,12 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from app.settings import ConfigurationError
-
 if TYPE_CHECKING:
     from app.settings import NatsSettings
 
 
 def security_options(nats: NatsSettings) -> dict[str, Any]:
-    """Return the arguments of `nats.connect` for authentication and TLS.
-
-    Raises:
-        ConfigurationError: a certificate or key cannot be loaded.
-    """
+    """Return the arguments of `nats.connect` for authentication and TLS. The settings have checked the files."""
     options: dict[str, Any] = {}
     if nats.credentials:
         options["user_credentials"] = str(nats.credentials)
@@ -28,20 +22,13 @@ def security_options(nats: NatsSettings) -> dict[str, Any]:
         options["password"] = nats.password.get_secret_value()
     if nats.token:
         options["token"] = nats.token.get_secret_value()
-    if nats.tls_ca or nats.tls_cert:
+    if nats.tls_ca or nats.tls_cert or any(server.startswith("tls://") for server in nats.servers):
         options["tls"] = _tls(nats)
     return options
 
 
 def _tls(nats: NatsSettings) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=str(nats.tls_ca) if nats.tls_ca else None)
-    except OSError:  # an SSLError is one
-        raise ConfigurationError("bad configuration:\n  NATS_TLS_CA: holds no certificate that can be read") from None
+    context = ssl.create_default_context(cafile=str(nats.tls_ca) if nats.tls_ca else None)
     if nats.tls_cert:
-        try:
-            context.load_cert_chain(str(nats.tls_cert), str(nats.tls_key) if nats.tls_key else None)
-        except OSError:
-            problem = "NATS_TLS_CERT, NATS_TLS_KEY: no certificate and key that can be read and belong together"
-            raise ConfigurationError(f"bad configuration:\n  {problem}") from None
+        context.load_cert_chain(str(nats.tls_cert), str(nats.tls_key) if nats.tls_key else None)
     return context

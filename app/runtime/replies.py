@@ -52,4 +52,6 @@ def encode(result: str | BaseModel) -> bytes:
 @lru_cache(maxsize=256)
 def encode_failure(error: str) -> bytes:
     """Return the envelope of a failure as the body of a reply."""
-    return json.dumps({"success": False, "error": error}, ensure_ascii=False, separators=(",", ":")).encode()
+    text = json.dumps({"success": False, "error": error}, ensure_ascii=False, separators=(",", ":"))
+    # An upstream's words, which some errors repeat, can be no UTF-8.
+    return text.encode("utf-8", "replace")

@@ -38,7 +38,7 @@ class Subject:
     area: str
     handler: Callable[..., Awaitable[str | BaseModel]]
     request: type[BaseModel] | None
-    reply: type[str] | type[BaseModel]
+    reply: type[str | BaseModel]
     malformed: str | None = None
     errors: tuple[type[ServiceError], ...] = ()
     unavailable: tuple[type[ServiceError], ...] = ()

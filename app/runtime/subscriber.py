@@ -10,7 +10,7 @@ import asyncio
 import functools
 import time
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from faststream._internal.context.context_type import Context as Injected
 from faststream.nats.subscriber.usecases import CoreSubscriber
@@ -21,10 +21,10 @@ from app.domain.deadline import Deadline, set_deadline
 from app.domain.errors import InternalError, Malformed, RequestTimedOut, ServiceError
 from app.domain.ports import Absent
 from app.runtime.replies import encode, encode_failure
+from app.runtime.turns import PAUSED, end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
-    from contextvars import Context
 
     from nats.aio.msg import Msg
     from pydantic import BaseModel
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from app.runtime.telemetry import SubjectTelemetry
     from app.runtime.turns import Lane, Turns
 
-_MESSAGE_OVERHEAD = 512
+_MESSAGE_OVERHEAD: Final = 512
 """Bytes that a waiting message holds beside its body, roughly: headers, subjects, the coroutine."""
 
 
@@ -56,8 +56,7 @@ class SubjectSubscriber(CoreSubscriber):
         self._lane = turns.lane()
         self._overdue: set[asyncio.Task[None]] = set()
         self._handle: Callable[[Any], Awaitable[str | BaseModel]] | None = None
-        self._absent: type[ServiceError] | None = None
-        self._malformed = Malformed(declaration.malformed or "")
+        self._decode: Callable[[bytes], Any] = _text
         return self
 
     async def start(self) -> None:
@@ -78,7 +77,7 @@ class SubjectSubscriber(CoreSubscriber):
         """Leave the queue group, and take over all that the server had sent by then."""
         subscription, self.subscription = self.subscription, None
         if subscription is not None:
-            await subscription.drain()
+            await subscription.drain()  # type: ignore[no-untyped-call]
 
     async def settle(self) -> None:
         """Wait until the replies that were sent for requests past their time are handed to the connection."""
@@ -87,21 +86,15 @@ class SubjectSubscriber(CoreSubscriber):
 
     async def on_message(self, message: Msg) -> None:
         """Take a request from the client library; never waits for anything but the reply's buffer."""
-        loop = asyncio.get_running_loop()
         received = time.perf_counter()
-        deadline = Deadline(loop.time() + self.request_timeout, begun=False)
-        set_deadline(deadline)
+        timeout = self.request_timeout
+        deadline = Deadline(asyncio.get_running_loop().time() + timeout, timeout, begun=False)
         request = _Request(self, message, deadline, received)
-        coroutine = request.serve()
-        try:
-            # The first steps, without a task: whoever needs to wait for nothing is answered here and now.
-            coroutine.send(None)
-        except StopIteration:
+        # The first steps, without a task: whoever needs to wait for nothing is answered here and now.
+        if request.advance():
+            self.turns.submit(request)
+        else:
             await self.reply(message, request.body, request.error, received)
-            return
-        request.coroutine = coroutine
-        request.context = copy_context()
-        self.turns.submit(request)
 
     async def process_message(self, msg: Msg) -> Response:
         """Answer a message of FastStream's test broker, with no connection behind it."""
@@ -109,16 +102,21 @@ class SubjectSubscriber(CoreSubscriber):
         return ensure_response(body)
 
     async def answer(self, data: bytes) -> tuple[bytes, ServiceError | None]:
-        """Return the body of the reply to a request's body, and the failure that it tells of. Never raises."""
+        """Return the body of the reply to a request's body, and the failure that it tells of.
+
+        Raises nothing, but for the CancelledError of a task that is cut off.
+        """
         try:
-            if self._absent is not None:
-                raise self._absent
             if self._handle is None:
                 self._bind_services()
             return encode(await self._handle(self._decode(data))), None  # type: ignore[misc]
         except ServiceError as error:
             return encode_failure(error.wire), error
-        except Exception as error:  # whatever a handler raises, the caller gets a reply
+        except GeneratorExit:  # the request is over before it had its turn
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cut_off():
+                raise
             self.telemetry.unexpected(error, data)
             return encode_failure(InternalError.wire), _internal(error)
 
@@ -132,9 +130,9 @@ class SubjectSubscriber(CoreSubscriber):
                 body = encode_failure(error.wire)
             try:
                 await client.publish(message.reply, body)
-            except Exception as failure:  # the connection is gone for good, or its buffer is full: nobody to tell
+            except Exception as failure:  # noqa: BLE001 - the connection is gone or its buffer full: nobody to tell
                 self.telemetry.reply_lost(failure)
-        self.telemetry.answered(error, time.perf_counter() - received)
+        self.telemetry.answered(error, time.perf_counter() - received, message.data)
 
     def reply_late(self, message: Msg, error: ServiceError, received: float) -> None:
         """Send a reply from where nothing can be awaited."""
@@ -142,25 +140,36 @@ class SubjectSubscriber(CoreSubscriber):
         self._overdue.add(task)
         task.add_done_callback(self._overdue.discard)
 
-    def _decode(self, data: bytes) -> Any:  # noqa: ANN401 - the handler's own type
-        model = self.declaration.request
-        if model is None:
-            # Ill-formed UTF-8 becomes surrogates, which are in no address and no username.
-            return data.decode("utf-8", "surrogateescape").strip()
-        try:
-            return model.__pydantic_validator__.validate_json(data)
-        except ValidationError:
-            raise self._malformed from None
-
     def _bind_services(self) -> None:
         services = {
             parameter: self._outer_config.context.resolve(marker.name)
             for parameter, marker in self.declaration.injected.items()
             if isinstance(marker, Injected)
         }
-        absent = next((service for service in services.values() if isinstance(service, Absent)), None)
-        self._absent = absent.error if absent else None
         self._handle = functools.partial(self.declaration.handler, **services)
+        absent = next((service for service in services.values() if isinstance(service, Absent)), None)
+        if absent is not None:
+            self._decode = functools.partial(_refuse, absent.error)
+        elif self.declaration.request is not None:
+            validator = self.declaration.request.__pydantic_validator__
+            self._decode = functools.partial(_parse, validator.validate_json, self.declaration.malformed or "")
+
+
+def _text(data: bytes) -> str:
+    # Ill-formed UTF-8 becomes surrogates, which are in no address and no username.
+    return data.decode("utf-8", "surrogateescape").strip()
+
+
+def _parse(validate: Callable[[bytes], BaseModel], malformed: str, data: bytes) -> BaseModel:
+    try:
+        return validate(data)
+    except ValidationError:
+        raise Malformed(malformed) from None
+
+
+def _refuse(error: type[ServiceError], _: bytes) -> NoReturn:
+    """Stand in for decoding where the provider lacks what the subject needs: that comes before all else."""
+    raise error
 
 
 def _internal(cause: BaseException) -> InternalError:
@@ -169,13 +178,19 @@ def _internal(cause: BaseException) -> InternalError:
     return error
 
 
+def _is_cut_off() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _Request:
-    """A request from its message to its reply; what `turns.Job` asks for."""
+    """A request from its message to its one reply; what `turns.Job` asks for."""
 
     __slots__ = (
+        "_answered",
+        "_late",
         "_message",
         "_received",
-        "_refused",
         "_subscriber",
         "body",
         "context",
@@ -184,8 +199,6 @@ class _Request:
         "error",
     )
 
-    coroutine: Coroutine[Any, Any, None]
-    context: Context
     body: bytes
     error: ServiceError | None
 
@@ -193,8 +206,12 @@ class _Request:
         self._subscriber = subscriber
         self._message = message
         self._received = received
-        self._refused = False
+        self._answered = False
+        self._late = False
         self.deadline = deadline
+        self.error = None
+        self.context = copy_context()
+        self.coroutine: Coroutine[Any, Any, None] = self._serve()
 
     @property
     def lane(self) -> Lane:
@@ -204,19 +221,39 @@ class _Request:
     def size(self) -> int:
         return len(self._message.data) + _MESSAGE_OVERHEAD
 
-    async def serve(self) -> None:
+    def advance(self) -> bool:
+        """Take the steps before the request's turn; return whether it waits for that."""
+        fault: BaseException = RuntimeError("a handler waited before its turn")
+        try:
+            if self.context.run(self.coroutine.send, None) is PAUSED:
+                return True
+            # Nothing on the way to the first call of a provider may wait; thrown in there, the error shows where.
+            self.context.run(self.coroutine.throw, fault)
+        except StopIteration:
+            return False
+        except GeneratorExit as error:
+            fault = error
+        end(self.coroutine)
+        self.body, self.error = encode_failure(InternalError.wire), _internal(fault)
+        return False
+
+    async def _serve(self) -> None:
         """Work out the reply; send it, if that took a turn: until then the subscriber sends it itself."""
+        set_deadline(self.deadline)
         self.body, self.error = await self._subscriber.answer(self._message.data)
-        if self.deadline.begun and not self._refused:
+        if self.deadline.begun and not self._answered:
+            self._answered = True
             await self._subscriber.reply(self._message, self.body, self.error, self._received)
 
     def refuse(self, error: ServiceError) -> None:
-        self._refused = True
-        self._subscriber.reply_late(self._message, error, self._received)
+        """Send `error`, unless a reply is sent already."""
+        if not self._answered:
+            self._answered = self._late = True
+            self._subscriber.reply_late(self._message, error, self._received)
 
     def ended(self, error: BaseException | None) -> None:
-        """Log how a request ended after it was answered for; answer when it was cut off without that."""
-        if not self._refused:
-            self.refuse(RequestTimedOut() if isinstance(error, asyncio.CancelledError) else InternalError())
-        elif self.deadline.committed:
-            self._subscriber.telemetry.ended_late(error or getattr(self, "error", None))
+        """Answer when the work broke off without an answer; log how work ended that went on after one."""
+        if self._late and self.deadline.committed:
+            self._subscriber.telemetry.ended_late(error or self.error, self._message.data)
+        elif error is not None:
+            self.refuse(RequestTimedOut() if isinstance(error, asyncio.CancelledError) else _internal(error))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+import re
+import traceback
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from loguru import logger
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -28,6 +32,7 @@ _LEVELS: Final = {
     Fault.OWN: "ERROR",
 }
 _MAX_DEPTH: Final = 8
+_BEARER: Final = re.compile(r"bearer\s+", re.IGNORECASE)
 
 
 class Telemetry:
@@ -94,8 +99,8 @@ class SubjectTelemetry:
         # Asked for at every success: whether anybody reads debug records is settled before the service starts.
         self._debugging = _is_read("DEBUG")
 
-    def answered(self, error: ServiceError | None, seconds: float) -> None:
-        """Take note of a reply, `seconds` after the request was received."""
+    def answered(self, error: ServiceError | None, seconds: float, body: bytes) -> None:
+        """Take note of a reply to `body`, `seconds` after the request was received."""
         self._durations.observe(seconds)
         if error is None:
             self._succeeded.inc()
@@ -108,7 +113,7 @@ class SubjectTelemetry:
             subject=self._subject, outcome=error.fault.value, error=error.wire, duration_ms=_milliseconds(seconds)
         )
         if error.fault is Fault.UPSTREAM and error.__cause__ is not None:
-            record = record.bind(cause=f"{type(error.__cause__).__name__}: {error.__cause__}")
+            record = record.bind(cause=_described(error.__cause__), secrets=_strings(body))
         record.log(level, "request refused" if level == "INFO" else "request failed")
 
     def unexpected(self, error: BaseException, body: bytes) -> None:
@@ -120,10 +125,16 @@ class SubjectTelemetry:
         self._lost.inc()
         logger.bind(subject=self._subject).opt(exception=error).error("reply could not be sent")
 
-    def ended_late(self, error: BaseException | None) -> None:
-        """Log how the steps after a write ended, for a request that had been answered as timed out."""
-        outcome = "done" if error is None else f"{type(error).__name__}: {error}"
-        logger.bind(subject=self._subject, outcome=outcome).warning("write ended after the request had timed out")
+    def ended_late(self, error: BaseException | None, body: bytes) -> None:
+        """Log how the steps after a write ended, for a request to which the answer had been that its time was up."""
+        if error is None:
+            outcome = "done"
+        elif isinstance(error, asyncio.CancelledError):
+            outcome = "cut off"
+        else:
+            outcome = _described(error)
+        record = logger.bind(subject=self._subject, outcome=outcome, secrets=_strings(body))
+        record.warning("write ended after the request had timed out")
 
 
 def _milliseconds(seconds: float) -> float:
@@ -131,21 +142,26 @@ def _milliseconds(seconds: float) -> float:
 
 
 def _is_read(level: str) -> bool:
-    return logger._core.min_level <= logger.level(level).no  # type: ignore[attr-defined]  # noqa: SLF001
+    core: Any = logger._core  # type: ignore[attr-defined]  # noqa: SLF001 - loguru has no question for it
+    return bool(core.min_level <= logger.level(level).no)
+
+
+def _described(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()
 
 
 def _strings(body: bytes) -> list[str]:
-    """Return every string in a request's body, for masking them where they turn up."""
-    text = body.decode("utf-8", "replace")
+    """Return every string in a request's body, in the spellings in which it may turn up in a text, for masking."""
+    text = body.decode("utf-8", "surrogateescape")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
-    found = [text.strip()]
+    found = {text}
 
     def collect(item: object, depth: int) -> None:
         if isinstance(item, str):
-            found.append(item)
+            found.add(item)
         elif isinstance(item, dict) and depth < _MAX_DEPTH:
             for inner in item.values():
                 collect(inner, depth + 1)
@@ -154,4 +170,10 @@ def _strings(body: bytes) -> list[str]:
                 collect(inner, depth + 1)
 
     collect(value, 0)
-    return found
+    bare = {without for item in found if (without := _BEARER.sub("", item.strip())) != item}
+    found |= bare
+    return [
+        spelling
+        for item in found
+        for spelling in {item, item.lower(), repr(item)[1:-1], json.dumps(item)[1:-1], quote(item, errors="replace")}
+    ]

@@ -12,7 +12,9 @@ import functools
 import inspect
 import types
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+
+from loguru import logger
 
 from app.domain.deadline import Deadline, current_deadline
 from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_PENDING_BYTES = 64 * 1024 * 1024
+PAUSED: Final = object()
+"""What a request yields that waits for its turn. A task refuses it, so a pause in the wrong place is noticed."""
 
 
 @types.coroutine
-def _pause() -> Generator[None, None, None]:
-    yield
+def _pause() -> Generator[object, None, None]:
+    yield PAUSED
 
 
 async def take_turn() -> None:
@@ -64,17 +68,25 @@ class Job(Protocol):
     """A request that waits or is at work."""
 
     deadline: Deadline
-    size: int
     coroutine: Coroutine[Any, Any, None]
     context: Context
-    lane: Lane
+
+    @property
+    def lane(self) -> Lane:
+        """The subject's lane."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes that the request holds while it waits."""
+        ...
 
     def refuse(self, error: ServiceError) -> None:
         """Answer with `error`, unless the request is answered already; what its coroutine says later is not sent."""
         ...
 
     def ended(self, error: BaseException | None) -> None:
-        """Take note that the coroutine has ended after the request was answered for it."""
+        """Take note that the coroutine has ended after the request was answered for it, or with `error`."""
         ...
 
 
@@ -106,18 +118,18 @@ class _Entry:
 class Turns:
     """Gives requests their turn: at most `max_at_work` at once, three quarters of them on one subject."""
 
-    def __init__(self, *, max_at_work: int, max_pending: int, grace: float) -> None:
-        """Take the bounds, and for how many seconds a write half done may go on past its request's deadline."""
+    def __init__(self, *, max_at_work: int, max_pending: int) -> None:
+        """Take the bounds on what is at work and on what waits."""
         self.lane_limit = max(1, max_at_work * 3 // 4)
         self._max_at_work = max_at_work
         self._max_pending = max_pending
-        self._grace = grace
         self._at_work: set[_Entry] = set()
         self._lanes: set[Lane] = set()
         self._pending = 0
         self._pending_bytes = 0
         self._numbers = 0
-        self._idle: asyncio.Event | None = None
+        self._abandoned = False
+        self._idle = asyncio.Event()
 
     @property
     def at_work(self) -> int:
@@ -137,42 +149,47 @@ class Turns:
 
     def submit(self, job: Job) -> None:
         """Give the job its turn now or later; refuse it when too many wait, or when its time is up before that."""
-        loop = asyncio.get_running_loop()
-        self._numbers += 1
-        entry = _Entry(job, self._numbers)
         lane = job.lane
         room = len(self._at_work) < self._max_at_work and lane.at_work < lane.limit
+        if self._abandoned:
+            return _turn_away(job, RequestTimedOut())
         if not room and (self._pending >= self._max_pending or self._pending_bytes + job.size > MAX_PENDING_BYTES):
-            job.coroutine.close()
-            job.refuse(Overloaded())
-            return
-        entry.timer = loop.call_at(job.deadline.at, self._expire, entry)
+            return _turn_away(job, Overloaded())
+        self._numbers += 1
+        entry = _Entry(job, self._numbers)
+        entry.timer = asyncio.get_running_loop().call_at(job.deadline.at, self._expire, entry)
         if room:
-            self._start(entry, loop)
+            self._start(entry)
         else:
             self._pending += 1
             self._pending_bytes += job.size
             lane.waiting.append(entry)
+        return None
 
     async def finished(self) -> None:
         """Wait until nothing waits and nothing is at work."""
         while self._at_work or self._pending:
-            self._idle = asyncio.Event()
+            self._idle.clear()
             await self._idle.wait()
 
     def abandon(self) -> int:
-        """Answer all that waits or is at work with RequestTimedOut and cut it off; return how many were left."""
-        left = [entry for lane in self._lanes for entry in lane.waiting if not entry.answered] + list(self._at_work)
+        """Answer all that waits or is at work with RequestTimedOut, cut it off, and take nothing more.
+
+        Return how many had not been answered until then.
+        """
+        self._abandoned = True
+        left = [entry for lane in self._lanes for entry in lane.waiting] + list(self._at_work)
+        unanswered = sum(not entry.answered for entry in left)
         for entry in left:
             self._answer_late(entry)
             if entry.task is not None:
                 entry.task.cancel()
-        return len(left)
+        return unanswered
 
-    def _start(self, entry: _Entry, loop: asyncio.AbstractEventLoop) -> None:
+    def _start(self, entry: _Entry) -> None:
         entry.job.lane.at_work += 1
         self._at_work.add(entry)
-        entry.task = loop.create_task(entry.job.coroutine, context=entry.job.context)
+        entry.task = asyncio.get_running_loop().create_task(entry.job.coroutine, context=entry.job.context)
         entry.task.add_done_callback(functools.partial(self._done, entry))
 
     def _done(self, entry: _Entry, task: asyncio.Task[None]) -> None:
@@ -187,8 +204,7 @@ class Turns:
         self._wake_if_idle()
 
     def _start_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
-        while len(self._at_work) < self._max_at_work:
+        while self._pending and len(self._at_work) < self._max_at_work:
             heads = [lane.waiting[0] for lane in self._lanes if lane.waiting and lane.at_work < lane.limit]
             if not heads:
                 return
@@ -196,21 +212,22 @@ class Turns:
             entry.job.lane.waiting.popleft()
             if not entry.answered:
                 self._leave(entry)
-                self._start(entry, loop)
+                self._start(entry)
 
     def _leave(self, entry: _Entry) -> None:
         self._pending -= 1
         self._pending_bytes -= entry.job.size
 
     def _expire(self, entry: _Entry) -> None:
-        already = entry.answered
+        first = not entry.answered
         self._answer_late(entry)
         if entry.task is None:
+            # Requests of a subject expire in the order in which they came, so the first of the lane are the expired.
             waiting = entry.job.lane.waiting
             while waiting and waiting[0].answered:
                 waiting.popleft()
-        elif entry.job.deadline.committed and not already:
-            entry.timer = asyncio.get_running_loop().call_later(self._grace, self._expire, entry)
+        elif entry.job.deadline.committed and first:
+            entry.timer = asyncio.get_running_loop().call_at(entry.job.deadline.end, self._expire, entry)
         else:
             entry.task.cancel()
 
@@ -218,14 +235,29 @@ class Turns:
         if entry.answered:
             return
         entry.answered = True
-        if entry.task is None:
-            self._leave(entry)
-            if entry.timer is not None:
-                entry.timer.cancel()
-            entry.job.coroutine.close()
-        entry.job.refuse(RequestTimedOut())
+        if entry.task is not None:
+            entry.job.refuse(RequestTimedOut())
+            return
+        self._leave(entry)
+        if entry.timer is not None:
+            entry.timer.cancel()
+        _turn_away(entry.job, RequestTimedOut())
         self._wake_if_idle()
 
     def _wake_if_idle(self) -> None:
-        if self._idle is not None and not self._at_work and not self._pending:
+        if not self._at_work and not self._pending:
             self._idle.set()
+
+
+def _turn_away(job: Job, error: ServiceError) -> None:
+    """Answer a request that has not begun, and end its coroutine where it paused."""
+    job.refuse(error)
+    end(job.coroutine)
+
+
+def end(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Close a coroutine that nobody advances any more, whatever it does about that."""
+    try:
+        coroutine.close()
+    except Exception:  # noqa: BLE001 - a handler that does not let itself be closed must not keep others from theirs
+        logger.exception("a handler did not end when it was told to")

@@ -158,4 +158,3 @@ def _clashes(users: list[tuple[int, FileUser]]) -> Iterator[str]:
             if value and (field, value) in seen:
                 yield f"users, entry {number}: {field}: the same as in entry {seen[field, value]}"
             seen.setdefault((field, value), number)
-

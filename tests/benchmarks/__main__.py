@@ -7,6 +7,7 @@ machine, and on what else it does; `docs/benchmarks.md` says how to read them.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ def main() -> int:
     arguments = _arguments()
     parts = set(arguments.only or PARTS)
     works = [work for work in measure.WORKS if work.part in parts]
+    _say(f"{os.cpu_count()} CPUs, load average of the minute before {os.getloadavg()[0]:.1f}")
     faults = 0
     with nats_server() as server, tempfile.TemporaryDirectory(prefix="bench-") as name:
         directory = Path(name)

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import app.main
+import providers
+from app.main import run
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from app.domain.ports import Directory, Provider, Upstream
     from app.domain.users import Address, User
-
-_create = app.main.providers.create
 
 
 class SlowDirectory:
@@ -53,10 +52,9 @@ class SlowDirectory:
 @asynccontextmanager
 async def create(settings: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
     """Open the provider that the settings name, slow on demand."""
-    async with _create(settings, upstream) as provider:
+    async with providers.create(settings, upstream) as provider:
         yield replace(provider, directory=SlowDirectory(provider.directory))
 
 
 if __name__ == "__main__":
-    app.main.providers.create = create
-    sys.exit(app.main.run(Settings()))
+    sys.exit(run(Settings(), create=create))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import nats as client
@@ -91,6 +92,7 @@ async def test_a_request_without_a_reply_is_lost(connection: Client):
 
 async def test_as_many_requests_are_on_their_way_as_were_asked_for(connection: Client):
     at_once = most = 0
+    slots: Counter[str] = Counter()
     answering: set[asyncio.Task[None]] = set()
 
     async def answer(message: Msg) -> None:
@@ -103,10 +105,12 @@ async def test_as_many_requests_are_on_their_way_as_were_asked_for(connection: C
         nonlocal at_once, most
         at_once += 1
         most = max(most, at_once)
+        slots[message.reply] += 1
         task = asyncio.create_task(answer(message))
         answering.add(task)
         task.add_done_callback(answering.discard)
 
     await connection.subscribe(_SUBJECT, cb=on_message)
-    tally = await Load(connection, Order(_SUBJECT, "x", "yes", 7, 0.1)).run()
+    tally = await Load(connection, Order(_SUBJECT, "x", "yes", 7, 0.3)).run()
     assert (most, tally.faultless) == (7, True)
+    assert [times > 1 for times in slots.values()] == [True] * 7

@@ -1,27 +1,75 @@
-"""Every test of the contract runs on every provider, in memory and over a real nats-server."""
+"""Every test of the contract runs on every provider, in memory and over a real nats-server.
+
+One event loop a module: cases that change nothing share a service (`shared`), all else gets one of its own (`fresh`).
+"""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
-from tests.support.transports import TRANSPORTS, Transport
-from tests.support.worlds import WORLDS, World
+from app.runtime.nats_server import nats_server
+from tests.support.contract import Place
+from tests.support.transports import TRANSPORTS
+from tests.support.worlds import WORLDS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Iterator
 
     from app.runtime.nats_server import NatsServer
 
 
-@pytest.fixture(params=WORLDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> World:
-    return WORLDS[request.param](tmp_path)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def holds(item: pytest.Item) -> bool:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        on = getattr(parameters.get("case"), "on", None)
+        return on is None or parameters["world_name"] in on
+
+    items[:] = [item for item in items if holds(item)]
 
 
-@pytest.fixture(params=TRANSPORTS)
-async def service(request: pytest.FixtureRequest, world: World, nats: NatsServer) -> AsyncIterator[Transport]:
-    async with TRANSPORTS[request.param].serving(world, nats.url) as transport:
-        yield transport
+@pytest.fixture(scope="session")
+def another_nats() -> Iterator[NatsServer]:
+    """A server where a service does not share the queue group with the one that cases share."""
+    with nats_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def world_name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module", params=TRANSPORTS)
+def transport_name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@asynccontextmanager
+async def _place(
+    world_name: str, transport_name: str, nats: NatsServer, folders: pytest.TempPathFactory
+) -> AsyncIterator[Place]:
+    world = WORLDS[world_name](folders.mktemp(world_name))
+    async with TRANSPORTS[transport_name].serving(world, nats.url) as service:
+        yield Place(world, service)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(world_name, transport_name, nats, tmp_path_factory) -> AsyncIterator[Place]:
+    async with _place(world_name, transport_name, nats, tmp_path_factory) as place:
+        yield place
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(world_name, transport_name, another_nats, tmp_path_factory) -> AsyncIterator[Place]:
+    async with _place(world_name, transport_name, another_nats, tmp_path_factory) as place:
+        yield place
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def over_nats(world_name, another_nats, tmp_path_factory) -> AsyncIterator[Place]:
+    async with _place(world_name, "nats", another_nats, tmp_path_factory) as place:
+        yield place

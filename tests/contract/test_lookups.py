@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.contract import SUBJECT, USERNAME, Case, case, failure
+from tests.support.contract import SUBJECT, USERNAME, Case, case, failure, on_every_provider
 from tests.support.people import ada, case_matters, grace, lukasz, nomail, sam
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NOT_ADDRESSES = {
     "no at sign": "ada.example.org",
@@ -33,14 +35,22 @@ NOT_ADDRESSES = {
 def _of_email(subject: str, hits: dict[str, tuple[str, object]]) -> list[Case]:
     return [
         *(case(subject, title, send=body, reply=reply) for title, (body, reply) in hits.items()),
-        *(case(subject, f"{body!r} is empty", send=body, reply=failure("email is required")) for body in ("", " ", "\r\n\t")),
-        *(case(subject, f"no address: {title}", send=body, reply=failure("user not found")) for title, body in NOT_ADDRESSES.items()),
+        *(
+            case(subject, f"{body!r} is empty", send=body, reply=failure("email is required"))
+            for body in ("", " ", "\r\n\t")
+        ),
+        *(
+            case(subject, f"no address: {title}", send=body, reply=failure("user not found"))
+            for title, body in NOT_ADDRESSES.items()
+        ),
         case(subject, "no UTF-8", send=b"\xff@example.org", reply=failure("user not found")),
         case(subject, "no UTF-8 at all", send=b"\xff\xfe", reply=failure("user not found")),
         case(subject, "nobody's address", send="nobody@example.org", reply=failure("user not found")),
         case(subject, "254 characters of nobody", send="a" * 242 + "@example.org", reply=failure("user not found")),
         case(subject, "an unverified alternate", send="ada@unverified.example", reply=failure("user not found")),
-        case(subject, "the address of a social identity alone", send="ada@gmail.example", reply=failure("user not found")),
+        case(
+            subject, "the address of a social identity alone", send="ada@gmail.example", reply=failure("user not found")
+        ),
     ]
 
 
@@ -66,11 +76,23 @@ CASES = [
             "a user without username": ("sam@gmail.example", "google-oauth2|2048"),
         },
     ),
-    *(case("email_to_sub", f"of {person.subject}", send=person.primary_email, reply=SUBJECT, as_=person) for person in (lukasz, case_matters)),
-    *(case("username_to_sub", f"of {person.username}", send=USERNAME, reply=SUBJECT, as_=person) for person in (ada, grace, lukasz, nomail, case_matters)),
+    *(
+        case("email_to_sub", f"of {person.subject}", send=person.primary_email, reply=SUBJECT, as_=person)
+        for person in (lukasz, case_matters)
+    ),
+    *(
+        case("username_to_sub", f"of {person.username}", send=USERNAME, reply=SUBJECT, as_=person)
+        for person in (ada, grace, lukasz, nomail, case_matters)
+    ),
     case("username_to_sub", "of a social account's user", send=sam.primary_email.partition("@")[0], reply="auth0|sam"),
-    *(case("username_to_sub", f"{body!r} is empty", send=body, reply=failure("username is required")) for body in ("", " ", "\r\n\t")),
-    *(case("username_to_sub", f"{body!r} is no UTF-8", send=body, reply=failure("username is required")) for body in (b"\xff", b"ada\xc3", b"\xed\xa0\x80")),
+    *(
+        case("username_to_sub", f"{body!r} is empty", send=body, reply=failure("username is required"))
+        for body in ("", " ", "\r\n\t")
+    ),
+    *(
+        case("username_to_sub", f"{body!r} is no UTF-8", send=body, reply=failure("username is required"))
+        for body in (b"\xff", b"ada\xc3", b"\xed\xa0\x80")
+    ),
     case("username_to_sub", "white space around", send=" \tada\r\n", reply="auth0|ada"),
 ]
 
@@ -84,12 +106,21 @@ HASHED = {
     "日本語": "2EqsF8anjXPi5ZyYFP8Q7jhFFHJS6smCqF8CiK9vK93sWUB8f7wECD2wfQ1EjRoDvcSsopfJ9gU5WzK5i1bokLkt",
 }
 CASES += [
-    *(case("username_to_sub", f"{body} is text", send=body, reply=f"auth0|{body}") for body in ("12345", "true", "null", "1e5", "NaN", "1.0")),
-    *(case("username_to_sub", f"{body} is text", send=body, reply=f"auth0|{hashed}") for body, hashed in HASHED.items()),
-    *(case("user_metadata.read", f"{body} is text", send=body, reply=failure("user not found")) for body in ("12345", "true", "null", '"ada"', "{}", "[]")),
+    *(
+        case("username_to_sub", f"{body} is text", send=body, reply=f"auth0|{body}")
+        for body in ("12345", "true", "null", "1e5", "NaN", "1.0")
+    ),
+    *(
+        case("username_to_sub", f"{body} is text", send=body, reply=f"auth0|{hashed}")
+        for body, hashed in HASHED.items()
+    ),
+    *(
+        case("user_metadata.read", f"{body} is text", send=body, reply=failure("user not found"))
+        for body in ("12345", "true", "null", '"ada"', "{}", "[]")
+    ),
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-async def test_lookups(case, world, service):
-    await case.run(world, service)
+@on_every_provider(CASES)
+async def test_lookups(case, shared):
+    await case.run(shared)

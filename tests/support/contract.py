@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
 
 from tests.support.people import Person, ada
 
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from tests.support.worlds import World
 
     Fill = Callable[[World, Person], str]
-
-PREFIX = "lfx.auth-service."
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,18 @@ def identity(subject: object, **claims: object) -> Blank:
     return Blank(lambda world, _: world.identity_token(subject, **claims))
 
 
+class Place(NamedTuple):
+    """A running service, and the world in which it runs."""
+
+    world: World
+    service: Transport
+
+    async def ask(self, subject: str, body: Any, person: Person = ada) -> Any:
+        """Send a request, return its reply: the bare text, or what the JSON object says."""
+        reply = await self.service.request(subject, encoded(filled(body, self.world, person)))
+        return json.loads(reply) if reply.startswith(b"{") else reply.decode()
+
+
 @dataclass(frozen=True)
 class Case:
     """One request and its reply."""
@@ -59,24 +71,27 @@ class Case:
     def __str__(self) -> str:
         return f"{self.subject}: {self.title}"
 
-    def applies_to(self, world: World) -> bool:
-        """Whether the case is one of this provider."""
-        return self.on is None or world.name in self.on
-
-    async def run(self, world: World, transport: Transport) -> None:
+    async def run(self, place: Place) -> None:
         """Send the request, compare the reply to the letter."""
-        body = encoded(filled(self.send, world, self.as_))
-        reply = await transport.request(self.subject, body)
-        expected = filled(self.reply, world, self.as_)
+        body = encoded(filled(self.send, place.world, self.as_))
+        reply = await place.service.request(self.subject, body)
+        expected = filled(self.reply, place.world, self.as_)
         if isinstance(expected, str):
             assert reply == expected.encode()
         else:
             assert json.loads(reply) == expected
 
 
-def case(subject: str, title: str, *, send: Any, reply: Any, as_: Person = ada, on: tuple[str, ...] | None = None) -> Case:
+def case(  # noqa: PLR0913 - a case has six parts, all but two by name
+    subject: str, title: str, *, send: Any, reply: Any, as_: Person = ada, on: tuple[str, ...] | None = None
+) -> Case:
     """State a case; `on` names the providers on which alone it holds."""
     return Case(subject, title, send, reply, as_, None if on is None else frozenset(on))
+
+
+def on_every_provider(cases: list[Case]) -> pytest.MarkDecorator:
+    """Run a test with each case, where it holds (see `tests.contract.conftest`)."""
+    return pytest.mark.parametrize("case", cases, ids=str)
 
 
 def failure(error: str) -> dict[str, Any]:
@@ -135,14 +150,21 @@ WRONG_TYPES: tuple[object, ...] = (5, 1.5, True, False, [], ["x"], {}, {"x": "y"
 
 def malformed(subject: str, error: str) -> list[Case]:
     """Every body that is no JSON object gets the subject's own error."""
-    return [case(subject, f"malformed: {title}", send=body, reply=failure(error)) for title, body in NOT_OBJECTS.items()]
+    return [
+        case(subject, f"malformed: {title}", send=body, reply=failure(error)) for title, body in NOT_OBJECTS.items()
+    ]
 
 
 def wrong_types(subject: str, error: str, good: dict[str, Any], *path: str, objects: bool = False) -> list[Case]:
     """A known field of a wrong type is malformed; `objects`: the field is an object, so a string is wrong too."""
     wrong = [value for value in WRONG_TYPES if not (objects and isinstance(value, dict))]
     return [
-        case(subject, f"malformed: {'.'.join(path)} is {json.dumps(value)}", send=_with(good, path, value), reply=failure(error))
+        case(
+            subject,
+            f"malformed: {'.'.join(path)} is {json.dumps(value)}",
+            send=_with(good, path, value),
+            reply=failure(error),
+        )
         for value in [*wrong, *(["text", ""] if objects else [])]
     ]
 

@@ -1,4 +1,4 @@
-"""The people of the contract's cases. A world makes each of them exist with its provider, with these very properties."""
+"""The people of the contract's cases. A world makes each of them exist with its provider, as they are here."""
 
 from __future__ import annotations
 
@@ -75,10 +75,9 @@ shadow = Person(
     alternates=(Alternate("grace@example.org"), Alternate("ada@unverified.example", verified=False)),
 )
 maria = Person("auth0|maria", "maria", "maria@linux.com")
-olaf = Person(
-    "auth0|olaf", "olaf", "olaf@example.org", alternates=(Alternate("olaf@linux.com", verified=False),)
-)
+olaf = Person("auth0|olaf", "olaf", "olaf@example.org", alternates=(Alternate("olaf@linux.com", verified=False),))
 case_matters = Person("auth0|Ada", "Ada", "capital@example.org")
+no_primary = Person("auth0|no_primary", "no_primary", alternates=(Alternate("only@example.org"),))
 nobody = Person("auth0|nobody", "nobody", exists=False)
 
-EVERYBODY = (ada, grace, lukasz, linus, sam, nomail, shadow, maria, olaf, case_matters)
+EVERYBODY = (ada, grace, lukasz, linus, sam, nomail, shadow, maria, olaf, case_matters, no_primary)

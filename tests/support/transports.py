@@ -12,7 +12,6 @@ from faststream.nats import TestNatsBroker
 
 from app.main import create_broker
 from app.runtime.telemetry import Telemetry
-from tests.support.contract import PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from app.runtime.broker import AuthBroker
     from tests.support.worlds import World
 
+PREFIX = "lfx.auth-service."
 PROFILE_UPDATED = "lfx.user_profile.updated"
 
 

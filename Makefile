@@ -1,0 +1,91 @@
+# Chores, the same by hand and in CI. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# Any Python from 3.11 on; name another with `make PYTHON=/path/to/python …`.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	$$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$python && break; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+# The lock files hold hashes of every file of a release, for every system, and no address.
+PIP_TOOLS := 7.6.2
+DEVELOPMENT := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
+COMPILE := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet --upgrade \
+	--generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(INSTALLED) ## Create .venv from the lock file (the others do it by themselves)
+
+.PHONY: run
+run: $(INSTALLED) ## Run NATS, the service and its documentation on this machine; Ctrl-C ends it
+	@exec $(BIN)/auth-service dev
+
+.PHONY: test
+test: $(INSTALLED) ## Run the tests and measure their coverage; ARGS="-k drain" chooses
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered --ignore=tests/browser)
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check style, types and import rules
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: format
+format: $(INSTALLED) ## Put the code into the form that lint asks for
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+.PHONY: bench
+bench: $(INSTALLED) ## Measure speed and memory beside a raw NATS echo
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+.PHONY: docs
+docs: $(INSTALLED) ## Check the documentation; the check of asyncapi.yaml needs Node
+	@$(BIN)/auth-service asyncapi --check asyncapi.yaml
+	@$(BIN)/python -m pytest tests/docs
+	@$(BIN)/python -m tests.docs.parser
+
+.PHONY: asyncapi
+asyncapi: $(INSTALLED) ## Write what is generated: asyncapi.yaml, the tables of settings and subjects
+	@$(BIN)/auth-service asyncapi > $(VENV)/asyncapi.yaml
+	@mv $(VENV)/asyncapi.yaml asyncapi.yaml
+	@$(BIN)/python -m tests.docs.tables
+
+.PHONY: browser
+browser: $(INSTALLED) ## Look at the documentation page with Chromium
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
+
+.PHONY: lock
+lock: ## Pin the newest versions that pyproject.toml allows
+	@$(PYTHON) -m venv --clear build/lock
+	@build/lock/bin/python -m pip install --quiet "pip-tools==$(PIP_TOOLS)"
+	@build/lock/bin/python -c '$(DEVELOPMENT)' > build/development.in
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml build/development.in
+
+.PHONY: clean
+clean: ## Remove what these commands make
+	@rm -rf $(VENV) build dist node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing into $(VENV); the first time takes a minute …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,185 @@
+"""The command `auth-service`. What a command needs is imported inside it, so that each starts quickly."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+OK: Final = 0
+FAILED: Final = 1
+"""The answer is no: an error reply, a stale file, an address in use, NATS out of reach."""
+UNUSABLE: Final = 2
+"""Nothing could be asked: bad configuration, bad usage, nobody answers."""
+
+app = typer.Typer(
+    name="auth-service",
+    help="""Who a user is, and changes to what belongs to a user, over NATS request/reply.
+
+    Start with [bold]auth-service dev[/bold]: it needs nothing else and says what to try.""",
+    epilog="Exit status: 0 all is well; 1 the answer is no; 2 bad configuration or usage, or nobody answers.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How the document is written."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+def main() -> None:
+    """Run the command."""
+    app(prog_name="auth-service")
+
+
+def subject_names(incomplete: str = "") -> list[str]:
+    """Return the short names of the subjects that begin with `incomplete`."""
+    from routers import subjects  # noqa: PLC0415 - see the module's first line
+
+    return [subject.name for subject in subjects() if subject.name.startswith(incomplete)]
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - what Typer calls it with
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - see the module's first line
+
+        typer.echo(f"auth-service {version('lfx-v2-auth-service')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def fail(message: str, status: int) -> typer.Exit:
+    """Write `message` on standard error and return what ends the command with `status`."""
+    typer.echo(message, err=True)
+    return typer.Exit(status)
+
+
+@app.command()
+def serve() -> None:
+    """Serve in production; configured by environment variables only.
+
+    SIGTERM and SIGINT drain: what was received is answered first.
+
+    Exit status: 0 after a drain; 1 when NATS stays away or the HTTP address
+    is taken; 2 when the configuration is bad.
+    """
+    from app.main import run  # noqa: PLC0415 - see the module's first line
+    from app.settings import ConfigurationError, Settings  # noqa: PLC0415 - the same
+
+    try:
+        settings = Settings()
+        status = run(settings)
+    except ConfigurationError as error:
+        raise fail(str(error), UNUSABLE) from None
+    except OSError as error:
+        where = f"{settings.http.bind}, port {settings.http.port}"
+        raise fail(f"the HTTP side cannot listen (BIND, PORT: {where}): {error.strerror}", FAILED) from None
+    raise typer.Exit(status)
+
+
+@app.command()
+def dev() -> None:
+    """Run everything on this machine: NATS, the mock provider, the documentation.
+
+    Starts a nats-server with JetStream, on port 4222 or a free one, and the
+    service with readable logs, HTTP on port 8080 or a free one. Prints the
+    addresses, the users with their tokens, and requests to paste.
+
+    Settings come from the environment and from the file .env, where there
+    is one. Ctrl-C ends all of it.
+    """
+    from app.cli.dev import develop  # noqa: PLC0415 - see the module's first line
+
+    raise typer.Exit(develop())
+
+
+@app.command()
+def request(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="The subject, `lfx.auth-service.` left out or not.",
+            autocompletion=subject_names,
+            show_default=False,
+        ),
+    ],
+    body: Annotated[
+        str, typer.Argument(help="What is sent, text or JSON; `-` reads standard input.", show_default="nothing")
+    ] = "",
+    nats_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where NATS is; several, comma-separated.", show_default="NATS_URL, or nats://localhost:4222"
+        ),
+    ] = None,
+    timeout: Annotated[str, typer.Option(help="How long to wait: `500ms`, `10s`, or plain seconds.")] = "10s",
+) -> None:
+    """Send one request and print the reply.
+
+    The variables NATS_* for authentication and TLS count here too.
+
+    Exit status: 0 for a success, 1 for an error reply, 2 when nobody answers.
+
+    Example: auth-service request email_to_sub ada@example.org
+    """
+    from app.cli.request import send  # noqa: PLC0415 - see the module's first line
+
+    payload = sys.stdin.buffer.read() if body == "-" else body.encode(errors="surrogateescape")
+    raise typer.Exit(send(subject, payload, nats_url, timeout))
+
+
+@app.command()
+def asyncapi(
+    output_format: Annotated[
+        Format | None, typer.Option("--format", help="How it is written.", show_default="yaml, or FILE's suffix")
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write nothing; exit with 1 when FILE is not the document.")
+    ] = None,
+) -> None:
+    """Print the AsyncAPI document, or check a file of it."""
+    from app.main import documents  # noqa: PLC0415 - see the module's first line
+
+    as_json = output_format is Format.JSON or (
+        output_format is None and check is not None and check.suffix == f".{Format.JSON}"
+    )
+    text = documents().json() if as_json else documents().yaml()
+    if check is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    try:
+        found = check.read_text(encoding="utf-8")
+    except OSError as error:
+        raise fail(f"{check}: {error.strerror}", FAILED) from None
+    if found.strip() != text.strip():
+        raise fail(f"{check} is not up to date: write it again with `make asyncapi`", FAILED)
+    typer.echo(f"{check} is up to date")
+
+
+@app.command()
+def check() -> None:
+    """Check the configuration, NATS and the provider, and print what works.
+
+    Exit status: 0 when everything works, 1 when something does not, 2 when
+    the configuration is bad.
+    """
+    from app.cli.check import examine  # noqa: PLC0415 - see the module's first line
+
+    raise typer.Exit(examine())

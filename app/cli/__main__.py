@@ -1,0 +1,5 @@
+"""Lets `python -m app.cli` do what `auth-service` does."""
+
+from app.cli import main
+
+main()

@@ -1,0 +1,87 @@
+"""A short-lived connection to NATS, for commands that ask something."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import nats
+from nats.errors import AuthorizationError, NoServersError
+from nats.errors import Error as NatsError
+
+from app.runtime.nats_security import security_options
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nats.aio.client import Client
+
+    from app.settings import NatsSettings
+
+_TRIES: Final = 1
+_BETWEEN: Final = 0.1
+
+
+class Unreachable(Exception):
+    """NATS does not answer; the message says why."""
+
+
+@asynccontextmanager
+async def connected(settings: NatsSettings, seconds: float) -> AsyncIterator[Client]:
+    """Connect within `seconds`, give the connection, and close it at the end.
+
+    Raises:
+        Unreachable: no server took the connection.
+        ConfigurationError: a certificate or key cannot be loaded.
+    """
+    options = security_options(settings)
+    # The client library logs each attempt with a traceback; the person gets one line instead.
+    logging.getLogger("nats").setLevel(logging.CRITICAL)
+    faults: list[Exception] = []
+
+    async def remember(fault: Exception) -> None:
+        faults.append(fault)
+
+    try:
+        async with asyncio.timeout(seconds):
+            client = await nats.connect(
+                list(settings.servers),
+                error_cb=remember,
+                allow_reconnect=False,
+                max_reconnect_attempts=_TRIES,
+                reconnect_time_wait=_BETWEEN,
+                connect_timeout=seconds,
+                name="auth-service",
+                **options,
+            )
+    except Exception as error:  # noqa: BLE001 - a bad address or seed raises whatever the library happens to do with it
+        raise Unreachable(f"NATS at {_without_passwords(settings)}: {_reason(error, faults)}") from None
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def _reason(error: Exception, faults: list[Exception]) -> str:
+    cause = faults[-1] if faults and isinstance(error, NoServersError | TimeoutError) else error
+    if isinstance(cause, AuthorizationError) or "authorization" in str(cause).lower():
+        return "refused: authorization"
+    if isinstance(cause, TimeoutError):
+        return "no answer in time"
+    if isinstance(cause, OSError):
+        # Errors of asyncio carry a number and a text of their own; those of several addresses carry neither.
+        return os.strerror(cause.errno) if cause.errno else cause.strerror or str(cause) or "cannot connect"
+    if isinstance(cause, NatsError):
+        return str(cause).removeprefix("nats: ")
+    return f"cannot connect ({type(cause).__name__})"
+
+
+def _without_passwords(settings: NatsSettings) -> str:
+    """Return the addresses; before the `@` of one there may be a password."""
+    return ", ".join(
+        f"{scheme}{separator}{rest.rpartition('@')[2]}"
+        for scheme, separator, rest in (server.rpartition("://") for server in settings.servers)
+    )

@@ -1,0 +1,107 @@
+"""nats-py's client where it does otherwise than operators are told.
+
+What of its inner life is overridden here is pinned by `tests/runtime/test_nats_client.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any, Final
+
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
+from nats.aio.transport import TcpTransport
+from nats.errors import Error, NoServersError, SecureConnRequiredError
+
+_CLOSE_TIME: Final = 0.5
+
+
+class _Transport(TcpTransport):
+    async def wait_closed(self) -> None:
+        # One whose TLS handshake failed never says that it is closed.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIME):
+                await super().wait_closed()  # type: ignore[no-untyped-call]
+
+
+class ReconnectingClient(Client):
+    """Tries each server `max_reconnect_attempts` times an outage: -1 stands for ever, 0 for never.
+
+    While the service starts, each server gets one attempt more, the first. (As it comes, nats-py takes 0 for ever,
+    tries once more than it is told, forgets for good a server that was away while another was there, connects in
+    clear where TLS is configured but the server has none, and lets a PING overtake what was sent before it.)
+    """
+
+    _attempts = 0
+    """How often each server is tried in the present outage; negative: without end."""
+
+    async def connect(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - whatever nats-py takes
+        """Connect as `nats.connect` does. Raises NoServersError when all attempts failed."""
+        limit = options["max_reconnect_attempts"]
+        self._attempts = limit if limit < 0 else limit + 1
+        # An attempt that reaches a server but is turned away counts like one that does not reach it.
+        options["allow_reconnect"] = True
+        try:
+            await super().connect(*args, **options)
+        finally:
+            self.options["allow_reconnect"] = limit != 0
+
+    async def _attempt_reconnect(self) -> None:
+        self._attempts = self.options["max_reconnect_attempts"]
+        for server in self._server_pool:
+            server.reconnects = 0
+        try:
+            await super()._attempt_reconnect()
+        except Exception as error:  # noqa: BLE001 - for example credentials that were spoilt meanwhile
+            self._err = error
+            await self._error_cb(error)
+            await self.close()
+
+    async def _select_next_server(self) -> None:
+        """Connect to the next server that has attempts left; servers take turns."""
+        while True:
+            left = [s for s in self._server_pool if self._attempts < 0 or s.reconnects < self._attempts]
+            if not left:
+                raise NoServersError
+            server = left[0]
+            self._server_pool.remove(server)
+            self._server_pool.append(server)
+            await self._wait_for(server.last_attempt)
+            self._current_server = server
+            try:
+                await self._connect_to_server(server)
+            except (TimeoutError, OSError, Error, ValueError) as error:  # ValueError: a host that cannot be one
+                server.last_attempt = time.monotonic()
+                server.reconnects += 1
+                self._err = error
+                await self._error_cb(error)
+            else:
+                return
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        s.last_attempt = time.monotonic()
+        if self._transport:
+            self._transport.close()  # type: ignore[no-untyped-call]  # of an attempt that was turned away
+        transport = _Transport()  # type: ignore[no-untyped-call]
+        timeout = self.options["connect_timeout"]
+        await transport.connect(s.uri, buffer_size=DEFAULT_BUFFER_SIZE, connect_timeout=timeout)
+        self._transport = transport
+
+    async def _wait_for(self, last_attempt: float | None) -> None:
+        wait = self.options["reconnect_time_wait"]
+        if last_attempt is not None and (left := last_attempt + wait - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        # As it comes, a PING overtakes what waits for the flusher. The answer to it is then no sign that the server
+        # knows of a subscription, or has sent all of one that was ended: requests in between would be lost.
+        if self._pending and self.is_connected and self._transport is not None:
+            waiting, self._pending, self._pending_data_size = self._pending, [], 0
+            self._transport.writelines(waiting)
+        await super()._send_ping(future)
+
+    def _connect_command(self) -> bytes:
+        if "tls" in self.options and not self._server_info.get("tls_required"):
+            raise SecureConnRequiredError
+        return super()._connect_command()

@@ -1,0 +1,1 @@
+"""The page `/docs`: the document, rendered for people."""

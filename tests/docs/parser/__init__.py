@@ -1,0 +1,1 @@
+"""A development check: what the reference parser of AsyncAPI, an npm package, says of the document."""

@@ -1,0 +1,88 @@
+"""The tables that are made from the code: `python -m tests.docs.tables` writes them."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from app.settings import SECTIONS
+from routers import subjects
+
+TOP = Path(__file__).parents[2]
+
+
+def settings():
+    """Every setting, for docs/configuration.md."""
+    return table(("variable", "default", "meaning"), rows())
+
+
+def subject_list():
+    """Every subject, for README.md."""
+    return table(
+        ("subject", "area", "does"), ((f"`{subject.name}`", subject.area, subject.summary) for subject in subjects())
+    )
+
+
+TABLES = {TOP / "docs" / "configuration.md": ("settings", settings), TOP / "README.md": ("subjects", subject_list)}
+
+
+def rows():
+    """Variable, default and meaning of each setting, as the page shows them."""
+    for section in SECTIONS:
+        yield "", "", f"**{section.__doc__.strip().partition(chr(10))[0].removesuffix('.')}**"
+        for field in section.model_fields.values():
+            if not field.exclude:
+                yield f"`{field.validation_alias}`", shown(field), field.description + secrecy(field)
+
+
+def shown(field):
+    value = field.default
+    if value is PydanticUndefined:
+        return "(required)"
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
+    if isinstance(value, float):
+        return f"`{value:g}s`"
+    return f"`{value}`"
+
+
+def secrecy(field):
+    return " Secret." if SecretStr in walk(field.annotation) else ""
+
+
+def walk(annotation):
+    """Every type that an annotation is made of."""
+    yield annotation
+    for inner in typing.get_args(annotation):
+        yield from walk(inner)
+
+
+def table(head, rows):
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines += ["".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows]
+    return "\n".join(lines)
+
+
+def with_table(page):
+    """The text of a page as it should be."""
+    name, make = TABLES[page]
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+
+
+def main():
+    for page in TABLES:
+        page.write_text(with_table(page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.codes import Code, Ledger, OneTimeCodes, StaleRevision
+from app.domain.errors import CodeNotFound, ServiceError, TooManyAttempts, TooManyCodes, TooManyGuesses, WrongCode
+from app.domain.users import Address
+
+ADDRESS = Address("ada@new.example")
+
+
+class Store:
+    """A store between replicas: every call lets others go first, and a save says when it came too late."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._records: dict[str, tuple[Code | Ledger | None, int]] = {}
+        self._chance = random.Random(seed)
+        self._revision = 0
+        self.stale = 0
+
+    async def _load(self, key: str):
+        await self._yield()
+        return self._records.get(key, (None, None))
+
+    async def _save(self, key: str, record: Code | Ledger | None, revision: int | None) -> None:
+        await self._yield()
+        if self._records.get(key, (None, None))[1] != revision:
+            self.stale += 1
+            raise StaleRevision
+        self._revision += 1
+        self._records[key] = (record, self._revision)
+
+    async def _yield(self) -> None:
+        for _ in range(self._chance.randrange(3)):
+            await asyncio.sleep(0)
+
+    async def load_code(self, address):
+        return await self._load(f"code {address}")
+
+    async def save_code(self, address, code, revision):
+        await self._save(f"code {address}", code, revision)
+
+    async def load_ledger(self, address):
+        ledger, revision = await self._load(f"ledger {address}")
+        return ledger or Ledger(), revision
+
+    async def save_ledger(self, address, ledger, revision):
+        await self._save(f"ledger {address}", ledger, revision)
+
+
+class Desk:
+    """Codes over a store, a clock that can be moved, and the codes delivered."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.store = Store(seed)
+        self.now = 1_000_000.0
+        self.delivered: list[str] = []
+        numbers = random.Random(seed)
+        self.codes = OneTimeCodes(self.store, b"key", lambda: self.now, numbers.randrange)
+
+    async def send(self) -> str:
+        await self.codes.send(ADDRESS, self._deliver)
+        return self.delivered[-1]
+
+    async def _deliver(self, _: Address, code: str) -> None:
+        self.delivered.append(code)
+
+    async def guess(self, code: str) -> type[ServiceError] | None:
+        try:
+            await self.codes.redeem(ADDRESS, code)
+        except ServiceError as error:
+            return type(error)
+        return None
+
+
+def _wrong(code: str) -> str:
+    return "000000" if code != "000000" else "111111"
+
+
+@given(st.integers(0, 10_000))
+def test_of_fifty_right_guesses_at_once_exactly_one_succeeds(seed):
+    async def scenario() -> None:
+        desk = Desk(seed)
+        code = await desk.send()
+        outcomes = await asyncio.gather(*(desk.guess(code) for _ in range(50)))
+        assert outcomes.count(None) == 1
+        assert set(outcomes) <= {None, CodeNotFound, TooManyGuesses}
+
+    asyncio.run(scenario())
+
+
+@given(st.integers(0, 10_000))
+def test_of_fifty_wrong_guesses_at_once_five_are_compared(seed):
+    async def scenario() -> None:
+        desk = Desk(seed)
+        code = await desk.send()
+        outcomes = await asyncio.gather(*(desk.guess(_wrong(code)) for _ in range(50)))
+        assert (outcomes.count(WrongCode), outcomes.count(TooManyGuesses)) == (5, 45)
+        assert desk.store.stale > 0
+
+    asyncio.run(scenario())
+
+
+@given(st.integers(0, 10_000))
+def test_of_ten_sends_at_once_five_are_made(seed):
+    async def scenario() -> None:
+        desk = Desk(seed)
+        outcomes = await asyncio.gather(*(desk.send() for _ in range(10)), return_exceptions=True)
+        assert sum(isinstance(outcome, TooManyCodes) for outcome in outcomes) == 5
+        assert len(desk.delivered) == 5
+
+    asyncio.run(scenario())
+
+
+@given(st.integers(0, 10_000))
+def test_guesses_at_once_at_the_last_before_the_lock_are_not_compared_beyond_it(seed):
+    async def scenario() -> None:
+        desk = Desk(seed)
+        for _ in range(19):
+            code = await desk.send()
+            for _ in range(5):
+                assert await desk.guess(_wrong(code)) is WrongCode
+            desk.now += 3_600
+        code = await desk.send()
+        for _ in range(4):
+            assert await desk.guess(_wrong(code)) is WrongCode
+        outcomes = await asyncio.gather(*(desk.guess(_wrong(code)) for _ in range(10)))
+        assert outcomes.count(WrongCode) == 1
+        assert await desk.guess(code) is TooManyAttempts
+        with pytest.raises(TooManyAttempts):
+            await desk.send()
+
+    asyncio.run(scenario())
+
+
+async def test_the_hundredth_guess_may_be_right():
+    desk = Desk()
+    for number in range(20):
+        code = await desk.send()
+        for _ in range(4 if number == 19 else 5):
+            assert await desk.guess(_wrong(code)) is WrongCode
+        desk.now += 0 if number == 19 else 3_600
+    assert await desk.guess(code) is None
+    assert await desk.send()
+
+
+async def test_after_a_lock_the_count_begins_anew():
+    desk = Desk()
+    for _ in range(20):
+        code = await desk.send()
+        for _ in range(5):
+            await desk.guess(_wrong(code))
+        desk.now += 3_600
+    desk.now += 24 * 3_600
+    code = await desk.send()
+    assert await desk.guess(_wrong(code)) is WrongCode
+    assert await desk.guess(code) is None
+
+
+async def test_what_cannot_be_delivered_leaves_the_code_before_it():
+    desk = Desk()
+    code = await desk.send()
+
+    async def lost(_: Address, __: str) -> None:
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await desk.codes.send(ADDRESS, lost)
+    assert await desk.guess(code) is None
+
+
+async def test_a_code_replaced_while_it_is_redeemed_is_not_used():
+    desk = Desk()
+    code = await desk.send()
+    save = desk.store.save_ledger
+
+    async def replaced_meanwhile(address, ledger, revision):
+        await save(address, ledger, revision)
+        desk.store.save_ledger = save
+        while await desk.send() == code:
+            pass
+
+    desk.store.save_ledger = replaced_meanwhile
+    assert await desk.guess(code) is CodeNotFound
+    assert await desk.guess(desk.delivered[-1]) is None
+
+
+async def test_a_code_is_kept_as_a_keyed_hash_of_its_address():
+    desk = Desk()
+    code = await desk.send()
+    record, _ = await desk.store.load_code(ADDRESS)
+    assert code not in repr(record)
+    assert len(record.digest) == 64
+    assert record.expires_at == desk.now + 300
+
+
+@pytest.mark.parametrize(("number", "code"), [(0, "000000"), (7, "000007"), (999_999, "999999")])
+async def test_a_code_always_has_six_digits(number, code):
+    desk = Desk()
+    desk.codes = OneTimeCodes(desk.store, b"key", lambda: desk.now, lambda below: number if below == 1_000_000 else -1)
+    assert await desk.send() == code
+
+
+@pytest.mark.parametrize("guess", ["", "12345", "\uff11\uff12\uff13\uff14\uff15\uff16", "🦉", "0" * 10_000])
+async def test_odd_guesses_are_wrong(guess):
+    desk = Desk()
+    await desk.send()
+    assert await desk.guess(guess) is WrongCode

@@ -1,0 +1,85 @@
+"""The command `auth-service`, run as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+
+COMMAND = (sys.executable, "-m", "app.cli")
+PATIENCE = 30.0
+
+
+def run(*arguments, stdin=b"", cwd=None, **environment):
+    """Run the command to its end; gives exit status, standard output and standard error."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+class Process:
+    """A command that goes on until it is told to end."""
+
+    def __init__(self, popen):
+        self.popen = popen
+        self.output = ""
+        self._lines = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.popen.stdout:
+            self._lines.put(line.decode())
+        self._lines.put(None)
+
+    def until(self, text):
+        """Read on until a line holds `text`; gives that line."""
+        end = time.monotonic() + PATIENCE
+        while (line := self._lines.get(timeout=max(0.0, end - time.monotonic()))) is not None:
+            self.output += line
+            if text in line:
+                return line
+        raise AssertionError(f"ended before it said {text!r}:\n{self.output}")
+
+    def end(self, number=signal.SIGINT):
+        """Send a signal; gives the exit status."""
+        self.popen.send_signal(number)
+        return self.popen.wait(PATIENCE)
+
+    def children(self):
+        """The process ids of its children."""
+        listed = subprocess.run(["pgrep", "-P", str(self.popen.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in listed.stdout.split()]
+
+
+@contextmanager
+def started(*arguments, cwd=None, **environment):
+    """Run the command while the context lasts; it gets SIGINT at the end, if it still runs."""
+    popen = subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+    with popen:
+        try:
+            yield Process(popen)
+        finally:
+            if popen.poll() is None:
+                popen.send_signal(signal.SIGINT)
+                try:
+                    popen.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    popen.kill()

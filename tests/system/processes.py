@@ -1,0 +1,89 @@
+"""The service as a process of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.runtime.nats_server import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+PLAIN = "import sys; from app.main import run; from app.settings import Settings; sys.exit(run(Settings()))"
+SLOW = "import sys; from tests.system.slow_service import main; sys.exit(main())"
+
+
+@dataclass
+class Process:
+    """A running service."""
+
+    popen: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body of a path of the HTTP side; status 0 when nobody listens."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        except OSError:
+            return 0, ""
+        finally:
+            connection.close()
+
+    def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.01)
+
+    def until_ready(self) -> None:
+        """Wait until requests are received."""
+        self.until(lambda: self.get("/readyz")[0] == 200)
+
+    def end(self, with_signal: int = signal.SIGTERM, seconds: float = 30) -> int:
+        """Send a signal and return the exit status."""
+        self.popen.send_signal(with_signal)
+        return self.popen.wait(seconds)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return what was logged; every line is one JSON object."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def memory(self) -> float:
+        """Return the resident memory in MiB."""
+        status = Path(f"/proc/{self.popen.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
+
+
+@contextmanager
+def process(url: str, folder: Path, code: str = PLAIN, **variables: str) -> Iterator[Process]:
+    """Run the service while the context lasts."""
+    port = free_port()
+    log = folder / f"{port}.log"
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
+    environment = {**kept, "PYTHONPATH": str(ROOT), "NATS_URL": url, "PORT": str(port), "BIND": "127.0.0.1"} | variables
+    with log.open("wb") as output:
+        popen = subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, cwd=folder, stdout=output, stderr=output
+        )
+    try:
+        yield Process(popen, port, log)
+    finally:
+        if popen.poll() is None:
+            popen.kill()
+        popen.wait()

@@ -1,0 +1,35 @@
+"""The service on a mock provider whose look-ups by reference take as long as the reference says: `<seconds>:<user>`."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import providers
+from app.main import run
+from app.settings import Settings
+from tests.support.slow import RuledDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from app.domain.ports import Provider, Upstream
+
+
+async def _wait(reference: str) -> None:
+    seconds, colon, _ = reference.partition(":")
+    if colon:
+        await asyncio.sleep(float(seconds))
+
+
+@asynccontextmanager
+async def _create(settings: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
+    async with providers.create(settings, upstream) as provider:
+        yield replace(provider, directory=RuledDirectory(provider, _wait))
+
+
+def main() -> int:
+    """Serve, as the environment says."""
+    return run(Settings(), create=_create)

@@ -1,0 +1,134 @@
+"""`auth-service dev`: one command, and nothing left of it after Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import PATIENCE, run, started
+
+LAST_LINE = "Ctrl-C ends all of it"
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory):
+    with started("dev", cwd=tmp_path_factory.mktemp("dev")) as process:
+        process.until(LAST_LINE)
+        yield process
+
+
+def pasted(output):
+    return [line.strip() for line in output.splitlines() if " request --nats-url " in line]
+
+
+def alive(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
+def test_the_addresses_answer(dev):
+    (page,) = re.findall(r"^Documentation +(\S+)/docs$", dev.output, re.MULTILINE)
+    with urllib.request.urlopen(f"{page}/docs", timeout=PATIENCE) as reply:
+        assert reply.status == 200
+    with urllib.request.urlopen(f"{page}/readyz", timeout=PATIENCE) as reply:
+        assert reply.read() == b"OK"
+    assert page.startswith("http://127.0.0.1:")
+
+
+def test_the_users_are_shown_with_their_tokens(dev):
+    users = {line.split()[0]: line.split()[1:] for line in dev.output.splitlines() if "-token" in line}
+    assert users["ada"] == ["ada@example.org", "ada-token", "auth0|ada"]
+    assert len(users) >= 5
+
+
+def test_three_requests_work_as_they_stand(dev):
+    lines = pasted(dev.output)
+    assert len(lines) == 3
+    for line in lines:
+        done = subprocess.run(line, shell=True, capture_output=True, timeout=PATIENCE, check=False)
+        assert (done.returncode, done.stderr) == (0, b""), line
+
+
+def test_aliases_are_given_out_for_linux_com(dev):
+    (_, _, _, url, *_), *_ = (shlex.split(line) for line in pasted(dev.output))
+    body = '{"user": {"auth_token": "grace-token"}, "alias": "grace", "domain": "linux.com"}'
+    done = run("request", "--nats-url", url, "add_alias", body)
+    assert done.returncode == 0
+    assert b'"grace@linux.com"' in done.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_end_is_clean_and_leaves_nothing_running(tmp_path, number):
+    with started("dev", cwd=tmp_path) as process:
+        process.until(LAST_LINE)
+        children = process.children()
+        assert len(children) == 1
+        assert process.end(number) == 0
+        assert [pid for pid in children if alive(pid)] == []
+
+
+def test_other_ports_are_taken_where_the_usual_ones_are_taken(tmp_path):
+    with contextlib.ExitStack() as stack:
+        for port in (4222, 8080):
+            with contextlib.suppress(OSError):  # somebody else has it: as good
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+        process = stack.enter_context(started("dev", cwd=tmp_path))
+        process.until(LAST_LINE)
+        assert "127.0.0.1:4222" not in process.output
+        assert "127.0.0.1:8080" not in process.output
+
+
+def test_a_file_env_is_read(tmp_path):
+    (tmp_path / "users.yaml").write_text("users: [{username: eve, token: eve-token, primary_email: eve@example.org}]")
+    (tmp_path / ".env").write_text("MOCK_USERS_FILE=users.yaml\nALLOWED_ALIAS_DOMAINS=example.net\nLOG_FORMAT=json\n")
+    with started("dev", cwd=tmp_path) as process:
+        process.until(LAST_LINE)
+    assert "eve-token" in process.output
+    assert "aliases are given out for example.net" in process.output
+    assert '"message": "ready"' in process.output
+    assert pasted(process.output)[0].endswith("email_to_sub eve@example.org")
+
+
+def test_nats_variables_do_not_lead_to_another_server(tmp_path):
+    with started("dev", cwd=tmp_path, NATS_URL="nats://nowhere.invalid:4222", NATS_TOKEN="t0ken") as process:
+        process.until(LAST_LINE)
+        assert "nowhere.invalid" not in process.output
+
+
+def test_a_bad_configuration_ends_with_2(tmp_path):
+    (tmp_path / ".env").write_text("LOG_LEVEL=loud\n")
+    done = run("dev", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"LOG_LEVEL" in done.stderr
+
+
+def test_without_a_nats_server_it_says_what_to_do(tmp_path):
+    python = tmp_path / "python"
+    python.symlink_to(Path(sys.executable).resolve())
+    done = subprocess.run(
+        [python, "-m", "app.cli", "dev"],
+        capture_output=True,
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *sys.path]),
+            "PATH": str(tmp_path),
+        },
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert b"nats-server is not installed" in done.stderr
+    assert b"make install" in done.stderr

@@ -1,0 +1,143 @@
+"""SIGTERM and SIGINT: what was received is answered, and the process is gone in time with status 0."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from contextlib import ExitStack
+
+import nats as nats_py
+import pytest
+
+from tests.system.processes import PLAIN, SLOW, Process, process
+
+PREFIX = "lfx.auth-service."
+NO_MAIL = b'{"success":true,"data":{"name":"No Mail"}}'
+TIMED_OUT = b'{"success":false,"error":"request timed out"}'
+
+
+async def _send(client, count: int, body: bytes) -> tuple[list[bytes], asyncio.Event]:
+    """Publish requests; give the list that their replies go to, and an event for when there are as many."""
+    replies: list[bytes] = []
+    full = asyncio.Event()
+
+    async def replied(message) -> None:
+        replies.append(message.data)
+        if len(replies) == count:
+            full.set()
+
+    inbox = client.new_inbox()
+    await client.subscribe(inbox, cb=replied)
+    for _ in range(count):
+        await client.publish(PREFIX + "user_metadata.read", body, reply=inbox)
+    return replies, full
+
+
+def _in_hand(service) -> int:
+    lines = service.get("/metrics")[1].splitlines()
+    return sum(
+        int(float(line.split()[1]))
+        for line in lines
+        if line.startswith(("auth_service_requests_in_flight ", "auth_service_requests_pending "))
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_300_requests_in_flight_get_300_proper_replies(nats, tmp_path, number):
+    client = await nats_py.connect(nats.url)
+    with process(nats.url, tmp_path, SLOW) as service:
+        service.until_ready()
+        replies, full = await _send(client, 300, b"1:nomail")
+        await asyncio.to_thread(service.until, lambda: _in_hand(service) == 300)
+        assert await asyncio.to_thread(service.end, number) == 0
+        async with asyncio.timeout(10):
+            await full.wait()
+        await client.flush()
+        assert replies == [NO_MAIL] * 300
+    await client.close()
+
+
+async def test_three_replicas_restarted_in_turn_under_load_lose_and_fail_nothing(nats, tmp_path):
+    client = await nats_py.connect(nats.url)
+    answers: list[bytes] = []
+    stop = asyncio.Event()
+
+    async def ask() -> None:
+        reply = await client.request(PREFIX + "user_metadata.read", b"0.05:nomail", timeout=10)
+        answers.append(reply.data)
+
+    async def load() -> int:
+        tasks: set[asyncio.Task[None]] = set()
+        while not stop.is_set():
+            tasks.add(asyncio.create_task(ask()))
+            await asyncio.sleep(1 / 200)
+        await asyncio.gather(*tasks)
+        return len(tasks)
+
+    with ExitStack() as running:
+
+        async def start() -> Process:
+            replica = running.enter_context(process(nats.url, tmp_path, SLOW))
+            await asyncio.to_thread(replica.until_ready)
+            return replica
+
+        replicas = [await start() for _ in range(3)]
+        asked = asyncio.create_task(load())
+        for replica in replicas:
+            await asyncio.sleep(0.3)
+            assert await asyncio.to_thread(replica.end) == 0
+            await start()
+        await asyncio.sleep(0.3)
+        stop.set()
+        count = await asked
+    assert answers == [NO_MAIL] * count
+    await client.close()
+
+
+async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within_25_seconds(nats, tmp_path):
+    client = await nats_py.connect(nats.url)
+    with process(nats.url, tmp_path, SLOW, REQUEST_TIMEOUT="60s", MAX_CONCURRENT_REQUESTS="4") as service:
+        service.until_ready()
+        replies, full = await _send(client, 20, b"50:nomail")
+        await asyncio.to_thread(service.until, lambda: _in_hand(service) == 20)
+        begun = time.monotonic()
+        assert await asyncio.to_thread(service.end) == 0
+        assert time.monotonic() - begun < 25
+        async with asyncio.timeout(5):
+            await full.wait()
+        await client.flush()
+        assert replies == [TIMED_OUT] * 20
+    await client.close()
+
+
+async def test_20000_requests_at_once_get_20000_replies_and_memory_stays_flat(nats, tmp_path):
+    client = await nats_py.connect(nats.url)
+    with process(nats.url, tmp_path, PLAIN) as service:
+        service.until_ready()
+        memory = []
+        for _ in range(6):
+            replies, full = await _send(client, 20_000, b"nomail")
+            async with asyncio.timeout(60):
+                await full.wait()
+            await client.flush()
+            assert replies == [NO_MAIL] * 20_000
+            memory.append(service.memory())
+        # The first bursts find out how much is in hand at once; after that it stays about there.
+        assert max(memory[3:]) < max(memory[:3]) + 30
+        assert service.end() == 0
+    await client.close()
+
+
+async def test_a_kill_of_one_replica_leaves_the_other_serving(nats, tmp_path):
+    client = await nats_py.connect(nats.url)
+    with process(nats.url, tmp_path) as one, process(nats.url, tmp_path) as two:
+        one.until_ready()
+        two.until_ready()
+        one.end(signal.SIGKILL)
+        await asyncio.to_thread(two.until, lambda: two.get("/livez")[0] == 200)
+        await client.flush()
+        for _ in range(50):
+            reply = await client.request(PREFIX + "username_to_sub", b"ada", timeout=5)
+            assert reply.data == b"auth0|ada"
+    await client.close()
