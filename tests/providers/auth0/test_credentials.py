@@ -67,8 +67,8 @@ async def test_a_token_is_replaced_ahead_of_its_end_by_nobody_who_waits(opened, 
     tenant.faults.json({"access_token": genuine, "token_type": "Bearer", "expires_in": 61}, TOKEN, times=1)
     async with opened() as provider:
         await ready(provider)
-        await until(lambda: tenant.records.count(TOKEN) >= 2)
-    assert counts.refreshes["m2m_token", "ok"] == 2
+        await until(lambda: counts.refreshes["m2m_token", "ok"] >= 2)
+    assert tenant.records.count(TOKEN) >= 2
 
 
 async def test_the_organization_goes_along_when_there_is_one(environment, opened, tenant):
