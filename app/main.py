@@ -51,10 +51,7 @@ def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) 
     ports = {name: in_turn(getattr(provider, name)) for name in provider.__dataclass_fields__ if name != "name"}
     gated = replace(provider, **ports)
     callers, directory = gated.callers, gated.directory
-    policy = AliasPolicy(
-        frozenset(domain.lower() for domain in aliases.allowed_domains),
-        frozenset(name.lower() for name in aliases.reserved_extra),
-    )
+    policy = AliasPolicy(frozenset(aliases.allowed_domains), frozenset(aliases.reserved_extra))
 
     def present(port: Any, make: Callable[[Any], object]) -> object:  # noqa: ANN401 - any capability
         return port if isinstance(port, Absent) else make(port)
