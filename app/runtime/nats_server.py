@@ -63,7 +63,7 @@ class NatsServer:
         """Start the server and wait until it accepts connections. Raises NatsServerUnavailable."""
         command = [find_binary(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.store)]
         log = self.store / "nats-server.log"
-        with log.open("ab") as output:
+        with log.open("wb") as output:
             # A session of its own: Ctrl-C in a terminal is for the service, which still needs the server to drain.
             self._process = subprocess.Popen(  # noqa: S603 - a fixed command
                 [*command, *self.arguments], stdout=output, stderr=output, start_new_session=True
@@ -71,11 +71,15 @@ class NatsServer:
         deadline = time.monotonic() + _START_TIME
         while time.monotonic() < deadline and self._process.poll() is None:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                # Whoever answers must be this server: it ends by itself when somebody else has the port.
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0 and self._announced(log):
                     return
             time.sleep(0.01)
         self.stop()
         raise NatsServerUnavailable(f"nats-server did not start on port {self.port}")
+
+    def _announced(self, log: Path) -> bool:
+        return b"Server is ready" in log.read_bytes()
 
     def stop(self) -> None:
         """End the server; kill it when it does not end by itself."""

@@ -114,7 +114,7 @@ class SubjectSubscriber(CoreSubscriber):
             return encode_failure(error.wire), error
         except GeneratorExit:  # the request is over before it had its turn
             raise
-        except BaseException as error:
+        except BaseException as error:  # whatever a handler raises, its caller gets a reply
             if isinstance(error, asyncio.CancelledError) and _is_cut_off():
                 raise
             self.telemetry.unexpected(error, data)

@@ -57,7 +57,7 @@ WORKS = (USERNAME_TO_SUB, EMAIL_TO_SUB, EMAILS_READ, METADATA_READ, METADATA_UPD
 
 def slow(seconds: float) -> Work:
     """Return a request that takes the slow mock as many seconds."""
-    return _of("", "user_metadata.read", f"slow:{seconds}:ada", _SUCCESS, f" of {seconds:g} s")
+    return _of("", "user_metadata.read", f"{seconds}:ada", _SUCCESS, f" of {seconds:g} s")
 
 
 @dataclass(frozen=True)

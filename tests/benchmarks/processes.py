@@ -78,7 +78,7 @@ def service(nats_url: str, directory: Path, *, slow: bool = False) -> Iterator[R
         NATS_URL=nats_url, PORT=str(port), BIND="127.0.0.1", LOG_LEVEL="info", LOG_FORMAT="json", REQUEST_TIMEOUT="10s"
     )
     command = str(Path(sys.executable).with_name("auth-service"))
-    slow_service = [sys.executable, "-m", "tests.benchmarks.slow_service"]
+    slow_service = [sys.executable, "-m", "tests.support.slow_service"]
     started = time.perf_counter()
     with child(slow_service if slow else [command, "serve"], variables, directory / "service.log") as process:
         _wait_until_ready(process, port, directory / "service.log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -10,6 +11,7 @@ import time
 import pytest
 from loguru import logger
 
+from app.domain.deadline import current_deadline
 from app.domain.disclosures import ImpersonationAttempt, VerificationCode
 from app.domain.errors import UpstreamError
 from app.runtime.logs import AuditLog, set_up_logs
@@ -173,3 +175,18 @@ def test_masking_a_large_body_does_not_stop_the_service(log):
     logger.bind(secrets=[f"value-{n}" for n in range(20_000)]).error("x" * 5_000)
     assert time.perf_counter() - begun < 5
     assert len(_records(stream)) == 1
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(0.3, "done"), (60, "cut off")])
+async def test_how_a_write_ended_after_its_request_timed_out_is_logged(log, nats, seconds, outcome):
+    async def write(_: str) -> None:
+        current_deadline().commit()
+        await asyncio.sleep(seconds)
+
+    stream = log()
+    async with place(nats.url, write, timeout=0.2) as service:
+        assert await service.ask("user_metadata.read", b"nomail") == b'{"success":false,"error":"request timed out"}'
+        await service.until(lambda: "write ended" in stream.getvalue())
+        assert await service.all_replies() == [[b'{"success":false,"error":"request timed out"}']]
+    (ended,) = (record for record in _records(stream) if record["message"].startswith("write ended"))
+    assert (ended["level"], ended["outcome"]) == ("warn", outcome)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PLAIN = "import sys; from app.main import run; from app.settings import Settings; sys.exit(run(Settings()))"
-SLOW = "import sys; from tests.system.slow_service import main; sys.exit(main())"
+SLOW = "import sys; from tests.support.slow_service import main; sys.exit(main())"
 
 
 @dataclass

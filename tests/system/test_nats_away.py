@@ -40,7 +40,7 @@ async def test_nats_absent_at_start_is_waited_for(tmp_path):
 async def test_nats_absent_at_start_does_not_hold_up_a_sigterm(tmp_path):
     with process(f"nats://127.0.0.1:{free_port()}", tmp_path, NATS_MAX_RECONNECT="-1") as service:
         service.until(lambda: service.get("/livez")[0] == 200)
-        assert service.end(seconds=5) == 0
+        assert service.end(seconds=25) == 0
 
 
 @pytest.mark.parametrize(("limit", "attempts"), [("0", 1), ("1", 2), ("3", 4)])

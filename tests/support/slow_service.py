@@ -1,8 +1,12 @@
-"""The service on a mock provider whose look-ups by reference take as long as the reference says: `<seconds>:<user>`."""
+"""The service on a mock provider whose look-ups by reference take as long as the reference says: `<seconds>:<user>`.
+
+`python -m tests.support.slow_service`, configured by the environment like the service itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -33,3 +37,7 @@ async def _create(settings: Settings, upstream: Upstream) -> AsyncIterator[Provi
 def main() -> int:
     """Serve, as the environment says."""
     return run(Settings(), create=_create)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
