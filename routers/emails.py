@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from app.domain.errors import (
     AlternateEmailRequired,
     AuthTokenRequired,
+    CodeExchangeFailed,
     CodeNotFound,
     EmailAlreadyLinked,
     EmailAndCodeRequired,
@@ -15,6 +16,8 @@ from app.domain.errors import (
     InvalidEmailFormat,
     NotLinked,
     NotVerified,
+    SearchFailed,
+    SendCodeFailed,
     SetPrimaryFailed,
     TooManyAttempts,
     TooManyCodes,
@@ -25,6 +28,7 @@ from routers.inject import EmailLinking, Emails
 from routers.subject import (
     READ_ERRORS,
     TOKEN_ERRORS,
+    UPSTREAM_ERRORS,
     Caller,
     CallerField,
     Data,
@@ -133,7 +137,16 @@ NewEmail = Annotated[
 
 @router.subject(
     "email_linking.send_verification",
-    errors=(AlternateEmailRequired, InvalidEmail, EmailAlreadyLinked, TooManyAttempts, TooManyCodes),
+    errors=(
+        AlternateEmailRequired,
+        InvalidEmail,
+        EmailAlreadyLinked,
+        SearchFailed,
+        TooManyAttempts,
+        TooManyCodes,
+        *UPSTREAM_ERRORS,
+        SendCodeFailed,
+    ),
     example=Example(send="ada@new.example", reply={"success": True, "message": "alternate email verification sent"}),
 )
 async def send_verification(email: NewEmail, linking: EmailLinking) -> Done:
@@ -180,10 +193,13 @@ class VerifiedEmail(BaseModel):
         InvalidEmail,
         EmailAndCodeRequired,
         EmailAlreadyLinked,
+        SearchFailed,
         TooManyAttempts,
         CodeNotFound,
         TooManyGuesses,
         WrongCode,
+        *UPSTREAM_ERRORS,
+        CodeExchangeFailed,
     ),
     example=Example(
         send={"email": "ada@new.example", "otp": "123456"},

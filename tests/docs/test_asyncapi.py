@@ -36,24 +36,27 @@ NAMES = [
     "impersonation.token_exchange",
 ]
 ANY = ["service is overloaded, try again later", "request timed out", "internal error"]
-TOKEN = ["invalid token", "token has expired", "missing required scope", "user not found"]
+AWAY = ["identity provider unavailable", "identity provider rate limit reached, try again later"]
+BAD_TOKEN = ["invalid token", "token has expired", "invalid issuer", "invalid audience"]
+NOT_READ = ["user not found", "failed to search user", *AWAY]
+TOKEN = [*BAD_TOKEN, "missing required scope", *NOT_READ]
 ERRORS = {
-    "email_to_username": ["email is required", "user not found"],
-    "email_to_sub": ["email is required", "user not found"],
+    "email_to_username": ["email is required", *NOT_READ],
+    "email_to_sub": ["email is required", *NOT_READ],
     "username_to_sub": ["username is required"],
-    "user_metadata.read": ["input is required", "invalid token", "token has expired", "user not found"],
+    "user_metadata.read": ["input is required", *BAD_TOKEN, *NOT_READ],
     "user_metadata.update": [
         "failed to unmarshal user data",
         "token is required",
         "user_metadata is required",
         *TOKEN,
+        "failed to update user",
     ],
     "user_emails.read": [
         "failed_to_unmarshal_request",
         "auth_token is required",
-        "invalid token",
-        "token has expired",
-        "user not found",
+        *BAD_TOKEN,
+        *NOT_READ,
     ],
     "user_emails.set_primary": [
         "failed to unmarshal set primary email request",
@@ -63,30 +66,36 @@ ERRORS = {
         *TOKEN,
         "email is not a linked identity on this account",
         "email is not verified and cannot be set as primary",
+        "failed to set primary email",
     ],
     "email_linking.send_verification": [
         "alternate email is required",
         "invalid email",
         "email already linked",
+        "failed to search user",
         "too many attempts, try again later",
         "too many verification requests, try again later",
+        *AWAY,
+        "failed to start passwordless flow",
     ],
     "email_linking.verify": [
         "failed to unmarshal email data",
         "invalid email",
         "email and OTP are required",
         "email already linked",
+        "failed to search user",
         "too many attempts, try again later",
         "verification code not found or expired",
         "too many attempts, request a new code",
         "invalid verification code",
+        *AWAY,
+        "failed to exchange OTP for token",
     ],
     "user_identity.list": [
         "failed_to_unmarshal_request",
         "auth_token is required",
-        "invalid token",
-        "token has expired",
-        "user not found",
+        *BAD_TOKEN,
+        *NOT_READ,
     ],
     "user_identity.link": [
         "failed to unmarshal link identity request",
@@ -97,6 +106,7 @@ ERRORS = {
         *TOKEN,
         "invalid identity token",
         "identity already linked to another user",
+        "failed to link identity to user",
     ],
     "user_identity.unlink": [
         "failed to unmarshal unlink identity request",
@@ -105,7 +115,9 @@ ERRORS = {
         "provider is required",
         "identity_id is required",
         "system_managed_identity",
+        "failed to evaluate system-managed unlink guard",
         "identity not found",
+        "failed to unlink identity from user",
     ],
     "add_alias": [
         "alias_service_unavailable",
@@ -117,6 +129,7 @@ ERRORS = {
         "alias_invalid",
         "alias_reserved",
         "alias_not_available",
+        "failed to link email identity",
     ],
     "password.update": [
         "failed to unmarshal change password request",
@@ -124,21 +137,30 @@ ERRORS = {
         "current_password is required",
         "new_password is required",
         *TOKEN,
+        "password change requires an Auth0 user with a username",
         "incorrect password: current password is incorrect",
+        "too many attempts, try again later",
+        "password does not meet the requirements",
+        "failed to update password",
     ],
     "password.reset_link": [
+        "password service unavailable",
         "failed to unmarshal reset password link request",
         "token is required",
         *TOKEN,
         "user does not have an email address",
+        "failed to send password reset link",
     ],
     "impersonation.token_exchange": [
         "impersonation flow unavailable",
         "invalid request",
         "subject_token is required",
         "target_user is required",
-        "invalid token",
-        "token has expired",
+        *BAD_TOKEN,
+        "impersonation not allowed",
+        "<error>: <error_description>",
+        "user not found",
+        *AWAY,
     ],
 }
 

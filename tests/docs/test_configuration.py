@@ -73,7 +73,13 @@ def test_the_documented_defaults_are_a_configuration_that_means_the_same(monkeyp
 
 def test_secrets_are_marked():
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.endswith("Secret. |")]
-    assert [row.split("`")[1] for row in rows] == ["NATS_NKEY_SEED", "NATS_PASSWORD", "NATS_TOKEN"]
+    assert [row.split("`")[1] for row in rows] == [
+        "NATS_NKEY_SEED",
+        "NATS_PASSWORD",
+        "NATS_TOKEN",
+        "AUTH0_M2M_PRIVATE_BASE64_KEY",
+        "AUTH0_LFX_PROFILE_CLIENT_SECRET",
+    ]
 
 
 def test_the_users_file_shown_can_be_loaded(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shlex
 from copy import deepcopy
@@ -54,7 +55,7 @@ def test_a_shell_takes_a_body_as_it_is(body: str) -> None:
 def test_every_error_stands_on_the_page_with_its_meaning(page: str) -> None:
     for subject in subjects():
         for error in subject.errors:
-            assert f"<code>{error.wire}</code>" in page
+            assert f"<code>{html.escape(error.wire)}</code>" in page
 
 
 def test_it_says_what_is_answered_to_an_empty_field(page: str) -> None:
