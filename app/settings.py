@@ -54,7 +54,14 @@ class Section(BaseSettings):
     """A part of the settings. A variable that is set to the empty string counts as unset."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, populate_by_name=True, hide_input_in_errors=True
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        # What may be given in code by a field's name must not come from the environment under it: `USER` is no user of
+        # NATS. The prefix goes before names only, and no variable's name has an equals sign.
+        env_prefix="=",
+        hide_input_in_errors=True,
     )
 
 

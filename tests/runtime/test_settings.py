@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.settings import ConfigurationError, Settings, parse_duration
+from app.settings import SECTIONS, ConfigurationError, Settings, parse_duration
 
 SEED = "SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"
 
@@ -107,6 +107,18 @@ def test_one_message_names_every_offending_variable_and_shows_no_value(monkeypat
     assert lines[0] == "bad configuration:"
     assert {line.strip().partition(":")[0] for line in lines[1:]} == set(bad)
     assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", [str.upper, str])
+def test_a_variable_under_a_fields_own_name_means_nothing(written, monkeypatch):
+    """`USER` is set in every shell."""
+    names = {name for section in SECTIONS for name in section.model_fields}
+    spoken_for = {str(field.validation_alias) for section in SECTIONS for field in section.model_fields.values()}
+    for name in {name for name in names if name.upper() not in spoken_for}:
+        monkeypatch.setenv(written(name), "sesame")
+    settings = Settings()
+    assert "sesame" not in str([vars(settings.nats), vars(settings.work), vars(settings.mock)])
+    assert (settings.nats.user, settings.nats.timeout) == (None, 10.0)
 
 
 @pytest.mark.parametrize(
