@@ -16,6 +16,10 @@ NODE := $(VENV)/node-installed
 MKDOCS := $(VENV)/mkdocs-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
+# The command nats is built with Go, which checks it against the public log of modules.
+TOOLS := build/tools
+NATSCLI := v0.5.1
+
 # The lock files hold hashes of every file of a release, for every system, and no address.
 PIP_TOOLS := 7.6.2
 DEVELOPMENT := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
@@ -64,6 +68,13 @@ site: $(INSTALLED) $(NODE) $(MKDOCS) ## Build the documentation site into build/
 	@$(BIN)/python -m tests.docs.site.mermaid
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+.PHONY: examples
+examples: $(INSTALLED) $(TOOLS)/nats ## Run the examples that need Go, Node, the command nats or a clean clone
+	@$(BIN)/python -m pytest tests/examples $(ARGS)
+
+.PHONY: tools
+tools: $(TOOLS)/nats ## Build the command nats into build/tools
+
 .PHONY: asyncapi
 asyncapi: $(INSTALLED) ## Write what is generated: asyncapi.yaml, the tables of settings and subjects
 	@$(BIN)/auth-service asyncapi > $(VENV)/asyncapi.yaml
@@ -106,6 +117,11 @@ $(INSTALLED): requirements-build.lock requirements-dev.lock pyproject.toml
 
 $(NODE): $(INSTALLED) requirements-node.lock
 	@$(PIP) install --quiet --require-hashes --requirement requirements-node.lock
+	@touch $@
+
+$(TOOLS)/nats: Makefile
+	@command -v go >/dev/null || { echo "Go is needed to build the command nats; on Debian and Ubuntu: apt-get install golang-go, or https://go.dev/dl" >&2; exit 1; }
+	@GOBIN=$(CURDIR)/$(TOOLS) go install github.com/nats-io/natscli/nats@$(NATSCLI)
 	@touch $@
 
 $(MKDOCS): $(INSTALLED) requirements-docs.lock

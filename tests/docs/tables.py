@@ -1,17 +1,17 @@
-"""The tables that are made from the code: `python -m tests.docs.tables` writes them."""
+"""The parts of pages that are made from the code: `python -m tests.docs.tables` writes them."""
 
 from __future__ import annotations
 
 import typing
-from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from app.settings import SECTIONS
 from routers import subjects
-
-TOP = Path(__file__).parents[2]
+from tests.docs.errors import errors
+from tests.docs.reference import reference
+from tests.docs.text import TOP, table
 
 
 def settings():
@@ -26,7 +26,12 @@ def subject_list():
     )
 
 
-TABLES = {TOP / "docs" / "configuration.md": ("settings", settings), TOP / "README.md": ("subjects", subject_list)}
+TABLES = {
+    TOP / "docs" / "configuration.md": ("settings", settings),
+    TOP / "docs" / "callers" / "errors.md": ("errors", errors),
+    TOP / "docs" / "callers" / "subjects.md": ("subjects", reference),
+    TOP / "README.md": ("subjects", subject_list),
+}
 
 
 def rows():
@@ -62,12 +67,6 @@ def walk(annotation):
     yield annotation
     for inner in typing.get_args(annotation):
         yield from walk(inner)
-
-
-def table(head, rows):
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    lines += ["".join(f"| {cell} " if cell else "| " for cell in row) + "|" for row in rows]
-    return "\n".join(lines)
 
 
 def with_table(page):

@@ -46,7 +46,8 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize(
-    "target", ["run", "test", "lint", "bench", "docs", "asyncapi", "browser", "clean", "lock", "site"]
+    "target",
+    ["run", "test", "lint", "bench", "docs", "asyncapi", "browser", "clean", "lock", "site", "examples", "tools"],
 )
 def test_make_help_lists_the_target(target):
     listed = subprocess.run(["make", "help"], cwd=TOP, capture_output=True, text=True, check=True).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -43,11 +44,11 @@ class Process:
         self._lines.put(None)
 
     def until(self, text):
-        """Read on until a line holds `text`; gives that line."""
+        """Read on until a line holds `text`, or a pattern matches in it; gives that line."""
         end = time.monotonic() + PATIENCE
         while (line := self._lines.get(timeout=max(0.0, end - time.monotonic()))) is not None:
             self.output += line
-            if text in line:
+            if text.search(line) if isinstance(text, re.Pattern) else text in line:
                 return line
         raise AssertionError(f"ended before it said {text!r}:\n{self.output}")
 

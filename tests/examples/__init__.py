@@ -1,0 +1,1 @@
+"""Examples that need more than Python, or the internet: `make examples`."""
