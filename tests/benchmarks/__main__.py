@@ -7,6 +7,7 @@ machine, and on what else it does; `docs/benchmarks.md` says how to read them.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 import tempfile
@@ -16,8 +17,9 @@ from statistics import median
 from app.runtime.nats_server import nats_server
 from tests.benchmarks import measure
 from tests.benchmarks.processes import echo, generator, service
+from tests.support.fleet import replaced_under_load
 
-PARTS = ("start", "lookups", "emails", "metadata", "refused", "head-of-line", "memory")
+PARTS = ("start", "lookups", "emails", "metadata", "refused", "head-of-line", "memory", "restarts")
 
 
 def main() -> int:
@@ -37,6 +39,8 @@ def main() -> int:
             faults += _head_of_line(server.url, directory, arguments)
         if "memory" in parts:
             faults += _memory(server.url, directory, arguments.burst)
+        if "restarts" in parts:
+            faults += _restarts(server.url, directory, arguments.rounds)
     _say(f"\nrequests without their one proper reply: {faults}")
     return 1 if faults else 0
 
@@ -97,6 +101,16 @@ def _memory(url: str, directory: Path, burst: int) -> int:
             faults += measure.faults(result.tally)
         _say(line)
     return faults
+
+
+def _restarts(url: str, directory: Path, rounds: int) -> int:
+    course = asyncio.run(replaced_under_load(url, directory, rounds))
+    _say("\nThree replicas replaced in turn under load: p99 in ms of requests that wait for 50 ms")
+    _say(
+        f"  before {course.steady.p99:>6.1f}   while {len(course.statuses)} were replaced {course.replacing.p99:>6.1f}"
+        f"   ({course.replacing.sent:,} requests)"
+    )
+    return course.steady.faults + course.replacing.faults
 
 
 if __name__ == "__main__":

@@ -101,6 +101,17 @@ class Load:
         await subscription.unsubscribe()
         return self._counted(self._last_reply - began)
 
+    @property
+    def sent(self) -> int:
+        """How many requests were sent so far."""
+        return self._tally.requests
+
+    def stop(self) -> None:
+        """Send nothing more; `run` ends with the last reply."""
+        self._until = 0.0
+        if not self._outstanding:
+            self._done.set()
+
     async def _send(self, slot: int) -> None:
         self._tally.requests += 1
         self._outstanding += 1

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from contextlib import ExitStack
 
 import nats as nats_py
 import pytest
 
-from tests.system.processes import PLAIN, SLOW, Process, process
+from tests.system.processes import PLAIN, SLOW, process
 
 PREFIX = "lfx.auth-service."
 NO_MAIL = b'{"success":true,"data":{"name":"No Mail"}}'
@@ -58,43 +57,6 @@ async def test_300_requests_in_flight_get_300_proper_replies(nats, tmp_path, num
     await client.close()
 
 
-async def test_three_replicas_restarted_in_turn_under_load_lose_and_fail_nothing(nats, tmp_path):
-    client = await nats_py.connect(nats.url)
-    answers: list[bytes] = []
-    stop = asyncio.Event()
-
-    async def ask() -> None:
-        reply = await client.request(PREFIX + "user_metadata.read", b"0.05:nomail", timeout=10)
-        answers.append(reply.data)
-
-    async def load() -> int:
-        tasks: set[asyncio.Task[None]] = set()
-        while not stop.is_set():
-            tasks.add(asyncio.create_task(ask()))
-            await asyncio.sleep(1 / 200)
-        await asyncio.gather(*tasks)
-        return len(tasks)
-
-    with ExitStack() as running:
-
-        async def start() -> Process:
-            replica = running.enter_context(process(nats.url, tmp_path, SLOW))
-            await asyncio.to_thread(replica.until_ready)
-            return replica
-
-        replicas = [await start() for _ in range(3)]
-        asked = asyncio.create_task(load())
-        for replica in replicas:
-            await asyncio.sleep(0.3)
-            assert await asyncio.to_thread(replica.end) == 0
-            await start()
-        await asyncio.sleep(0.3)
-        stop.set()
-        count = await asked
-    assert answers == [NO_MAIL] * count
-    await client.close()
-
-
 async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within_25_seconds(nats, tmp_path):
     client = await nats_py.connect(nats.url)
     with process(nats.url, tmp_path, SLOW, REQUEST_TIMEOUT="60s", MAX_CONCURRENT_REQUESTS="4") as service:
@@ -126,18 +88,4 @@ async def test_20000_requests_at_once_get_20000_replies_and_memory_stays_flat(na
         # The first bursts find out how much is in hand at once; after that it stays about there.
         assert max(memory[3:]) < max(memory[:3]) + 30
         assert service.end() == 0
-    await client.close()
-
-
-async def test_a_kill_of_one_replica_leaves_the_other_serving(nats, tmp_path):
-    client = await nats_py.connect(nats.url)
-    with process(nats.url, tmp_path) as one, process(nats.url, tmp_path) as two:
-        one.until_ready()
-        two.until_ready()
-        one.end(signal.SIGKILL)
-        await asyncio.to_thread(two.until, lambda: two.get("/livez")[0] == 200)
-        await client.flush()
-        for _ in range(50):
-            reply = await client.request(PREFIX + "username_to_sub", b"ada", timeout=5)
-            assert reply.data == b"auth0|ada"
     await client.close()
