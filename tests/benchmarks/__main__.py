@@ -105,7 +105,7 @@ def _memory(url: str, directory: Path, burst: int) -> int:
 
 def _restarts(url: str, directory: Path, rounds: int) -> int:
     course = asyncio.run(replaced_under_load(url, directory, rounds))
-    _say("\nThree replicas replaced in turn under load: p99 in ms of requests that wait for 50 ms")
+    _say("\nThree replicas replaced in turn under load: p99 in ms of reads on a tenant with 50 ms of latency")
     _say(
         f"  before {course.steady.p99:>6.1f}   while {len(course.statuses)} were replaced {course.replacing.p99:>6.1f}"
         f"   ({course.replacing.sent:,} requests)"
