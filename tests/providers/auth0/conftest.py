@@ -20,6 +20,8 @@ from tests.stand_ins.auth0 import Tenant, TenantServer, auth0_tenant
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from app.runtime.nats_server import NatsServer
+
 
 @dataclass
 class Counts:
@@ -74,6 +76,14 @@ def environment(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
     monkeypatch.setenv("ALLOWED_ALIAS_DOMAINS", "linux.com")
     monkeypatch.setenv("REQUEST_TIMEOUT", "2s")
     return monkeypatch
+
+
+@pytest.fixture
+def on_nats(environment: pytest.MonkeyPatch, nats: NatsServer) -> pytest.MonkeyPatch:
+    """What the whole service needs besides; a request has a second."""
+    for name, value in {"NATS_URL": nats.url, "PORT": "0", "BIND": "127.0.0.1", "REQUEST_TIMEOUT": "1s"}.items():
+        environment.setenv(name, value)
+    return environment
 
 
 @dataclass

@@ -1,0 +1,89 @@
+"""The whole service on the tenant, asked over a real nats-server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import nats
+
+from app.main import running
+from app.settings import Settings
+from providers.auth0 import auth0_provider
+from tests.providers.auth0.conftest import ready, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+    from app.domain.ports import Provider, Upstream
+
+PREFIX = "lfx.auth-service."
+UNAVAILABLE = "identity provider unavailable"
+
+
+@dataclass
+class Bus:
+    """A client of the service, which counts the replies to each of its requests."""
+
+    client: Client
+    inboxes: str
+    replies: dict[str, list[bytes]] = field(default_factory=dict)
+
+    async def ask(self, subject: str, body: Any) -> Any:
+        """Return the first reply: the object, the bare text, and of a failure its error alone."""
+        inbox = f"{self.inboxes}.{len(self.replies)}"
+        self.replies[inbox] = []
+        data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+        await self.client.publish(PREFIX + subject, data, reply=inbox)
+        await until(lambda: bool(self.replies[inbox]), 30)
+        reply = self.replies[inbox][0].decode()
+        said = json.loads(reply) if reply.startswith("{") else reply
+        if isinstance(said, dict) and said.get("success") is False:
+            assert set(said) == {"success", "error"}
+            return said["error"]
+        return said
+
+    async def ask_all(self, requests: dict[str, Any]) -> dict[str, Any]:
+        """Send the requests at once, each under its subject and whatever follows a space; return the replies."""
+        replies = await asyncio.gather(
+            *(self.ask(subject.partition(" ")[0], body) for subject, body in requests.items())
+        )
+        return dict(zip(requests, replies, strict=True))
+
+
+@asynccontextmanager
+async def on_the_bus(
+    now: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Bus]:
+    """Run the service, set up by the environment; at the end every request must have had one reply and no more."""
+    settings = Settings()
+    client = await nats.connect(settings.nats.servers[0])
+    bus = Bus(client, client.new_inbox())
+
+    async def replied(message: Msg) -> None:
+        bus.replies[message.subject].append(message.data)
+
+    @asynccontextmanager
+    async def create(given: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
+        async with auth0_provider(given, upstream, now, monotonic) as provider:
+            await ready(provider)
+            yield provider
+
+    try:
+        await client.subscribe(f"{bus.inboxes}.*", cb=replied, pending_msgs_limit=-1)
+        async with running(settings, create) as service:
+            await service.broker.start()
+            yield bus
+        # The service is drained: a second reply to anything would be here.
+        await client.flush()
+    finally:
+        await client.close()
+    assert {len(got) for got in bus.replies.values()} <= {1}
