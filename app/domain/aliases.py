@@ -16,6 +16,7 @@ from app.domain.errors import (
     EmailAlreadyLinked,
     require,
 )
+from app.domain.locks import KeyedLocks
 from app.domain.lookups import refuse_taken
 from app.domain.tokens import UPDATE_IDENTITIES, bare
 from app.domain.users import Address
@@ -92,6 +93,8 @@ class Aliases:
         self._directory = directory
         self._aliases = aliases
         self._policy = policy
+        # What the account has is read before the claim: a second one must not read before the first one is through.
+        self._claims = KeyedLocks()
 
     async def add(self, token: str, alias: str, domain: str) -> Address:
         """Give the caller's account the address `alias@domain`, return it.
@@ -104,7 +107,11 @@ class Aliases:
         if domain not in self._policy.domains:
             raise DomainNotAllowed
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
-        user = await self._directory.by_subject(caller.subject)
+        async with self._claims.of(caller.subject):
+            return await self._claim(caller.subject, alias, domain)
+
+    async def _claim(self, account: str, alias: str, domain: str) -> Address:
+        user = await self._directory.by_subject(account)
         if has_address_in(user, domain):
             raise AlreadyClaimed
         address = Address(f"{self._policy.local_part(alias)}@{domain}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
 from app.domain.lookups import is_unicode
+from app.domain.subject_ids import derive
 from providers.auth0.jws import looks_like_token
 from providers.auth0.mapping import DATABASE, exact, has_database_identity, to_user
 
@@ -52,8 +53,18 @@ class Auth0Directory:
             raise UserNotFound
         if "|" in reference:
             return to_user(await self._by_subject(reference, shared=True))
-        users = await self._management.search("identities.user_id", reference, shared=True)
-        return _first(user for user in users if _is_called(user, reference))
+        return await self._by_username(reference)
+
+    async def _by_username(self, username: str) -> User:
+        users = await self._management.search("identities.user_id", username, shared=True)
+        named = next((user for user in users if _is_called(user, username)), None)
+        if named is not None:
+            return to_user(named)
+        subject = derive(username)
+        if subject.endswith(f"|{username}"):
+            raise UserNotFound
+        # A username that is unsafe as an id is one that no identity has; its user is found as `username_to_sub` says.
+        return to_user(await self._by_subject(subject, shared=True))
 
     async def _by_subject(self, subject: str, *, shared: bool) -> WireUser:
         return await self._management.get(subject, shared=shared)

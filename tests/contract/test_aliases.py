@@ -167,13 +167,14 @@ async def test_an_alias_is_a_verified_address_found_by_the_look_ups(fresh):
 
 
 async def test_an_alias_can_become_primary_and_still_not_be_removed(fresh):
-    await fresh.ask(ADD, _add("jane"), grace)
+    await fresh.ask(ADD, _add("jane"), linus)
     primary = {"user": {"auth_token": TOKEN}, "email": "jane@linux.com"}
-    gone = {"user": {"auth_token": TOKEN}, "unlink": {"provider": "email", "identity_id": "jane@linux.com"}}
-    assert await fresh.ask("user_identity.unlink", gone, grace) == failure("system_managed_identity")
-    assert await fresh.ask("user_emails.set_primary", primary, grace) == done("primary email updated successfully")
-    assert await fresh.ask("user_identity.unlink", gone, grace) == failure("system_managed_identity")
-    assert await fresh.ask("email_to_sub", "jane@linux.com") == "auth0|grace.hopper"
+    identity = {"provider": "email", "identity_id": await fresh.identity_id("jane@linux.com", linus)}
+    gone = {"user": {"auth_token": TOKEN}, "unlink": identity}
+    assert await fresh.ask("user_identity.unlink", gone, linus) == failure("system_managed_identity")
+    assert await fresh.ask("user_emails.set_primary", primary, linus) == done("primary email updated successfully")
+    assert await fresh.ask("user_identity.unlink", gone, linus) == failure("system_managed_identity")
+    assert await fresh.ask("email_to_sub", "jane@linux.com") == "auth0|linus_t"
 
 
 async def test_one_alias_an_account_and_domain(fresh):

@@ -147,7 +147,8 @@ async def test_the_primary_address_wanders_to_and_fro_without_leaving_doubles(fr
 
 async def test_the_previous_primary_can_be_removed_later(fresh):
     await fresh.ask(SET, _set("linus@work.example"), linus)
-    gone = {"user": {"auth_token": TOKEN}, "unlink": {"provider": "email", "identity_id": "linus@example.com"}}
+    identity = {"provider": "email", "identity_id": await fresh.identity_id("linus@example.com", linus)}
+    gone = {"user": {"auth_token": TOKEN}, "unlink": identity}
     assert await fresh.ask("user_identity.unlink", gone, linus) == done("identity unlinked successfully")
     assert await fresh.ask("email_to_sub", "linus@example.com") == failure("user not found")
 

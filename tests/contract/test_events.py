@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.contract import JWT, SUBJECT, TOKEN, data, failure
-from tests.support.people import grace
+from tests.support.contract import JWT, SUBJECT, TOKEN, data, encoded, failure, filled
+from tests.support.people import ada, grace
 from tests.support.transports import PREFIX, OverNats
 from tests.support.worlds import WORLDS
 
@@ -90,21 +90,24 @@ async def test_identities_linked_and_unlinked_at_once_lose_none(fresh):
 
     await asyncio.gather(*(fresh.ask("user_identity.link", link(number), grace) for number in range(20)))
     listed = await fresh.ask("user_identity.list", {"user": {"auth_token": SUBJECT}}, grace)
-    assert {entry["user_id"] for entry in listed["data"]} == {str(number) for number in range(20)}
+    numbers = {entry["user_id"] for entry in listed["data"] if entry["provider"] == "github"}
+    assert numbers == {str(number) for number in range(20)}
 
 
 async def test_a_request_without_a_reply_subject_is_handled_and_nothing_is_published(over_nats):
     heard: list[str] = []
 
     async def hear(message) -> None:
-        heard.append(message.subject)
+        # An upstream behind NATS gets its answers on inboxes too; a reply of the service says `success`.
+        if b'"success"' in message.data:
+            heard.append(message.subject)
 
     client = over_nats.service.client
     await client.subscribe("_INBOX.>", cb=hear)
     await client.flush()
     for subject in SUBJECTS:
         await client.publish(PREFIX + subject, b"{}")
-    await client.publish(PREFIX + UPDATE, b'{"token": "ada-token", "user_metadata": {"city": "Oslo"}}')
+    await client.publish(PREFIX + UPDATE, encoded(filled(_change(city="Oslo"), over_nats.world, ada)))
     async with asyncio.timeout(10):
         while not await over_nats.service.events():  # noqa: ASYNC110 - subjects do not wait for one another
             await asyncio.sleep(0.01)

@@ -95,6 +95,7 @@ LISTS = [
         "a name alone",
         send=_of(SUBJECT),
         as_=sam,
+        on=("mock",),
         reply=data(
             [
                 {
@@ -188,6 +189,7 @@ LINK_REFUSALS = [
         send=_link(identity("google-oauth2|2048")),
         as_=grace,
         reply=failure("identity already linked to another user"),
+        on=("mock",),
     ),
     case(LINK, "one's own: succeeds", send=_link(identity("google-oauth2|1029")), reply=LINKED),
     case(LINK, "one's own account: succeeds", send=_link(identity("google-oauth2|2048")), as_=sam, reply=LINKED),
@@ -231,7 +233,14 @@ UNLINK_REFUSALS = [
         reply=failure("identity not found"),
         on=("mock",),
     ),
-    case(UNLINK, "nobody's token", send=_unlink("github", "4711", JWT), as_=nobody, reply=failure("user not found")),
+    case(
+        UNLINK,
+        "nobody's token",
+        send=_unlink("github", "4711", JWT),
+        as_=nobody,
+        reply=failure("user not found"),
+        on=("mock", "authelia"),
+    ),
     case(UNLINK, "somebody else's alias", send=_unlink("email", "olaf@linux.com"), reply=failure("identity not found")),
 ]
 
@@ -242,8 +251,9 @@ async def test_identities_as_they_are(case, shared):
 
 
 async def test_linking_what_is_linked_already_changes_nothing(fresh):
+    before = await fresh.ask(LIST, _of(SUBJECT))
     assert await fresh.ask(LINK, _link(identity("google-oauth2|1029", name="Another Name"))) == LINKED
-    assert await fresh.ask(LIST, _of(SUBJECT)) == data(ADA)
+    assert await fresh.ask(LIST, _of(SUBJECT)) == before
 
 
 async def test_a_linked_identity_is_listed_with_what_its_token_says(fresh):
@@ -278,9 +288,11 @@ async def test_an_id_may_hold_bars(fresh):
 
 
 async def test_unlink_takes_what_list_gives(fresh):
-    for entry in ADA:
+    listed = (await fresh.ask(LIST, _of(SUBJECT)))["data"]
+    account = [entry for entry in listed if entry["provider"] == "auth0"]
+    for entry in listed[len(account) :]:
         assert await fresh.ask(UNLINK, _unlink(entry["provider"], entry["user_id"])) == UNLINKED
-    assert await fresh.ask(LIST, _of(SUBJECT)) == data([])
+    assert await fresh.ask(LIST, _of(SUBJECT)) == data(account)
     assert await fresh.ask("email_to_sub", "ada@lovelace.example") == failure("user not found")
 
 
@@ -294,5 +306,6 @@ async def test_an_unlinked_identity_can_be_linked_to_somebody_else(fresh):
 
 
 async def test_an_address_in_an_alias_domain_is_managed_by_the_system(shared):
-    refused = await shared.ask(UNLINK, _unlink("email", "olaf@linux.com"), olaf)
+    alias = await shared.identity_id("olaf@linux.com", olaf)
+    refused = await shared.ask(UNLINK, _unlink("email", alias), olaf)
     assert refused == failure("system_managed_identity")

@@ -14,6 +14,7 @@ from tests.support.contract import (
     failure,
     malformed,
     on_every_provider,
+    only_on,
     prefixed,
     wrong_types,
 )
@@ -114,6 +115,7 @@ async def test_a_refused_change_changes_nothing(fresh):
     assert await fresh.ask(UPDATE, _change(PASSWORD, "n3w"), ada) == UPDATED
 
 
+@only_on("mock")
 @pytest.mark.parametrize("person", [grace, sam], ids=["grace", "sam"])
 async def test_the_mock_takes_any_password_of_a_user_who_has_none_and_requires_the_new_one_then(fresh, person):
     assert await fresh.ask(UPDATE, _change("anything", "n3w"), person) == UPDATED

@@ -5,7 +5,7 @@ import pytest
 from app.domain.errors import AliasNotAvailable, InvalidToken, TokenExpired
 from app.settings import NatsSettings, Settings
 from providers.mock import mock_provider
-from tests.support.worlds import unsigned
+from tests.support.basics import unsigned
 
 NOW = 1_900_000_000.0
 

@@ -56,6 +56,15 @@ class Place(NamedTuple):
         reply = await self.service.request(subject, encoded(filled(body, self.world, person)))
         return json.loads(reply) if reply.startswith(b"{") else reply.decode()
 
+    async def identity_id(self, address: str, person: Person = ada) -> str:
+        """Return the id under which an address of that person's is listed."""
+        listed = await self.ask("user_identity.list", {"user": {"auth_token": SUBJECT}}, person)
+        return next(
+            entry["user_id"]
+            for entry in listed["data"]
+            if (entry["provider"], entry.get("profileData", {}).get("email")) == ("email", address)
+        )
+
 
 @dataclass(frozen=True)
 class Case:
@@ -87,6 +96,15 @@ def case(  # noqa: PLR0913 - a case has six parts, all but two by name
 ) -> Case:
     """State a case; `on` names the providers on which alone it holds."""
     return Case(subject, title, send, reply, as_, None if on is None else frozenset(on))
+
+
+def only_on(*providers: str) -> pytest.MarkDecorator:
+    """Run a test on these providers alone: what it states is theirs."""
+    return pytest.mark.only_on(*providers)
+
+
+OWN_CODES = ("mock", "authelia")
+"""Where one-time codes, and the proofs they are exchanged for, are the service's own."""
 
 
 def on_every_provider(cases: list[Case]) -> pytest.MarkDecorator:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import re
@@ -14,8 +13,10 @@ import yaml
 from loguru import logger
 
 from app.runtime.logs import Sink
-from app.settings import AliasSettings, LogSettings, MockSettings, NatsSettings, Settings
+from app.settings import LogSettings, MockSettings, NatsSettings, Settings
 from providers.mock import mock_provider
+from tests.support.auth0 import Auth0World
+from tests.support.basics import ALIASES, Clock, unsigned
 from tests.support.people import EVERYBODY, Person
 
 if TYPE_CHECKING:
@@ -23,18 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.domain.ports import Provider
-
-ALIASES = AliasSettings(allowed_domains=("linux.com", "Kernel.Example"), reserved_extra=("Board",))
-
-
-@dataclass
-class Clock:
-    """A clock that stands until it is moved; Unix seconds."""
-
-    now: float = 1_900_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass
@@ -69,14 +58,6 @@ class World(Protocol):
 
     def code_sent_to(self, address: str) -> str:
         """Return the last code that was sent to the address."""
-
-
-def unsigned(claims: object, header: object = None) -> str:
-    """Return a JWT with a signature that proves nothing."""
-    parts = (header or {"alg": "RS256", "typ": "JWT"}, claims)
-    return ".".join(
-        [*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), "c2ln"]
-    )
 
 
 class MockWorld:
@@ -134,5 +115,5 @@ def _entry(person: Person) -> dict[str, Any]:
     return entry if person.password is None else {**entry, "password": person.password}
 
 
-WORLDS = {"mock": MockWorld}
+WORLDS = {"mock": MockWorld, "auth0": Auth0World}
 """Name → what makes a world, in a folder of its own."""

@@ -1,0 +1,29 @@
+"""What every world has: a clock, aliases, and tokens that prove nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+
+from app.settings import AliasSettings
+
+ALIASES = AliasSettings(allowed_domains=("linux.com", "Kernel.Example"), reserved_extra=("Board",))
+
+
+@dataclass
+class Clock:
+    """A clock that stands until it is moved; Unix seconds."""
+
+    now: float = 1_900_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def unsigned(claims: object, header: object = None) -> str:
+    """Return a JWT with a signature that proves nothing."""
+    parts = (header or {"alg": "RS256", "typ": "JWT"}, claims)
+    return ".".join(
+        [*(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts), "c2ln"]
+    )
