@@ -34,8 +34,8 @@ help: ## Show this list
 install: $(INSTALLED) ## Create .venv from the lock file (the others do it by themselves)
 
 .PHONY: run
-run: $(INSTALLED) ## Run NATS, the service and its documentation on this machine; Ctrl-C ends it
-	@exec $(BIN)/auth-service dev
+run: $(INSTALLED) ## Run NATS, the service and its documentation on this machine; ARGS="--provider auth0"
+	@exec $(BIN)/auth-service dev $(ARGS)
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests and measure their coverage; ARGS="-k drain" chooses

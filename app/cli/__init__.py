@@ -35,6 +35,13 @@ class Format(StrEnum):
     JSON = "json"
 
 
+class Stage(StrEnum):
+    """The providers that `dev` can run on."""
+
+    MOCK = "mock"
+    AUTH0 = "auth0"
+
+
 def main() -> None:
     """Run the command."""
     app(prog_name="auth-service")
@@ -95,8 +102,12 @@ def serve() -> None:
 
 
 @app.command()
-def dev() -> None:
-    """Run everything on this machine: NATS, the mock provider, the documentation.
+def dev(
+    provider: Annotated[
+        Stage, typer.Option(help="The provider; what it needs is started too, or stood in for.")
+    ] = Stage.MOCK,
+) -> None:
+    """Run everything on this machine: NATS, a provider, the documentation.
 
     Starts a nats-server with JetStream, on port 4222 or a free one, and the
     service with readable logs, HTTP on port 8080 or a free one. Prints the
@@ -107,7 +118,7 @@ def dev() -> None:
     """
     from app.cli.dev import develop  # noqa: PLC0415 - see the module's first line
 
-    raise typer.Exit(develop())
+    raise typer.Exit(develop(provider))
 
 
 @app.command()

@@ -63,6 +63,11 @@ class Process:
         return [int(pid) for pid in listed.stdout.split()]
 
 
+def pasted(output):
+    """The requests that `dev` printed, as they would be pasted."""
+    return [line.strip() for line in output.splitlines() if " request --nats-url " in line]
+
+
 @contextmanager
 def started(*arguments, cwd=None, **environment):
     """Run the command while the context lasts; it gets SIGINT at the end, if it still runs."""

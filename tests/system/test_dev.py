@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import PATIENCE, run, started
+from tests.support.command import PATIENCE, pasted, run, started
 
 LAST_LINE = "Ctrl-C ends all of it"
 
@@ -25,10 +25,6 @@ def dev(tmp_path_factory):
     with started("dev", cwd=tmp_path_factory.mktemp("dev")) as process:
         process.until(LAST_LINE)
         yield process
-
-
-def pasted(output):
-    return [line.strip() for line in output.splitlines() if " request --nats-url " in line]
 
 
 def alive(pid):
@@ -112,6 +108,18 @@ def test_a_bad_configuration_ends_with_2(tmp_path):
     done = run("dev", cwd=tmp_path)
     assert done.returncode == 2
     assert b"LOG_LEVEL" in done.stderr
+
+
+def test_what_another_provider_would_need_is_not_asked_for(tmp_path):
+    with started("dev", cwd=tmp_path, USER_REPOSITORY_TYPE="auth0") as process:
+        process.until(LAST_LINE)
+        assert "ada-token" in process.output
+
+
+def test_a_provider_that_it_does_not_know_is_refused(tmp_path):
+    done = run("dev", "--provider", "ldap", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"ldap" in done.stderr
 
 
 def test_without_a_nats_server_it_says_what_to_do(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.stand_ins.auth0 import people
 from tests.stand_ins.auth0.control import Control
+from tests.stand_ins.auth0.records import Mail
 from tests.stand_ins.auth0.server import TenantServer, auth0_tenant
 
 
@@ -22,6 +23,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0, help="time that every reply takes")
     parser.add_argument("--users", type=int, default=0, help="further users user00000, user00001, …")
     parser.add_argument("--no-records", action="store_true", help="keep no exchanges, only count them")
+    parser.add_argument("--show-mails", action="store_true", help="print every mail on standard error")
     parser.add_argument("--format", choices=("shell", "json"), default="shell", help="how to print what is needed")
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does, as with a parent's end")
     arguments = parser.parse_args()
@@ -29,7 +31,15 @@ def main() -> None:
         people.add_numbered(server.tenant.accounts, arguments.users)
         server.tenant.faults.latency = arguments.latency_ms / 1000
         server.tenant.records.keep = not arguments.no_records
+        if arguments.show_mails:
+            server.tenant.records.on_mail = _show
         asyncio.run(_serve(server, arguments.format, until_eof=arguments.until_eof))
+
+
+def _show(mail: Mail) -> None:
+    what = f"the code is {mail.code}" if mail.code else mail.link
+    sys.stderr.write(f"The tenant's mail to {mail.to}: {what}\n")
+    sys.stderr.flush()
 
 
 async def _serve(server: TenantServer, form: str, *, until_eof: bool) -> None:

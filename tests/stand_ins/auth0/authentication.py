@@ -44,7 +44,7 @@ class Codes:
         """Make a code and mail it."""
         code = f"{secrets.randbelow(10**6):06}"
         self._codes[address] = _Code(code, self._tokens.now() + _LIFETIME)
-        self._records.mails.append(Mail(address, "code", code=code))
+        self._records.mail(Mail(address, "code", code=code))
 
     def redeem(self, address: str, given: str) -> Account:
         """Return the user who signs in; Refusal when the code is wrong."""
@@ -94,7 +94,7 @@ class Authentication:
         email = str(fields.get("email", "")).lower()
         if any(account.user_id.startswith("auth0|") for account in self._accounts.with_email(email)):
             link = f"https://{self._tokens.domain}/u/reset-verify?ticket={secrets.token_urlsafe(24)}"
-            self._records.mails.append(Mail(email, "reset", link=link))
+            self._records.mail(Mail(email, "reset", link=link))
         return Reply(200, b"We've just sent you an email to reset your password.", "text/html; charset=utf-8")
 
     def jwks(self, _: Call) -> Reply:

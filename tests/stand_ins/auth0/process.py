@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.stand_ins.auth0.tokens import CAN_IMPERSONATE, LFX_V2_AUDIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -43,6 +45,11 @@ class TenantProcess:
         """Return an access token of that user."""
         return str(self._ask("/token", {"who": who, **more})["access_token"])
 
+    def impersonator_token(self, who: str, **more: Any) -> str:
+        """Return a token for the LFX v2 API whose bearer may impersonate."""
+        claims = {"aud": LFX_V2_AUDIENCE, CAN_IMPERSONATE: True, **more}
+        return self.access_token(who, scopes=["access:api"], **claims)
+
     def id_token(self, subject: str, **more: Any) -> str:
         """Return an ID token of that subject."""
         return str(self._ask("/token", {"subject": subject, **more})["id_token"])
@@ -55,12 +62,16 @@ class TenantProcess:
 
 @contextlib.contextmanager
 def tenant_process(
-    *, port: int = 0, latency_ms: float = 0, users: int = 0, records: bool = True
+    *, port: int = 0, latency_ms: float = 0, users: int = 0, records: bool = True, show_mails: bool = False
 ) -> Iterator[TenantProcess]:
-    """Run the tenant in a process of its own as long as the context lasts."""
+    """Run the tenant in a process of its own as long as the context lasts; with this process it ends in any case."""
     command = [sys.executable, "-m", "tests.stand_ins.auth0", "--format", "json", "--until-eof", "--port", str(port)]
     command += ["--latency-ms", str(latency_ms), "--users", str(users), *([] if records else ["--no-records"])]
-    with subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+    command += ["--show-mails"] if show_mails else []
+    # A session of its own: Ctrl-C in a terminal is for the service, which still needs the tenant to drain.
+    with subprocess.Popen(
+        command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    ) as child:
         try:
             line = child.stdout.readline() if child.stdout else b""
             if not line:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.stand_ins.auth0.web import Call
 
@@ -67,6 +67,8 @@ class Records:
     in_flight: int = 0
     most_in_flight: int = 0
     keep: bool = True
+    on_mail: Callable[[Mail], None] | None = None
+    """Is shown each mail."""
 
     def clear(self) -> None:
         """Forget everything."""
@@ -74,6 +76,12 @@ class Records:
         self.calls.clear()
         self.mails.clear()
         self.most_in_flight = self.in_flight
+
+    def mail(self, mail: Mail) -> None:
+        """Take note of a mail."""
+        self.mails.append(mail)
+        if self.on_mail is not None:
+            self.on_mail(mail)
 
     def note(self, call: Call, status: int, sent: bytes) -> None:
         """Take note of an exchange."""

@@ -1,8 +1,10 @@
-"""`auth-service dev`: NATS, the service on the mock provider and its documentation, on this machine, in one command."""
+"""`auth-service dev`: NATS, the service on a provider and its documentation, on this machine, in one command.
+
+What stands around a provider is a module here, named in `_OPENERS`; the rest is the same for all of them.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
@@ -13,16 +15,17 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from app.cli import FAILED, UNUSABLE, fail
+from app.cli.dev.auth0 import auth0_surroundings
+from app.cli.dev.mock import mock_surroundings
+from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try
 from app.cli.terminal import table
 from app.main import run
 from app.runtime.nats_server import NatsServerUnavailable, free_port, nats_server
-from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Settings
-from providers.mock.users_file import load_users
+from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Section, Settings
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from app.domain.users import User
     from app.main import Service
 
 _ENV_FILE: Final = Path(".env")
@@ -31,19 +34,24 @@ _LOOPBACK: Final = "127.0.0.1"
 _ALIAS_DOMAIN: Final = "linux.com"
 _INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
 
+_OPENERS: Final[dict[str, Opener]] = {"mock": mock_surroundings, "auth0": auth0_surroundings}
 
-def develop() -> int:
-    """Run everything until Ctrl-C, and return the exit status."""
+
+def develop(provider: str) -> int:
+    """Run everything on that provider until Ctrl-C, and return the exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
-        given = Settings(env_file=_ENV_FILE)
-        users = [(entry.user, token) for entry, token in load_users(given.mock.users_file)]
-        with nats_server(free_port(_NATS_PORT)) as server:
-            settings = _for_development(given, server.url)
-            return run(settings, lambda service: _greet(service, settings, users))
+        # The provider is the one asked for here, so what another one would need is not asked for.
+        given = Settings(ProviderSettings(type="mock"), env_file=_ENV_FILE)
+        with nats_server(free_port(_NATS_PORT)) as server, _OPENERS[provider](given, server.url) as around:
+            os.environ.update(around.environment)
+            settings = _for_development(given, provider, server.url, around)
+            return run(settings, lambda service: _greet(service, settings, around))
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
+    except StandInMissing as error:
+        raise fail(str(error), FAILED) from None
     except NatsServerUnavailable as error:
         raise fail(f"{error}.\n{_INSTALL}", FAILED) from None
     except KeyboardInterrupt:  # before the service took over the signals
@@ -55,7 +63,7 @@ def _end(_: int, __: FrameType | None) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def _for_development(given: Settings, nats_url: str) -> Settings:
+def _for_development(given: Settings, provider: str, nats_url: str, around: Surroundings) -> Settings:
     """Return the settings with what `dev` decides itself, and its own defaults where nothing is given."""
     http, log, aliases = given.http, given.log, given.aliases
     bind = http.bind if "bind" in http.model_fields_set else _LOOPBACK
@@ -64,33 +72,34 @@ def _for_development(given: Settings, nats_url: str) -> Settings:
         log = log.model_copy(update={"format": "console"})
     if "allowed_domains" not in aliases.model_fields_set:
         aliases = aliases.model_copy(update={"allowed_domains": (_ALIAS_DOMAIN,)})
-    return Settings(
-        ProviderSettings(type="mock"),
+    decided = (
+        ProviderSettings.model_validate({"type": provider}),
         NatsSettings.model_construct(servers=(nats_url,)),
-        given.work,
         http.model_copy(update={"bind": bind, "port": port}),
         log,
         aliases,
-        given.mock,
     )
+    # Later ones take the place of earlier ones: what is given, what stands around the provider, what is decided here.
+    sections = (value for value in vars(given).values() if isinstance(value, Section))
+    return Settings(*sections, *around.sections, *decided)
 
 
-def _greet(service: Service, settings: Settings, users: list[tuple[User, str]]) -> None:
+def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
     """Print where everything is, who there is, and what to try."""
     nats_url = settings.nats.servers[0]
     host = _LOOPBACK if settings.http.bind == "*" else settings.http.bind
     web = f"http://{f'[{host}]' if ':' in host else host}:{service.http_port}"
-    rows = [("USER", "E-MAIL", "TOKEN", "SUBJECT IDENTIFIER")]
-    rows += [(u.username or "-", u.primary_email or "-", token or "-", u.user_id) for u, token in users]
+    places = [("NATS", nats_url), ("Documentation", f"{web}/docs"), ("Health", f"{web}/readyz?verbose")]
     parts = [
         "",
-        table([("NATS", nats_url), ("Documentation", f"{web}/docs"), ("Health", f"{web}/readyz?verbose")], indent=""),
+        table([*places, *around.places], indent=""),
         "",
         f"Users (aliases are given out for {', '.join(settings.aliases.allowed_domains) or 'no domain'}):",
-        table(rows),
+        table(around.users),
+        *around.notes,
         "",
         "Try, in another terminal:",
-        *(f"  {line}" for line in requests(users, nats_url)),
+        *(f"  {line}" for one in around.requests for line in _lines(one, nats_url)),
         "",
         "Ctrl-C ends all of it.",
         "",
@@ -98,19 +107,10 @@ def _greet(service: Service, settings: Settings, users: list[tuple[User, str]]) 
     typer.echo("\n".join(parts))
 
 
-def requests(users: list[tuple[User, str]], nats_url: str) -> list[str]:
-    """Return three commands that work as they stand; fewer when no user has what they need."""
-    known = max(users, key=lambda pair: bool(pair[0].primary_email) + bool(pair[1]), default=None)
-    if known is None:
-        return []
-    user, token = known
-    bodies = {
-        "email_to_sub": user.primary_email,
-        "user_emails.read": json.dumps({"user": {"auth_token": user.user_id}}),
-        "user_metadata.update": token and json.dumps({"token": token, "user_metadata": {"city": "Oslo"}}),
-    }
-    start = shlex.join([_command(), "request", "--nats-url", nats_url])
-    return [f"{start} {subject} {shlex.quote(body)}" for subject, body in bodies.items() if body]
+def _lines(one: Try, nats_url: str) -> list[str]:
+    """Return a request as it can be pasted, after its remark."""
+    command = shlex.join([_command(), "request", "--nats-url", nats_url, one.subject, one.body])
+    return [*([f"# {one.remark}"] if one.remark else []), command]
 
 
 def _command() -> str:

@@ -1,0 +1,101 @@
+"""The Auth0 provider in `auth-service dev`: on a tenant that stands in for Auth0, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from app.cli.dev.surroundings import StandInMissing, Surroundings, Try
+from app.settings import Auth0Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from app.settings import Settings
+
+_DAY: Final = 86_400
+_NEW_ADDRESS: Final = "grace@new.example"
+_NEW_IDENTITY: Final = "google-oauth2|4096"
+_UNSET: Final = ("AUTH0_TENANT", "AUTH0_ORGANIZATION", "AUTH0_MANAGEMENT_AUDIENCE")
+"""What would lead away from the tenant, were it taken from the environment."""
+
+_MISSING: Final = (
+    "The tenant that stands in for Auth0 belongs to the tests. Start it in a checkout, with the development "
+    "dependencies: `make install`, then `.venv/bin/auth-service dev --provider auth0`"
+)
+
+
+@contextmanager
+def auth0_surroundings(_: Settings, _nats_url: str) -> Iterator[Surroundings]:
+    """Run the tenant as long as the context lasts. Raises StandInMissing."""
+    try:
+        # The one way from the product into its tests, taken when it is asked for.
+        from tests.stand_ins.auth0 import tenant_process  # noqa: PLC0415 - see the line above
+    except ImportError as error:
+        raise StandInMissing(f"{_MISSING} ({error}).") from None
+    with tenant_process(show_mails=True) as tenant:
+        yield Surroundings(
+            sections=(_settings(tenant.environment),),
+            environment={"SSL_CERT_FILE": tenant.environment["SSL_CERT_FILE"]},
+            places=[
+                ("Tenant", f"https://{tenant.environment['AUTH0_DOMAIN']}"),
+                ("Its mails", f"{tenant.control}/mails"),
+            ],
+            users=_table(tenant.users),
+            notes=_notes(tenant.users),
+            requests=_requests(tenant),
+        )
+
+
+def _settings(environment: Mapping[str, str]) -> Auth0Settings:
+    """Return the provider's settings; what the environment says of another tenant does not count."""
+    values: dict[str, Any] = dict.fromkeys(_UNSET, "") | {
+        name: value for name, value in environment.items() if name.startswith("AUTH0_")
+    }
+    return Auth0Settings(**values)
+
+
+def _table(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    rows = [("USER", "E-MAIL", "SUBJECT IDENTIFIER")]
+    rows += [(user["username"] or "-", user["email"] or "-", user["user_id"]) for user in users]
+    return rows
+
+
+def _notes(users: list[dict[str, str]]) -> list[str]:
+    lines = ["", "Tokens of theirs, good for a day, for changing what is their own:", ""]
+    lines += [f"  {user['username'] or user['user_id']}\n    {user['token']}" for user in users]
+    lines += ["", "Mails are not sent but shown, here and at the address above: that is where one-time codes stand."]
+    return lines
+
+
+def _requests(tenant: Any) -> list[Try]:  # noqa: ANN401 - its class belongs to the tests
+    token = {user["username"]: user["token"] for user in tenant.users}
+    impersonator = tenant.impersonator_token("ada", lifetime=_DAY)
+    identity = tenant.id_token(_NEW_IDENTITY, lifetime=_DAY, email="grace@gmail.example", name="Grace")
+
+    def body(**members: object) -> str:
+        return json.dumps(members)
+
+    return [
+        Try("email_to_sub", "ada@example.org"),
+        Try("user_emails.read", body(user={"auth_token": "auth0|ada"})),
+        Try("user_metadata.read", token["ada"], "a token is taken too"),
+        Try("user_metadata.update", body(token=token["ada"], user_metadata={"city": "Oslo"})),
+        Try("email_linking.send_verification", _NEW_ADDRESS, "a code for a new address"),
+        Try(
+            "email_linking.verify",
+            body(email=_NEW_ADDRESS, otp="CODE"),
+            "CODE: the six digits of that mail; the reply is an identity token, to link as in the next one",
+        ),
+        Try(
+            "user_identity.link",
+            body(user={"auth_token": token["grace.hopper"]}, link_with={"identity_token": identity}),
+            "a social identity for Grace",
+        ),
+        Try(
+            "impersonation.token_exchange",
+            body(subject_token=impersonator, target_user="grace.hopper"),
+            "Ada may act as Grace: her token for the platform's API says so",
+        ),
+    ]

@@ -1,0 +1,39 @@
+"""The mock provider in `auth-service dev`: nothing stands around it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from app.cli.dev.surroundings import Surroundings, Try
+from providers.mock.users_file import load_users
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.domain.users import User
+    from app.settings import Settings
+
+
+@contextmanager
+def mock_surroundings(given: Settings, _nats_url: str) -> Iterator[Surroundings]:
+    """Show the users of the file, or the fixture users. Raises ConfigurationError."""
+    users = [(entry.user, token) for entry, token in load_users(given.mock.users_file)]
+    rows = [("USER", "E-MAIL", "TOKEN", "SUBJECT IDENTIFIER")]
+    rows += [(user.username or "-", user.primary_email or "-", token or "-", user.user_id) for user, token in users]
+    yield Surroundings(sections=(given.mock,), users=rows, requests=_requests(users))
+
+
+def _requests(users: list[tuple[User, str]]) -> list[Try]:
+    """Return three requests; fewer when no user has what they need."""
+    known = max(users, key=lambda pair: bool(pair[0].primary_email) + bool(pair[1]), default=None)
+    if known is None:
+        return []
+    user, token = known
+    bodies = {
+        "email_to_sub": user.primary_email,
+        "user_emails.read": json.dumps({"user": {"auth_token": user.user_id}}),
+        "user_metadata.update": token and json.dumps({"token": token, "user_metadata": {"city": "Oslo"}}),
+    }
+    return [Try(subject, body) for subject, body in bodies.items() if body]

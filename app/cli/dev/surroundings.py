@@ -1,0 +1,49 @@
+"""What `auth-service dev` sets up around a provider, and what it shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from app.settings import Section, Settings
+
+
+class StandInMissing(Exception):
+    """What stands in for the upstream is not there; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A request that works as it is printed: its subject, its body and, where that is not plain, what it shows."""
+
+    subject: str
+    body: str
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What stands around the provider.
+
+    `sections`: its settings, in the place of what the environment says. `environment`: variables of this process that
+    libraries read by themselves. `places`: further addresses, each with its name. `users`: a table, its head first.
+    `notes`: lines below the table, printed as they are. `requests`: what to try.
+    """
+
+    sections: Sequence[Section]
+    users: Sequence[Sequence[str]]
+    requests: Sequence[Try]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    places: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
+
+
+Opener = Callable[["Settings", str], AbstractContextManager[Surroundings]]
+"""Sets everything up for as long as the context lasts, from the settings that are given and the address of NATS.
+
+Raises ConfigurationError, StandInMissing."""
