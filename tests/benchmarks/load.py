@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import sys
 from dataclasses import asdict, dataclass
@@ -20,6 +21,8 @@ import nats
 import uvloop
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
@@ -34,7 +37,8 @@ _ECHOES = 0.1
 class Order:
     """Send `body` to `subject` for some seconds, `in_flight` at a time, or `in_flight` of them once (no seconds).
 
-    A reply counts as failed unless it begins with `expected`.
+    A reply counts as failed unless it begins with `expected`. `pairs`, bodies each with what is expected, take the
+    place of the one: they are sent one after the other, and again from the first.
     """
 
     subject: str
@@ -42,6 +46,7 @@ class Order:
     expected: str
     in_flight: int
     seconds: float = 0.0
+    pairs: Sequence[tuple[str, str]] = ()
 
 
 @dataclass
@@ -73,8 +78,9 @@ class Load:
         self._connection = connection
         self._order = order
         self._patience = patience
-        self._body = order.body.encode()
-        self._expected = order.expected.encode()
+        pairs = order.pairs or [(order.body, order.expected)]
+        self._pairs = itertools.cycle([(body.encode(), expected.encode()) for body, expected in pairs])
+        self._expected = [b""] * order.in_flight
         self._inbox = connection.new_inbox()
         self._reply_to = [f"{self._inbox}.{slot}" for slot in range(order.in_flight)]
         self._sent_at = [0.0] * order.in_flight
@@ -115,8 +121,9 @@ class Load:
     async def _send(self, slot: int) -> None:
         self._tally.requests += 1
         self._outstanding += 1
+        body, self._expected[slot] = next(self._pairs)
         self._sent_at[slot] = perf_counter()
-        await self._connection.publish(self._order.subject, self._body, self._reply_to[slot])
+        await self._connection.publish(self._order.subject, body, self._reply_to[slot])
 
     async def _on_reply(self, message: Msg) -> None:
         now = perf_counter()
@@ -129,7 +136,7 @@ class Load:
         self._outstanding -= 1
         self._last_reply = now
         self._latencies.append(now - sent_at)
-        if not message.data.startswith(self._expected):
+        if not message.data.startswith(self._expected[slot]):
             self._tally.failed += 1
         if now < self._until:
             await self._send(slot)

@@ -24,17 +24,18 @@ _SUCCESS = '{"success":true'
 
 @dataclass(frozen=True)
 class Work:
-    """One kind of request, and how the proper reply to it begins."""
+    """One kind of request, and how the proper reply to it begins; with `pairs`, many that differ."""
 
     part: str
     name: str
     subject: str
     body: str
     expected: str
+    pairs: tuple[tuple[str, str], ...] = ()
 
     def order(self, in_flight: int, seconds: float = 0.0) -> Order:
         """Return the order to send it `in_flight` at a time for some seconds, or that often at once."""
-        return Order(self.subject, self.body, self.expected, in_flight, seconds)
+        return Order(self.subject, self.body, self.expected, in_flight, seconds, self.pairs)
 
 
 def _of(part: str, subject: str, body: str, expected: str, remark: str = "") -> Work:

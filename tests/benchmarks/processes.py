@@ -71,12 +71,14 @@ class Responder:
 
 
 @contextmanager
-def service(nats_url: str, directory: Path, *, slow: bool = False) -> Iterator[Responder]:
-    """Run the service with production settings on the mock provider; `slow`: on one that does as it is told."""
+def service(nats_url: str, directory: Path, *, slow: bool = False, **more: str) -> Iterator[Responder]:
+    """Run the service with production settings on the mock provider, or on the one that the variables `more` name.
+
+    `slow`: on one that does as it is told.
+    """
     port = free_port()
-    variables = environment(
-        NATS_URL=nats_url, PORT=str(port), BIND="127.0.0.1", LOG_LEVEL="info", LOG_FORMAT="json", REQUEST_TIMEOUT="10s"
-    )
+    set_up = {"PORT": str(port), "BIND": "127.0.0.1", "LOG_LEVEL": "info", "LOG_FORMAT": "json"}
+    variables = environment(NATS_URL=nats_url, REQUEST_TIMEOUT="10s", **set_up, **more)
     command = str(Path(sys.executable).with_name("auth-service"))
     slow_service = [sys.executable, "-m", "tests.support.slow_service"]
     started = time.perf_counter()

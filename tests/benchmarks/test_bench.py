@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import nats as client
 import pytest
 
-from tests.benchmarks import measure
-from tests.benchmarks.load import Load, Order
+from tests.benchmarks import auth0, measure
+from tests.benchmarks.load import Load, Order, Tally
 from tests.benchmarks.processes import echo, generator, service
 
 if TYPE_CHECKING:
@@ -55,6 +56,34 @@ def test_a_slow_request_to_the_slow_service_is_answered(load, nats, tmp_path: Pa
         tally = load.run(measure.slow(0.05).order(3))
     assert (tally.replies, measure.faults(tally)) == (3, 0)
     assert tally.p50 >= 50
+
+
+def test_requests_to_a_tenant_are_counted_and_wait_side_by_side(nats, tmp_path: Path):
+    with auth0.place(nats.url, tmp_path, users=40) as at:
+        few = replace(auth0.DISTINCT, pairs=auth0.DISTINCT.pairs[:40])
+        calls = at.tenant.stats()["calls"].get("users-by-email", 0)
+        tally = at.load.run(few.order(40))
+        by_token = auth0.reading(at, rounds=1, seconds=0.1, tokens=3)
+        alike = auth0.identical(at)
+        assert (tally.requests, tally.replies, measure.faults(tally)) == (40, 40, 0)
+        assert at.tenant.stats()["calls"]["users-by-email"] - calls == 40
+        assert at.tenant.stats()["most_in_flight"] > 1
+    assert (by_token.faults, by_token.per_second > 0, by_token.tenant_cpu > 0) == (0, True, True)
+    assert (alike.tally.replies, alike.faults, alike.calls <= 2) == (50, 0, True)
+
+
+def test_a_call_too_many_for_identical_reads_is_a_fault():
+    assert auth0.Identical(3, Tally(50, 50)).faults == 1
+
+
+async def test_bodies_take_turns_and_each_has_its_own_proper_reply(connection: Client):
+    async def answer(message: Msg) -> None:
+        await message.respond(b"for a" if message.data in (b"a", b"c") else b"for b")
+
+    await connection.subscribe(_SUBJECT, cb=answer)
+    order = Order(_SUBJECT, "", "", 6, pairs=[("a", "for a"), ("b", "for b"), ("c", "for c")])
+    tally = await Load(connection, order).run()
+    assert (tally.replies, tally.failed) == (6, 2)
 
 
 async def test_an_improper_reply_is_a_failed_request(connection: Client):
