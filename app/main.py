@@ -26,8 +26,9 @@ from app.domain.ports import Absent, Provider, Upstream
 from app.runtime.asyncapi import Documents
 from app.runtime.broker import AuthBroker
 from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
-from app.runtime.http import create_app, serving
-from app.runtime.logs import AuditLog, set_up_logs
+from app.runtime.exporting import exporting
+from app.runtime.http import create_app, is_ready, serving
+from app.runtime.logs import AuditLog, Sink, set_up_logs
 from app.runtime.subjects import PROFILE_UPDATED
 from app.runtime.telemetry import Telemetry
 from app.runtime.turns import in_turn
@@ -110,15 +111,22 @@ ProviderFactory = Callable[["Settings", Upstream], AbstractAsyncContextManager[P
 
 
 @asynccontextmanager
-async def running(settings: Settings, create: ProviderFactory = providers.create) -> AsyncIterator[Service]:
+async def running(
+    settings: Settings, create: ProviderFactory = providers.create, sink: Sink | None = None
+) -> AsyncIterator[Service]:
     """Run the service while the context lasts; at its end it is drained. Connecting goes on inside the context."""
-    telemetry = Telemetry(version=VERSION, provider=settings.provider.type)
-    async with create(settings, telemetry.upstream) as provider:
+    async with (
+        exporting(settings.telemetry, version=VERSION, provider=settings.provider.type, sink=sink) as telemetry,
+        create(settings, telemetry.upstream) as provider,
+    ):
         broker = create_broker(settings, provider, telemetry)
         documents = Documents(broker, VERSION)
-        app = create_app(
-            lambda: {"nats": broker.state, **provider.readiness()}, telemetry.exposition, documents.routes()
-        )
+
+        def readiness() -> dict[str, str]:
+            return {"nats": broker.state, **provider.readiness()}
+
+        telemetry.watch_readiness(lambda: is_ready(readiness()))
+        app = create_app(readiness, telemetry.exposition, documents.routes())
         async with serving(app, settings.http) as port:
             try:
                 yield Service(broker, telemetry, port)
@@ -131,6 +139,7 @@ async def serve(
     settings: Settings,
     started: Callable[[Service], None] | None = None,
     create: ProviderFactory = providers.create,
+    sink: Sink | None = None,
 ) -> int:
     """Run the service until SIGTERM or SIGINT (status 0), or until NATS is given up (status 1)."""
     loop = asyncio.get_running_loop()
@@ -139,7 +148,7 @@ async def serve(
         loop.add_signal_handler(number, asked.set)
     stopping = asyncio.create_task(asked.wait(), name="stop")
     status = 0
-    async with running(settings, create) as service:
+    async with running(settings, create, sink) as service:
         starting = asyncio.create_task(service.broker.start(), name="start")
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not asked.is_set():
@@ -198,6 +207,6 @@ def run(
     """
     import uvloop  # noqa: PLC0415 - only a process that serves needs it
 
-    set_up_logs(settings.log, settings.secrets)
+    sink = set_up_logs(settings.log, settings.secrets)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, started, create))
+        return runner.run(serve(settings, started, create, sink))

@@ -10,13 +10,14 @@ from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.setting_checks import check_ca, check_certificate, check_credentials, check_file, check_seed, check_servers
+from app.setting_types import Section, Words, lower_case
+from app.telemetry_settings import TelemetrySettings
 
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
-_SECTION = TypeVar("_SECTION", bound=BaseSettings)
+_SECTION = TypeVar("_SECTION", bound=Section)
 
 
 class ConfigurationError(Exception):
@@ -37,32 +38,8 @@ def parse_duration(value: object) -> object:
         raise ValueError("must be a duration such as 500ms, 10s or 1m30s, or plain seconds") from None
 
 
-def _split(value: object) -> object:
-    return [part for part in (p.strip() for p in value.split(",")) if part] if isinstance(value, str) else value
-
-
-def _lower_case(value: object) -> object:
-    return value.strip().lower() if isinstance(value, str) else value
-
-
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400, allow_inf_nan=False)]
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 File = Annotated[Path, AfterValidator(check_file)]
-
-
-class Section(BaseSettings):
-    """A part of the settings. A variable that is set to the empty string counts as unset."""
-
-    model_config = SettingsConfigDict(
-        frozen=True,
-        extra="ignore",
-        env_ignore_empty=True,
-        populate_by_name=True,
-        # What may be given in code by a field's name must not come from the environment under it: `USER` is no user of
-        # NATS. The prefix goes before names only, and no variable's name has an equals sign.
-        env_prefix="=",
-        hide_input_in_errors=True,
-    )
 
 
 class NatsSettings(Section):
@@ -159,10 +136,10 @@ class HttpSettings(Section):
 class LogSettings(Section):
     """What is logged, and in which form."""
 
-    level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(_lower_case)] = Field(
+    level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(lower_case)] = Field(
         "info", validation_alias="LOG_LEVEL", description="`debug`, `info`, `warn` or `error`."
     )
-    format: Annotated[Literal["json", "console"], BeforeValidator(_lower_case)] = Field(
+    format: Annotated[Literal["json", "console"], BeforeValidator(lower_case)] = Field(
         "json", validation_alias="LOG_FORMAT", description="`json` or `console`."
     )
     add_source: bool = Field(default=False, validation_alias="LOG_ADD_SOURCE", description="File and line in records.")
@@ -182,7 +159,7 @@ class AliasSettings(Section):
 class ProviderSettings(Section):
     """Which identity provider stands behind the service."""
 
-    type: Annotated[Literal["mock", "auth0"], BeforeValidator(_lower_case)] = Field(
+    type: Annotated[Literal["mock", "auth0"], BeforeValidator(lower_case)] = Field(
         "mock", validation_alias="USER_REPOSITORY_TYPE", description="Which provider: `mock` or `auth0`."
     )
 
@@ -302,6 +279,7 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     AliasSettings,
     MockSettings,
     Auth0Settings,
+    TelemetrySettings,
 )
 
 
@@ -334,6 +312,7 @@ class Settings:
         self.aliases = read(AliasSettings)
         self.mock = read(MockSettings)
         self.auth0 = read(Auth0Settings)
+        self.telemetry = read(TelemetrySettings)
         if self.provider.type == "auth0":
             problems.extend(self.auth0.problems())
         if problems:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
     from app.domain.errors import ServiceError
     from app.domain.tokens import Caller
@@ -173,11 +174,21 @@ class Impersonation(Protocol):
         ...
 
 
+class Attempt(Protocol):
+    """A call of an upstream; it has `failed` unless whoever makes it says otherwise."""
+
+    outcome: str
+
+
 class Upstream(Protocol):
     """Takes note of what a provider does with its upstream. Names of operations are constants, never data."""
 
-    def finished(self, operation: str, outcome: str, seconds: float) -> None:
-        """Count one attempt of `operation`, how it ended and how long it took."""
+    def attempt(self, operation: str) -> AbstractContextManager[Attempt]:
+        """Count, time and trace one attempt of `operation`, which lasts as long as the context."""
+        ...
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the HTTP headers by which an upstream can continue the trace; none when there is nothing to."""
         ...
 
     def retried(self, operation: str) -> None:

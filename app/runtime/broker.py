@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from faststream._internal.broker.registrator import Registrator
@@ -14,6 +15,7 @@ from loguru import logger
 from nats.js.api import ConsumerConfig
 
 from app.domain.redaction import redact
+from app.runtime.discovery import SUBJECTS, Discovery
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.nats_security import security_options
 from app.runtime.subjects import QUEUE_GROUP
@@ -104,14 +106,20 @@ class AuthBroker(NatsBroker):
             router.serve(subject, self.turns, telemetry, work.request_timeout) for subject in subjects
         ]
         self.include_router(router)
+        declared = [subscriber.declaration for subscriber in self.subject_subscribers]
+        self._discovery = Discovery(declared, telemetry.requests.subjects, telemetry.version)
         self._subscribed = False
         self._refused = ""
         self._draining = False
+        self._drain_began = 0.0
+        self._telemetry = telemetry
         telemetry.watch(self.turns)
+        telemetry.watch_drain(lambda: time.monotonic() - self._drain_began if self._draining else 0.0)
 
     async def start(self) -> None:
         """Connect, subscribe, and return when the server knows of every subscription."""
         await super().start()
+        await self._discovery.start(self.connection)
         await self.connection.flush()
         self._subscribed = True
 
@@ -155,10 +163,12 @@ class AuthBroker(NatsBroker):
         What is not finished when `within` seconds are over is answered `request timed out`.
         """
         self._draining = True
+        self._drain_began = time.monotonic()
         left = 0
         try:
             async with asyncio.timeout(within):
                 unsent = self._client.pending_data_size
+                await self._retire()
                 await asyncio.gather(*(self._leave(subscriber) for subscriber in self.subject_subscribers))
                 unsubscribed = self._client.pending_data_size
                 await self.turns.finished()
@@ -166,7 +176,7 @@ class AuthBroker(NatsBroker):
                     await self._reconnected()
         except TimeoutError:
             left = self.turns.abandon()
-            logger.warning("drain cut short", unfinished=left)
+            self._telemetry.drain_cut_short(left)
         try:
             async with asyncio.timeout(_FLUSH_TIME):
                 await asyncio.gather(*(subscriber.settle() for subscriber in self.subject_subscribers))
@@ -190,6 +200,12 @@ class AuthBroker(NatsBroker):
             logger.debug("connection did not close cleanly", error=repr(error))
         self.config.disconnect()
 
+    async def _retire(self) -> None:
+        try:
+            await self._discovery.stop()
+        except Exception as error:  # noqa: BLE001 - not connected just now: nobody asks either
+            logger.debug("could not unsubscribe", error=repr(error))
+
     async def _leave(self, subscriber: SubjectSubscriber) -> None:
         try:
             await subscriber.drain()
@@ -203,7 +219,8 @@ class AuthBroker(NatsBroker):
 
     async def _on_error(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__
-        if "permissions violation for subscription" in self.last_error.lower():
+        refused = "permissions violation for subscription" in self.last_error.lower()
+        if refused and f'"{SUBJECTS}' not in self.last_error:  # requests are served without it
             self._refused = self.last_error
         logger.warning("NATS error", error=self.last_error)
 

@@ -47,8 +47,8 @@ class ProfileUpdatedEvent(BaseModel):
 class NatsProfileEvents:
     """Publishes changes of profiles over NATS."""
 
-    def __init__(self, publish: Callable[[bytes], Awaitable[object]], telemetry: Telemetry) -> None:
-        """Take what publishes a body on the event's subject, and where failures are counted."""
+    def __init__(self, publish: Callable[..., Awaitable[object]], telemetry: Telemetry) -> None:
+        """Take what publishes a body with headers on the event's subject, and where failures are counted."""
         self._publish = publish
         self._telemetry = telemetry
 
@@ -61,6 +61,8 @@ class NatsProfileEvents:
                 user_metadata=UserMetadata.of(event.user_metadata),
                 timestamp=event.timestamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             )
-            await self._publish(body.model_dump_json(exclude_none=True).encode())
+            await self._publish(
+                body.model_dump_json(exclude_none=True).encode(), headers=self._telemetry.tracing.headers()
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller's change is done
             self._telemetry.event_failed(error)

@@ -45,7 +45,7 @@ def create_app(
 
     async def readyz(request: Request) -> Response:
         parts = readiness()
-        failing = {name: fault for name, fault in parts.items() if fault and not name.endswith("?")}
+        failing = _failing(parts)
         lines = [f"{name.rstrip('?')}: {fault or 'ok'}" for name, fault in parts.items()]
         if "verbose" in request.query_params:
             text = "\n".join(lines)
@@ -72,6 +72,15 @@ def create_app(
     app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
     app.router.redirect_slashes = False
     return app
+
+
+def is_ready(parts: Mapping[str, str]) -> bool:
+    """Return whether `parts` of the service, as `create_app` takes them, let it serve."""
+    return not _failing(parts)
+
+
+def _failing(parts: Mapping[str, str]) -> dict[str, str]:
+    return {name: fault for name, fault in parts.items() if fault and not name.endswith("?")}
 
 
 async def _refused(_: Request, error: Exception) -> Response:

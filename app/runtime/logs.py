@@ -15,6 +15,7 @@ from loguru import logger
 from app.domain.disclosures import Disclosure, VerificationCode
 from app.domain.errors import WIRES
 from app.domain.redaction import redact, redact_email
+from app.runtime.tracing import current_trace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from loguru import Message, Record
 
     from app.domain.disclosures import ImpersonationAttempt
+    from app.runtime.tracing import Trace
     from app.settings import LogSettings
 
 _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
@@ -61,6 +63,8 @@ class Sink:
         self._json = settings.format == "json"
         self._source = settings.add_source
         self._secrets = tuple(secrets)
+        self.forward: Callable[[dict[str, Any]], None] | None = None
+        """Who gets the fields of every record besides, redacted."""
         self._colour = not self._json and stream.isatty()
         # Messages and names of subjects come again with every record.
         self._redact = functools.lru_cache(maxsize=256)(lambda text: redact(text, self._secrets))
@@ -68,7 +72,10 @@ class Sink:
     def __call__(self, message: Message) -> None:
         """Write one record. Raises nothing: whoever handles that would show the record as it is."""
         try:
-            line = self._line(self.fields(message.record))
+            fields = self.fields(message.record)
+            if self.forward is not None:
+                self.forward(fields)
+            line = self._line(fields)
         except Exception as error:  # noqa: BLE001 - a value that cannot be shown
             line = self._line({"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"})
         with contextlib.suppress(OSError, ValueError):  # nobody reads any more
@@ -85,6 +92,8 @@ class Sink:
         disclosed = extra.pop("disclosed", None)
         foreign = extra.pop("foreign_source", None)
         sent: list[str] = extra.pop("secrets", [])
+        # A record that says of which trace it is knows better than where it was written.
+        trace: Trace | None = extra.pop("trace") if "trace" in extra else current_trace()
         masked = functools.partial(redact, secrets=[*self._secrets, *sent]) if sent else self._redact
         fields: dict[str, Any] = {
             "time": record["time"].astimezone().isoformat(timespec="microseconds"),
@@ -92,13 +101,15 @@ class Sink:
             "message": masked(record["message"]),
         }
         fields.update((key, _redacted(value, masked)) for key, value in extra.items())
+        if trace is not None:
+            fields.update(trace.ids)
         if isinstance(disclosed, Disclosure):
             fields.update(_disclosed(disclosed))
         if self._source:
             fields["source"] = foreign or f"{record['file'].path}:{record['line']}"
         if (exception := record["exception"]) is not None and exception.value is not None:
-            trace = "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))
-            fields["exception"] = redact(trace, [*self._secrets, *sent])
+            stack = "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))
+            fields["exception"] = redact(stack, [*self._secrets, *sent])
         return fields
 
     def _for_people(self, fields: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from app.domain.deadline import Deadline, set_deadline
 from app.domain.errors import InternalError, Malformed, RequestTimedOut, ServiceError
 from app.domain.ports import Absent
 from app.runtime.replies import encode, encode_failure
+from app.runtime.tracing import set_trace
 from app.runtime.turns import PAUSED, end
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from app.runtime.subjects import Subject
     from app.runtime.telemetry import SubjectTelemetry
+    from app.runtime.tracing import Trace
     from app.runtime.turns import Lane, Turns
 
 _MESSAGE_OVERHEAD: Final = 512
@@ -52,6 +54,7 @@ class SubjectSubscriber(CoreSubscriber):
         self.declaration = declaration
         self.turns = turns
         self.telemetry = telemetry
+        self._tracing = telemetry.tracing
         self.request_timeout = request_timeout
         self._lane = turns.lane()
         self._overdue: set[asyncio.Task[None]] = set()
@@ -89,12 +92,14 @@ class SubjectSubscriber(CoreSubscriber):
         received = time.perf_counter()
         timeout = self.request_timeout
         deadline = Deadline(asyncio.get_running_loop().time() + timeout, timeout, begun=False)
-        request = _Request(self, message, deadline, received)
+        headers = message.headers
+        trace = self._tracing.begin(headers) if headers or self._tracing.records else None
+        request = _Request(self, message, deadline, received, trace)
         # The first steps, without a task: whoever needs to wait for nothing is answered here and now.
         if request.advance():
             self.turns.submit(request)
         else:
-            await self.reply(message, request.body, request.error, received)
+            await self.reply(message, request.body, request.error, received, trace)
 
     async def process_message(self, msg: Msg) -> Response:
         """Answer a message of FastStream's test broker, with no connection behind it."""
@@ -120,23 +125,26 @@ class SubjectSubscriber(CoreSubscriber):
             self.telemetry.unexpected(error, data)
             return encode_failure(InternalError.wire), _internal(error)
 
-    async def reply(self, message: Msg, body: bytes, error: ServiceError | None, received: float) -> None:
+    async def reply(
+        self, message: Msg, body: bytes, error: ServiceError | None, received: float, trace: Trace | None
+    ) -> None:
         """Send the one reply, count it and log it."""
         if message.reply:
             client = message._client  # noqa: SLF001 - what Msg.respond uses, without its copy of the request's headers
             if len(body) > client.max_payload:
                 error = _internal(ValueError(f"a reply of {len(body)} bytes"))
-                self.telemetry.unexpected(error.__cause__, message.data)  # type: ignore[arg-type]
+                self.telemetry.unexpected(error.__cause__, message.data, trace)  # type: ignore[arg-type]
                 body = encode_failure(error.wire)
             try:
                 await client.publish(message.reply, body)
             except Exception as failure:  # noqa: BLE001 - the connection is gone or its buffer full: nobody to tell
-                self.telemetry.reply_lost(failure)
-        self.telemetry.answered(error, time.perf_counter() - received, message.data)
+                self.telemetry.reply_lost(failure, trace)
+        self.telemetry.answered(error, time.perf_counter() - received, message.data, trace)
 
-    def reply_late(self, message: Msg, error: ServiceError, received: float) -> None:
+    def reply_late(self, message: Msg, error: ServiceError, received: float, trace: Trace | None) -> None:
         """Send a reply from where nothing can be awaited."""
-        task = asyncio.get_running_loop().create_task(self.reply(message, encode_failure(error.wire), error, received))
+        reply = self.reply(message, encode_failure(error.wire), error, received, trace)
+        task = asyncio.get_running_loop().create_task(reply)
         self._overdue.add(task)
         task.add_done_callback(self._overdue.discard)
 
@@ -192,6 +200,7 @@ class _Request:
         "_message",
         "_received",
         "_subscriber",
+        "_trace",
         "body",
         "context",
         "coroutine",
@@ -202,10 +211,13 @@ class _Request:
     body: bytes
     error: ServiceError | None
 
-    def __init__(self, subscriber: SubjectSubscriber, message: Msg, deadline: Deadline, received: float) -> None:
+    def __init__(
+        self, subscriber: SubjectSubscriber, message: Msg, deadline: Deadline, received: float, trace: Trace | None
+    ) -> None:
         self._subscriber = subscriber
         self._message = message
         self._received = received
+        self._trace = trace
         self._answered = False
         self._late = False
         self.deadline = deadline
@@ -240,20 +252,22 @@ class _Request:
     async def _serve(self) -> None:
         """Work out the reply; send it, if that took a turn: until then the subscriber sends it itself."""
         set_deadline(self.deadline)
+        if self._trace is not None:
+            set_trace(self._trace)
         self.body, self.error = await self._subscriber.answer(self._message.data)
         if self.deadline.begun and not self._answered:
             self._answered = True
-            await self._subscriber.reply(self._message, self.body, self.error, self._received)
+            await self._subscriber.reply(self._message, self.body, self.error, self._received, self._trace)
 
     def refuse(self, error: ServiceError) -> None:
         """Send `error`, unless a reply is sent already."""
         if not self._answered:
             self._answered = self._late = True
-            self._subscriber.reply_late(self._message, error, self._received)
+            self._subscriber.reply_late(self._message, error, self._received, self._trace)
 
     def ended(self, error: BaseException | None) -> None:
         """Answer when the work broke off without an answer; log how work ended that went on after one."""
         if self._late and self.deadline.committed:
-            self._subscriber.telemetry.ended_late(error or self.error, self._message.data)
+            self._subscriber.telemetry.ended_late(error or self.error, self._message.data, self._trace)
         elif error is not None:
             self.refuse(RequestTimedOut() if isinstance(error, asyncio.CancelledError) else _internal(error))

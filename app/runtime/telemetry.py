@@ -1,4 +1,4 @@
-"""Metrics, and the log record of every request."""
+"""Metrics, and what is said of every request: a count, a span, a log record."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from loguru import logger
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.exposition import generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from app.domain.errors import Fault, ServiceError
+from app.domain.errors import WIRES, Fault, ServiceError
+from app.runtime.request_metrics import SUCCESS, RequestMetrics, SubjectCounts
+from app.runtime.subjects import PREFIX
+from app.runtime.tracing import Trace, Tracing
 from app.runtime.upstream import UpstreamTelemetry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.runtime.turns import Turns
 
-_SUCCESS: Final = "success"
-_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _LEVELS: Final = {
     Fault.CALLER: "INFO",
     Fault.CONFLICT: "INFO",
@@ -38,27 +41,26 @@ _BEARER: Final = re.compile(r"bearer\s+", re.IGNORECASE)
 class Telemetry:
     """The instruments of one running service, in a registry of their own."""
 
-    def __init__(self, *, version: str, provider: str) -> None:
+    def __init__(self, *, version: str, provider: str, tracing: Tracing | None = None) -> None:
         """Make the instruments; `version` and `provider` describe the service."""
+        self.version = version
+        self.tracing = tracing or Tracing()
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self._requests = Counter(
-            "auth_service_requests", "Requests answered.", ("subject", "outcome"), registry=self.registry
-        )
-        self._durations = Histogram(
-            "auth_service_request_duration_seconds",
-            "Seconds from receiving a request to sending its reply.",
-            ("subject",),
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
+        self.requests = RequestMetrics()
+        self.registry.register(self.requests)
         self._lost = Counter("auth_service_replies_lost", "Replies that could not be sent.", registry=self.registry)
         self._event_failures = Counter(
             "auth_service_event_failures", "Events that could not be published.", registry=self.registry
         )
-        self.upstream = UpstreamTelemetry(self.registry)
+        self._cut_short = Counter(
+            "auth_service_drain_unfinished",
+            "Requests answered `request timed out` because the service had to stop.",
+            registry=self.registry,
+        )
+        self.upstream = UpstreamTelemetry(self.registry, self.tracing)
         Gauge("auth_service_info", "Always 1.", ("version", "provider"), registry=self.registry).labels(
             version, provider
         ).set(1)
@@ -70,10 +72,24 @@ class Telemetry:
         pending = Gauge("auth_service_requests_pending", "Requests that wait for their turn.", registry=self.registry)
         pending.set_function(lambda: turns.pending)
 
+    def watch_readiness(self, ready: Callable[[], bool]) -> None:
+        """Show whether the service is ready, as `/readyz` says it."""
+        gauge = Gauge("auth_service_ready", "1 when requests are served, else 0.", registry=self.registry)
+        gauge.set_function(lambda: 1.0 if ready() else 0.0)
+
+    def watch_drain(self, seconds: Callable[[], float]) -> None:
+        """Show for how many seconds the service has been stopping: 0 while it is not."""
+        gauge = Gauge("auth_service_drain_seconds", "Seconds since the drain began, else 0.", registry=self.registry)
+        gauge.set_function(seconds)
+
     def of_subject(self, subject: str) -> SubjectTelemetry:
         """Return the instruments of one subject."""
-        outcomes = {outcome: self._requests.labels(subject, outcome) for outcome in (_SUCCESS, *Fault)}
-        return SubjectTelemetry(subject, outcomes, self._durations.labels(subject), self._lost)
+        return SubjectTelemetry(subject, self.requests.of_subject(subject), self._lost, self.tracing)
+
+    def drain_cut_short(self, unfinished: int) -> None:
+        """Count and log requests for which there was no time left."""
+        self._cut_short.inc(unfinished)
+        logger.warning("drain cut short", unfinished=unfinished)
 
     def event_failed(self, error: BaseException) -> None:
         """Count and log an event that could not be published."""
@@ -88,44 +104,53 @@ class Telemetry:
 class SubjectTelemetry:
     """Counts, times and logs the requests of one subject."""
 
-    def __init__(self, subject: str, outcomes: dict[str, Counter], durations: Histogram, lost: Counter) -> None:
-        """Take the subject's name and its instruments."""
+    def __init__(self, subject: str, counts: SubjectCounts, lost: Counter, tracing: Tracing) -> None:
+        """Take the subject's name, where its requests are counted, and what records their spans."""
+        self.tracing = tracing
         self._subject = subject
-        self._outcomes = outcomes
-        self._succeeded = outcomes[_SUCCESS]
-        self._durations = durations
+        self._span = PREFIX + subject
+        self._counts = counts
         self._lost = lost
-        self._debug = logger.bind(subject=subject, outcome=_SUCCESS)
+        self._debug = logger.bind(subject=subject, outcome=SUCCESS)
         # Asked for at every success: whether anybody reads debug records is settled before the service starts.
         self._debugging = _is_read("DEBUG")
 
-    def answered(self, error: ServiceError | None, seconds: float, body: bytes) -> None:
+    def answered(self, error: ServiceError | None, seconds: float, body: bytes, trace: Trace | None) -> None:
         """Take note of a reply to `body`, `seconds` after the request was received."""
-        self._durations.observe(seconds)
+        if trace is not None and trace.sampled:
+            self.tracing.answered(trace, self._span, error)
         if error is None:
-            self._succeeded.inc()
+            self._counts.add(SUCCESS, seconds)
             if self._debugging:
-                self._debug.bind(duration_ms=_milliseconds(seconds)).debug("request answered")
+                self._debug.bind(duration_ms=_milliseconds(seconds), trace=trace).debug("request answered")
             return
-        self._outcomes[error.fault].inc()
+        self._counts.add(error.fault, seconds)
+        # Of an error that repeats an upstream's words only the kind: this can be read by anybody on the bus.
+        self._counts.last_error = error.wire if error.wire in WIRES else error.fault
         level = _LEVELS[error.fault]
         record = logger.bind(
-            subject=self._subject, outcome=error.fault.value, error=error.wire, duration_ms=_milliseconds(seconds)
+            subject=self._subject,
+            outcome=error.fault.value,
+            error=error.wire,
+            duration_ms=_milliseconds(seconds),
+            trace=trace,
         )
         if error.fault is Fault.UPSTREAM and error.__cause__ is not None:
             record = record.bind(cause=_described(error.__cause__), secrets=_strings(body))
         record.log(level, "request refused" if level == "INFO" else "request failed")
 
-    def unexpected(self, error: BaseException, body: bytes) -> None:
+    def unexpected(self, error: BaseException, body: bytes, trace: Trace | None = None) -> None:
         """Log an exception that nobody expected, with its traceback and without what the caller sent."""
-        logger.bind(subject=self._subject, secrets=_strings(body)).opt(exception=error).error("unexpected exception")
+        logger.bind(subject=self._subject, secrets=_strings(body), trace=trace).opt(exception=error).error(
+            "unexpected exception"
+        )
 
-    def reply_lost(self, error: BaseException) -> None:
+    def reply_lost(self, error: BaseException, trace: Trace | None) -> None:
         """Take note of a reply that could not be sent."""
         self._lost.inc()
-        logger.bind(subject=self._subject).opt(exception=error).error("reply could not be sent")
+        logger.bind(subject=self._subject, trace=trace).opt(exception=error).error("reply could not be sent")
 
-    def ended_late(self, error: BaseException | None, body: bytes) -> None:
+    def ended_late(self, error: BaseException | None, body: bytes, trace: Trace | None) -> None:
         """Log how the steps after a write ended, for a request to which the answer had been that its time was up."""
         if error is None:
             outcome = "done"
@@ -133,7 +158,7 @@ class SubjectTelemetry:
             outcome = "cut off"
         else:
             outcome = _described(error)
-        record = logger.bind(subject=self._subject, outcome=outcome, secrets=_strings(body))
+        record = logger.bind(subject=self._subject, outcome=outcome, secrets=_strings(body), trace=trace)
         record.warning("write ended after the request had timed out")
 
 

@@ -1,15 +1,32 @@
-"""Metrics of what a provider does with its upstream."""
+"""Metrics and spans of what a provider does with its upstream."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Histogram
 
+from app.runtime.tracing import current_trace, set_trace
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from prometheus_client import CollectorRegistry
 
+    from app.runtime.tracing import Tracing
+
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
+
+
+@dataclass
+class Attempt:
+    """How an attempt ended, as whoever made it says; it has failed until then."""
+
+    outcome: str = "failed"
 
 
 class UpstreamTelemetry:
@@ -18,8 +35,9 @@ class UpstreamTelemetry:
     Operations and outcomes are constants of the provider, so that the number of series is bounded.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Make the instruments in `registry`."""
+    def __init__(self, registry: CollectorRegistry, tracing: Tracing) -> None:
+        """Make the instruments in `registry`; spans are recorded by `tracing`."""
+        self._tracing = tracing
         self._calls = Counter(
             "auth_service_upstream_calls",
             "Attempts to call the identity provider.",
@@ -49,10 +67,29 @@ class UpstreamTelemetry:
             registry=registry,
         )
 
-    def finished(self, operation: str, outcome: str, seconds: float) -> None:
-        """Count one attempt of `operation`, how it ended and how long it took."""
-        self._calls.labels(operation, outcome).inc()
-        self._durations.labels(operation).observe(seconds)
+    @contextmanager
+    def attempt(self, operation: str) -> Iterator[Attempt]:
+        """Count, time and trace one attempt of `operation`; what is done in the context belongs to its span."""
+        attempt = Attempt()
+        span, above = self._tracing.calling(), current_trace()
+        if span is not None:
+            set_trace(span)
+        began = perf_counter()
+        try:
+            yield attempt
+        except asyncio.CancelledError:
+            attempt.outcome = "cancelled"
+            raise
+        finally:
+            self._calls.labels(operation, attempt.outcome).inc()
+            self._durations.labels(operation).observe(perf_counter() - began)
+            if span is not None:
+                set_trace(above)
+                self._tracing.called(span, operation, attempt.outcome)
+
+    def headers(self) -> Mapping[str, str]:
+        """Return the HTTP headers by which an upstream can continue the trace."""
+        return self._tracing.headers(outward=True)
 
     def retried(self, operation: str) -> None:
         """Count an attempt that repeats another."""

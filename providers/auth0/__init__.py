@@ -67,7 +67,7 @@ class _Parts:
     ) -> None:
         now, monotonic = clocks
         auth0 = settings.auth0
-        http = Http(client, auth0.host)
+        http = Http(client, auth0.host, upstream.headers)
         self.budget = Budget(settings.work.request_timeout)
         line = Line(http, Retries(self.budget, Limiter(), upstream, now), self.budget, upstream)
         issuer = f"{http.origin}/"

@@ -112,24 +112,23 @@ class Retries:
     async def _attempt(
         self, kind: Kind, send: Callable[[P], Awaitable[Answer]], prepared: P, until: float
     ) -> tuple[Answer | None, Failure | None]:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        answer = None
         deadline = current_deadline()
         committed, deadline.committed = deadline.committed, deadline.committed or kind.writes
-        try:
-            async with asyncio.timeout_at(min(began + ATTEMPT, until)):
-                answer = await send(prepared)
-            failure = None if answer.status == errors.TOO_MANY and not kind.limited else _judge(kind, answer)
-        except Exception as error:  # noqa: BLE001 - `of_exception` raises again what it does not know
-            failure = errors.of_exception(kind.name, error)
-        if failure is not None:
-            outcome = failure.outcome
-            if failure.write_again:
-                deadline.committed = committed
-        else:
-            outcome = Outcome.OK if answer is not None and answer.ok else Outcome.REFUSED
-        self._upstream.finished(kind.name, outcome, loop.time() - began)
+        answer = None
+        with self._upstream.attempt(kind.name) as attempt:
+            try:
+                began = asyncio.get_running_loop().time()
+                async with asyncio.timeout_at(min(began + ATTEMPT, until)):
+                    answer = await send(prepared)
+                failure = None if answer.status == errors.TOO_MANY and not kind.limited else _judge(kind, answer)
+            except Exception as error:  # noqa: BLE001 - `of_exception` raises again what it does not know
+                failure = errors.of_exception(kind.name, error)
+            if failure is not None:
+                attempt.outcome = failure.outcome
+            else:
+                attempt.outcome = Outcome.OK if answer is not None and answer.ok else Outcome.REFUSED
+        if failure is not None and failure.write_again:
+            deadline.committed = committed
         return answer, failure
 
     def _pause(self, kind: Kind, answer: Answer | None, failure: Failure, tries: int) -> float:

@@ -55,9 +55,12 @@ class Call:
 class Http:
     """Sends a request and reads the answer to its end."""
 
-    def __init__(self, client: httpx.AsyncClient, domain: str) -> None:
-        """Take the client and the tenant's host, with its port if it has one."""
+    def __init__(
+        self, client: httpx.AsyncClient, domain: str, trace: Callable[[], Mapping[str, str]] = dict[str, str]
+    ) -> None:
+        """Take the client, the tenant's host, with its port if it has one, and what gives the trace's headers."""
         self._client = client
+        self._trace = trace
         self.origin = f"https://{domain}"
 
     async def send(self, call: Call, token: str) -> Answer:
@@ -72,7 +75,9 @@ class Http:
         # Built here and not by the client, which merges addresses, parameters, headers and cookies: a third of the
         # cost of a call.
         query = f"?{urlencode(call.params, quote_via=quote)}" if call.params else ""
-        headers = _HEADERS | {"Authorization": f"Bearer {token}"} if token else _HEADERS
+        headers = {**_HEADERS, **self._trace()}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         return httpx.Request(
             call.method,
             f"{self.origin}{call.path}{query}",

@@ -7,7 +7,7 @@ import typing
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
-from app.settings import SECTIONS
+from app.settings import SECTIONS, parse_duration
 from routers import subjects
 from tests.docs.errors import errors
 from tests.docs.reference import reference
@@ -54,7 +54,8 @@ def shown(field):
     if isinstance(value, tuple):
         return f"`{','.join(value)}`"
     if isinstance(value, float):
-        return f"`{value:g}s`"
+        is_duration = any(getattr(check, "func", None) is parse_duration for check in field.metadata)
+        return f"`{value:g}s`" if is_duration else f"`{value:g}`"
     return f"`{value}`"
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from app.domain.deadline import Deadline, set_deadline
 from app.domain.ports import Provider
+from app.runtime.upstream import Attempt
 from app.settings import Settings
 from providers.auth0 import auth0_provider
 from tests.stand_ins.auth0 import Tenant, TenantServer, auth0_tenant
@@ -32,9 +33,14 @@ class Counts:
     shared: Counter[str] = field(default_factory=Counter)
     refreshes: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def finished(self, operation: str, outcome: str, seconds: float) -> None:
-        assert seconds >= 0
-        self.attempts[operation, str(outcome)] += 1
+    @contextlib.contextmanager
+    def attempt(self, operation: str) -> Iterator[Attempt]:
+        attempt = Attempt()
+        yield attempt
+        self.attempts[operation, str(attempt.outcome)] += 1
+
+    def headers(self) -> dict[str, str]:
+        return {}
 
     def retried(self, operation: str) -> None:
         self.retries[operation] += 1

@@ -1,0 +1,62 @@
+"""What is sent to a collector, if anything: the only place that decides whether OpenTelemetry's SDK is loaded."""
+
+from __future__ import annotations
+
+import importlib
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from app.runtime.telemetry import Telemetry
+from app.runtime.tracing import Tracing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from app.runtime.logs import Sink
+    from app.telemetry_settings import TelemetrySettings
+
+_PACKAGES: Final = {
+    "grpc": "opentelemetry.exporter.otlp.proto.grpc",
+    "http/protobuf": "opentelemetry.exporter.otlp.proto.http",
+}
+_EXPORTERS: Final = {
+    "traces": ("trace_exporter", "OTLPSpanExporter"),
+    "metrics": ("metric_exporter", "OTLPMetricExporter"),
+    "logs": ("_log_exporter", "OTLPLogExporter"),
+}
+
+FLUSH_TIME: Final = 0.4
+"""Seconds in which what is left must be sent when the service stops."""
+
+
+@asynccontextmanager
+async def exporting(
+    settings: TelemetrySettings, *, version: str, provider: str, sink: Sink | None = None
+) -> AsyncIterator[Telemetry]:
+    """Give the instruments; what is asked for is sent to the collector while the context lasts.
+
+    `sink` is where log records are taken from.
+    """
+    protocols = settings.protocols
+    if not protocols:
+        yield Telemetry(version=version, provider=provider, tracing=Tracing(settings.propagators))
+        return
+    from app.runtime import otlp  # noqa: PLC0415 - not without an exporter
+
+    otlp.tidy_environment(settings)
+    exports = otlp.Exports(settings, otlp.resource(settings, version))
+    tracing = exports.tracing(_exporter("traces", protocols)) if "traces" in protocols else None
+    telemetry = Telemetry(version=version, provider=provider, tracing=tracing or Tracing(settings.propagators))
+    if "metrics" in protocols:
+        exports.metrics(telemetry.registry, _exporter("metrics", protocols))
+    if "logs" in protocols and sink is not None:
+        sink.forward = exports.logs(_exporter("logs", protocols))
+    try:
+        yield telemetry
+    finally:
+        await exports.close(FLUSH_TIME)
+
+
+def _exporter(signal: str, protocols: dict[str, str]) -> Any:  # noqa: ANN401 - one of six classes of the SDK
+    module, name = _EXPORTERS[signal]
+    return getattr(importlib.import_module(f"{_PACKAGES[protocols[signal]]}.{module}"), name)()
