@@ -89,7 +89,7 @@ class RegistryExport:
         return Metric(family.name, family.documentation, unit, data)
 
     def _number(self, sample: Sample, now: int) -> NumberDataPoint:
-        return NumberDataPoint(sample.labels, self._started, now, sample.value)
+        return NumberDataPoint(sample.labels, self._started, now, float(sample.value))
 
     def _histograms(self, family: Family, now: int) -> Iterator[HistogramDataPoint]:
         series: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
