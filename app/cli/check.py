@@ -14,7 +14,6 @@ from app.cli import FAILED, OK, UNUSABLE, fail
 from app.cli.connection import Unreachable, connected
 from app.cli.terminal import table
 from app.runtime.logs import set_up_logs
-from app.runtime.tracing import Tracing
 from app.runtime.upstream import UpstreamTelemetry
 from app.settings import ConfigurationError, NatsSettings, Settings
 
@@ -57,7 +56,7 @@ async def _nats(settings: NatsSettings) -> tuple[str, str]:
 
 
 async def _provider(settings: Settings) -> tuple[str, str]:
-    upstream = UpstreamTelemetry(CollectorRegistry(), Tracing(()))
+    upstream = UpstreamTelemetry(CollectorRegistry())
     try:
         async with asyncio.timeout(settings.nats.timeout), providers.create(settings, upstream) as provider:
             while any(provider.readiness().values()):  # noqa: ASYNC110 - readiness is a state, not an event

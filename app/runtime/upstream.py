@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Histogram
 
-from app.runtime.tracing import current_trace, set_trace
+from app.runtime.tracing import Tracing, current_trace, set_trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from prometheus_client import CollectorRegistry
-
-    from app.runtime.tracing import Tracing
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 
@@ -35,9 +33,9 @@ class UpstreamTelemetry:
     Operations and outcomes are constants of the provider, so that the number of series is bounded.
     """
 
-    def __init__(self, registry: CollectorRegistry, tracing: Tracing) -> None:
-        """Make the instruments in `registry`; spans are recorded by `tracing`."""
-        self._tracing = tracing
+    def __init__(self, registry: CollectorRegistry, tracing: Tracing | None = None) -> None:
+        """Make the instruments in `registry`; spans are recorded by `tracing`, if at all."""
+        self._tracing = tracing or Tracing(())
         self._calls = Counter(
             "auth_service_upstream_calls",
             "Attempts to call the identity provider.",

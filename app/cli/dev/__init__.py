@@ -21,7 +21,8 @@ from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try
 from app.cli.terminal import table
 from app.main import run
 from app.runtime.nats_server import NatsServerUnavailable, free_port, nats_server
-from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Section, Settings
+from app.setting_types import Section
+from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Settings
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.settings import Section, Settings
+    from app.setting_types import Section
+    from app.settings import Settings
 
 
 class StandInMissing(Exception):
