@@ -17,7 +17,7 @@ from loguru import logger
 import providers
 from app.domain.aliases import Aliases, AliasPolicy
 from app.domain.emails import EmailLinking, Emails
-from app.domain.impersonation import Impersonation
+from app.domain.impersonation import Impersonation, unavailable
 from app.domain.linking import Linking
 from app.domain.lookups import Lookups
 from app.domain.metadata import Metadata
@@ -34,6 +34,7 @@ from app.runtime.telemetry import Telemetry
 from app.runtime.turns import in_turn
 from app.settings import NatsSettings, WorkSettings
 from routers import subjects
+from routers.impersonation import target_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,6 +55,10 @@ def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) 
     gated = replace(provider, **ports)
     callers, directory = gated.callers, gated.directory
     policy = AliasPolicy(frozenset(aliases.allowed_domains), frozenset(aliases.reserved_extra))
+    audit = AuditLog()
+    impersonation = gated.impersonation
+    if isinstance(impersonation, Absent):
+        impersonation = replace(impersonation, note=lambda body: unavailable(audit, target_in(body)))
 
     def present(port: Any, make: Callable[[Any], object]) -> object:  # noqa: ANN401 - any capability
         return port if isinstance(port, Absent) else make(port)
@@ -67,7 +72,7 @@ def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) 
         "aliases": present(gated.aliases, lambda port: Aliases(callers, directory, port, policy)),
         "passwords": present(gated.passwords, lambda port: Passwords(callers, port)),
         "password_resets": present(gated.reset_links, lambda port: PasswordResets(callers, directory, port)),
-        "impersonation": present(gated.impersonation, lambda port: Impersonation(port, AuditLog())),
+        "impersonation": present(impersonation, lambda port: Impersonation(port, audit)),
     }
 
 

@@ -1,6 +1,6 @@
 """Acting as another user."""
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from app.domain.errors import (
     ImpersonationNotAllowed,
@@ -35,6 +35,14 @@ class ExchangeToken(Request):
         examples=["ada@example.org"],
         json_schema_extra=missing(TargetUserRequired),
     )
+
+
+def target_in(body: bytes) -> str:
+    """Return whom a request is about, the empty string when it cannot be read."""
+    try:
+        return ExchangeToken.model_validate_json(body).target_user
+    except ValidationError:
+        return ""
 
 
 class AccessToken(BaseModel):

@@ -412,11 +412,6 @@ class ImpersonationNotAllowed(CallerError):
 
     wire = "impersonation not allowed"
 
-    def __init__(self, subject: str = "") -> None:
-        """Take whose token it is, for the audit record."""
-        super().__init__()
-        self.subject = subject
-
 
 class ImpersonationRefused(CallerError):
     """The provider refuses the exchange; the line is its own, in this form."""

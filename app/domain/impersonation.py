@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from app.domain.disclosures import ImpersonationAttempt
-from app.domain.errors import ImpersonationNotAllowed, ServiceError, SubjectTokenRequired, TargetUserRequired, require
+from app.domain.errors import ImpersonationUnavailable, ServiceError, SubjectTokenRequired, TargetUserRequired, require
 from app.domain.tokens import bare
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Impersonation:
     async def exchange(self, subject_token: str, target_user: str) -> str:
         """Return an access token of the target user; every attempt leaves one audit record.
 
+        Who attempts is named when the token is genuine, and also when it is refused for another reason.
+
         Raises SubjectTokenRequired, TargetUserRequired, what verifying a token raises, and the provider's refusal.
         """
         subject, outcome = "", "failed"
@@ -39,13 +41,17 @@ class Impersonation:
             require(subject_token, SubjectTokenRequired)
             require(target_user.strip(), TargetUserRequired)
             subject = await self._impersonation.subject_of(subject_token)
+            await self._impersonation.permit(subject_token)
             access_token = await self._impersonation.exchange(subject_token, target_user)
             outcome = "granted"
         except ServiceError as error:
-            if isinstance(error, ImpersonationNotAllowed):
-                subject = error.subject
             outcome = f"refused: {error}"
             raise
         finally:
             self._audit.impersonation(ImpersonationAttempt(subject, target_user, outcome))
         return access_token
+
+
+def unavailable(audit: Audit, target_user: str) -> None:
+    """Record an attempt where there is no impersonation: nobody looks whose token it is."""
+    audit.impersonation(ImpersonationAttempt("", target_user, f"refused: {ImpersonationUnavailable.wire}"))

@@ -18,11 +18,19 @@ if TYPE_CHECKING:
     from app.domain.users import Address, User
 
 
+def _unnoticed(_: bytes) -> None:
+    """Take no note."""
+
+
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Stands where a provider lacks a capability; `error` is what the caller is told, before anything else."""
+    """Stands where a provider lacks a capability; `error` is what the caller is told, before anything else.
+
+    `note` is given the body of every request that is refused for it.
+    """
 
     error: type[ServiceError]
+    note: Callable[[bytes], None] = _unnoticed
 
 
 class Callers(Protocol):
@@ -160,7 +168,11 @@ class Impersonation(Protocol):
     """Exchanges a user's token for one of another user (RFC 8693)."""
 
     async def subject_of(self, subject_token: str) -> str:
-        """Verify the token and that its owner may impersonate, return its subject.
+        """Return whose token it is, though it may be expired or meant for something else. Raises InvalidToken."""
+        ...
+
+    async def permit(self, subject_token: str) -> None:
+        """Verify the token and that its owner may impersonate.
 
         Raises ImpersonationNotAllowed, and what `Callers.verify` raises but MissingScope.
         """

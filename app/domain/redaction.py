@@ -49,6 +49,15 @@ def _masked(text: str) -> str:
     return (text[:_SHOWN] if len(text) > _SHOWN else text[: len(text) // 2]) + _STARS
 
 
+def redact_tokens(text: str) -> str:
+    """Return `text` with tokens and keys masked, and nobody's name."""
+    text = _PEM.sub("[key]", text)
+    text = _JWT.sub("[token]", text)
+    text = _AUTHELIA_TOKEN.sub("[token]", text)
+    text = _SEED.sub("[key]", text)
+    return _BEARER.sub(r"\1 [token]", text)
+
+
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """Return `text` with everything masked that looks like a secret or names a person.
 
@@ -57,12 +66,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True):
         text = text.replace(secret, "[redacted]")
-    text = _PEM.sub("[key]", text)
-    text = _JWT.sub("[token]", text)
-    text = _AUTHELIA_TOKEN.sub("[token]", text)
-    text = _SEED.sub("[key]", text)
-    text = _BEARER.sub(r"\1 [token]", text)
-    text = _URL_SECRET.sub("[redacted]", text)
+    text = _URL_SECRET.sub("[redacted]", redact_tokens(text))
     text = _NAMED.sub(r"\1[redacted]", text)
     text = _SUBJECT.sub(lambda m: f"{m[1]}|{_masked(m[2])}", text)
     text = _ADDRESS.sub(lambda m: redact_email(m[0]), text)

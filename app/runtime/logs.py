@@ -14,7 +14,7 @@ from loguru import logger
 
 from app.domain.disclosures import Disclosure, VerificationCode
 from app.domain.errors import WIRES
-from app.domain.redaction import redact, redact_email
+from app.domain.redaction import redact, redact_email, redact_tokens
 from app.runtime.tracing import current_trace
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
 _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 _NAMES: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
+_ALWAYS: Final = 60
+"""A severity above all others, shown as `info`: audit records are no matter of the log's level."""
+
+_MAX_AUDITED: Final = 320
+"""Characters of a name in an audit record, enough for any address."""
+
 _COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
 _RESET: Final = "\033[0m"
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
@@ -38,8 +44,8 @@ class AuditLog:
     """Writes audit records of impersonation."""
 
     def impersonation(self, attempt: ImpersonationAttempt) -> None:
-        """Record an attempt."""
-        logger.bind(disclosed=attempt).info("impersonation attempt")
+        """Record an attempt, whatever the log's level."""
+        logger.bind(disclosed=attempt).log(_ALWAYS, "impersonation attempt")
 
 
 def _disclosed(record: Disclosure) -> dict[str, str]:
@@ -48,10 +54,16 @@ def _disclosed(record: Disclosure) -> dict[str, str]:
         return {"message": f"verification code for {redact_email(record.address)}: {record.code}"}
     return {
         "audit": "impersonation",
-        "impersonator": record.subject,
-        "target_user": record.target_user,
-        "outcome": record.outcome,
+        "impersonator": _in_clear(record.subject),
+        "target_user": _in_clear(record.target_user),
+        "outcome": _in_clear(record.outcome),
     }
+
+
+def _in_clear(text: str) -> str:
+    """Return `text` in one line, without any token: what names the target, and the refusal, come from outside."""
+    line = "".join(c if c.isprintable() else " " for c in redact_tokens(text))
+    return line if len(line) <= _MAX_AUDITED else f"{line[:_MAX_AUDITED]}…"
 
 
 class Sink:

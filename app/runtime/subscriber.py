@@ -157,7 +157,7 @@ class SubjectSubscriber(CoreSubscriber):
         self._handle = functools.partial(self.declaration.handler, **services)
         absent = next((service for service in services.values() if isinstance(service, Absent)), None)
         if absent is not None:
-            self._decode = functools.partial(_refuse, absent.error)
+            self._decode = functools.partial(_refuse, absent)
         elif self.declaration.request is not None:
             validator = self.declaration.request.__pydantic_validator__
             self._decode = functools.partial(_parse, validator.validate_json, self.declaration.malformed or "")
@@ -175,9 +175,10 @@ def _parse(validate: Callable[[bytes], BaseModel], malformed: str, data: bytes) 
         raise Malformed(malformed) from None
 
 
-def _refuse(error: type[ServiceError], _: bytes) -> NoReturn:
+def _refuse(absent: Absent, data: bytes) -> NoReturn:
     """Stand in for decoding where the provider lacks what the subject needs: that comes before all else."""
-    raise error
+    absent.note(data)
+    raise absent.error
 
 
 def _internal(cause: BaseException) -> InternalError:

@@ -45,11 +45,14 @@ class Auth0Impersonation:
         self._require_claim = require_claim
 
     async def subject_of(self, subject_token: str) -> str:
-        """Verify the token, return its subject. Raises ImpersonationNotAllowed, and what a token raises."""
+        """Return whose token it is. Raises InvalidToken, ProviderUnavailable."""
+        return (await self._tokens.genuine(subject_token)).subject
+
+    async def permit(self, subject_token: str) -> None:
+        """Verify the token. Raises ImpersonationNotAllowed, and what a token raises."""
         verified = await self._tokens.check(subject_token, self._audience)
         if self._require_claim and not verified.may_impersonate:
-            raise ImpersonationNotAllowed(verified.subject)
-        return verified.subject
+            raise ImpersonationNotAllowed
 
     async def exchange(self, subject_token: str, target_user: str) -> str:
         """Return an access token of `target_user`. Raises ImpersonationRefused with the tenant's words."""

@@ -10,6 +10,7 @@ from app.domain.errors import (
     InvalidToken,
     SubjectTokenRequired,
     TargetUserRequired,
+    TokenExpired,
 )
 from app.domain.impersonation import Impersonation
 from app.domain.lookups import Lookups
@@ -69,9 +70,13 @@ class Exchange:
     asked: str = ""
 
     async def subject_of(self, subject_token: str) -> str:
-        if subject_token != "good":
+        if subject_token == "bad":
             raise InvalidToken
         return "auth0|ada"
+
+    async def permit(self, subject_token: str) -> None:
+        if subject_token == "late":
+            raise TokenExpired
 
     async def exchange(self, _: str, target_user: str) -> str:
         self.asked = target_user
@@ -90,6 +95,7 @@ ATTEMPTS = {
     "target passed on as it is": ("good", " Ada@Example.org ", None, ("auth0|ada", " Ada@Example.org ", "granted")),
     "no token": (" ", "", SubjectTokenRequired, ("", "", "refused: subject_token is required")),
     "no target": ("good", " ", TargetUserRequired, ("", " ", "refused: target_user is required")),
+    "a late token": ("late", "ada", TokenExpired, ("auth0|ada", "ada", "refused: token has expired")),
     "a bad token": ("bad", "ada", InvalidToken, ("", "ada", "refused: invalid token")),
     "something unexpected": ("good", "crash", ZeroDivisionError, ("auth0|ada", "crash", "failed")),
 }

@@ -25,6 +25,9 @@ class Exchange:
             raise InvalidToken
         return "auth0|ada"
 
+    async def permit(self, subject_token: str) -> None:
+        pass
+
     async def exchange(self, _: str, target_user: str) -> str:
         return f"token of {target_user}"
 

@@ -82,4 +82,4 @@ async def test_the_claim_of_impersonation_can_be_left_to_the_tenant(environment,
     environment.setenv("AUTH0_IMPERSONATION_REQUIRE_CLAIM", "false")
     token = tenant.impersonator_token("ada", **{"http://lfx.dev/claims/can_impersonate": None})
     async with opened() as provider:
-        assert await provider.impersonation.subject_of(token) == "auth0|ada"
+        await provider.impersonation.permit(token)

@@ -1,0 +1,103 @@
+"""Audit records of impersonation: one for every attempt, however it ends, and never a token in it."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from loguru import logger
+
+from app.runtime.logs import set_up_logs
+from app.settings import LogSettings
+from tests.providers.auth0.bus import UNAVAILABLE, on_the_bus
+from tests.stand_ins.auth0.forgery import FOREIGN
+from tests.stand_ins.auth0.keys import parsed, rsa_key
+
+pytestmark = pytest.mark.usefixtures("on_nats")
+SUBJECT = "impersonation.token_exchange"
+
+
+@pytest.fixture(params=["debug", "error"])
+def log(request):
+    stream = io.StringIO()
+    set_up_logs(LogSettings(level=request.param), stream=stream)
+    yield stream
+    logger.remove()
+
+
+def audited(log):
+    """Who, whom and the outcome, of every record."""
+    records = [json.loads(line) for line in log.getvalue().splitlines()]
+    return [
+        (record["impersonator"], record["target_user"], record["outcome"])
+        for record in records
+        if record.get("audit") == "impersonation"
+    ]
+
+
+async def test_every_attempt_leaves_one_record(tenant, log):
+    tokens = {
+        "genuine": tenant.impersonator_token("ada"),
+        "not allowed": tenant.impersonator_token("ada", **{"http://lfx.dev/claims/can_impersonate": False}),
+        "expired": tenant.impersonator_token("ada", lifetime=-60),
+        "for another": tenant.impersonator_token("ada", aud="https://api.example/"),
+    }
+    forged = rsa_key(FOREIGN).under(tenant.tokens.keys.current.kid).sign(parsed(tokens["genuine"])[1])
+    ada = "auth0|ada"
+    async with on_the_bus() as bus:
+
+        async def ask(token, target="linus_t"):
+            return await bus.ask(SUBJECT, {"subject_token": token, "target_user": target})
+
+        granted = await ask(tokens["genuine"], "linus@example.com")
+        told = [await ask(token) for token in (tokens["not allowed"], tokens["expired"], tokens["for another"])]
+        told += [await ask(forged), await ask(""), await ask(tokens["genuine"], " ")]
+        told += [await ask(tokens["genuine"], "nobody")]
+        tenant.faults.status(500, "token.exchange")
+        told += [await ask(tokens["genuine"], "grace@example.org")]
+    assert granted["success"]
+    assert audited(log) == [
+        (ada, "linus@example.com", "granted"),
+        (ada, "linus_t", "refused: impersonation not allowed"),
+        (ada, "linus_t", "refused: token has expired"),
+        (ada, "linus_t", "refused: invalid audience"),
+        ("", "linus_t", "refused: invalid token"),
+        ("", "linus_t", "refused: subject_token is required"),
+        ("", " ", "refused: target_user is required"),
+        (ada, "nobody", "refused: invalid_request: The target user is unknown."),
+        (ada, "grace@example.org", f"refused: {UNAVAILABLE}"),
+    ]
+    assert told == [outcome.removeprefix("refused: ") for _, _, outcome in audited(log)[1:]]
+    for token in (*tokens.values(), forged, granted["data"]["access_token"]):
+        assert token not in log.getvalue()
+
+
+async def test_a_token_that_stands_where_a_name_belongs_is_masked(tenant, log):
+    token, other = tenant.impersonator_token("ada"), tenant.impersonator_token("linus_t")
+    refusal = {"error": "access_denied", "error_description": f"what is {token}?"}
+    tenant.faults.json(refusal, "token.exchange", 403)
+    async with on_the_bus() as bus:
+        for target in (other, f"Bearer {other}", "x" * 1000, "linus_t\r\n{}"):
+            await bus.ask(SUBJECT, {"subject_token": token, "target_user": target})
+    assert [target for _, target, _ in audited(log)] == ["[token]", "Bearer [token]", "x" * 320 + "…", "linus_t  {}"]
+    assert token not in log.getvalue()
+    assert other not in log.getvalue()
+
+
+async def test_an_attempt_whose_time_ends_leaves_a_record(tenant, log):
+    async with on_the_bus() as bus:
+        tenant.faults.add("hang", "token.exchange")
+        request = {"subject_token": tenant.impersonator_token("ada"), "target_user": "linus_t"}
+        assert await bus.ask(SUBJECT, request) == UNAVAILABLE
+    assert audited(log) == [("auth0|ada", "linus_t", f"refused: {UNAVAILABLE}")]
+
+
+async def test_an_attempt_where_there_is_no_impersonation_leaves_a_record(on_nats, tenant, log):
+    on_nats.delenv("AUTH0_LFX_V2_API_AUDIENCE")
+    refusal = "impersonation flow unavailable"
+    request = {"subject_token": tenant.impersonator_token("ada"), "target_user": "linus_t"}
+    async with on_the_bus() as bus:
+        assert [await bus.ask(SUBJECT, body) for body in (request, "no object")] == [refusal, refusal]
+    assert audited(log) == [("", "linus_t", f"refused: {refusal}"), ("", "", f"refused: {refusal}")]
+    assert request["subject_token"] not in log.getvalue()

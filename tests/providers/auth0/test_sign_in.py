@@ -1,0 +1,64 @@
+"""Passwords, reset links and codes: what goes to the Authentication API."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.domain.errors import CodeExchangeFailed, IncorrectPassword, NoDatabaseUser, PasswordTooWeak, TooManyAttempts
+from app.domain.users import Address
+from tests.providers.auth0.users import PASSWORD, caller
+
+
+async def test_a_password_is_changed_after_the_current_one_was_checked(provider, tenant):
+    await provider.passwords.change(caller(tenant), PASSWORD, "Another-long-Passw0rd!")
+    (exchange,) = tenant.records.of("users.update")
+    assert exchange.fields() == {"password": "Another-long-Passw0rd!", "connection": "Username-Password-Authentication"}
+
+
+async def test_a_wrong_password_changes_nothing(provider, tenant):
+    with pytest.raises(IncorrectPassword):
+        await provider.passwords.change(caller(tenant), "wrong", "Another-long-Passw0rd!")
+    assert tenant.records.count("users.update") == 0
+
+
+async def test_a_new_password_that_is_too_weak_is_refused(provider, tenant):
+    with pytest.raises(PasswordTooWeak):
+        await provider.passwords.change(caller(tenant), PASSWORD, "abc")
+
+
+async def test_too_many_sign_ins_are_told_at_once_and_slow_nobody_down(provider, tenant):
+    tenant.faults.too_many("token.password", retry_after="60")
+    with pytest.raises(TooManyAttempts):
+        await provider.passwords.change(caller(tenant), PASSWORD, "Another-long-Passw0rd!")
+    assert tenant.records.count("token.password") == 1
+    await provider.verification.send_code(Address("new@example.org"))
+
+
+async def test_an_account_without_a_password_cannot_change_it(provider, tenant):
+    with pytest.raises(NoDatabaseUser):
+        await provider.passwords.change(caller(tenant, "google-oauth2|2048"), PASSWORD, "Another-long-Passw0rd!")
+
+
+async def test_a_reset_link_is_mailed(provider, tenant):
+    await provider.reset_links.send(Address("ada@example.org"))
+    assert [(mail.to, bool(mail.link)) for mail in tenant.records.mails] == [("ada@example.org", True)]
+
+
+async def test_a_code_is_sent_and_exchanged(provider, tenant):
+    await provider.verification.send_code(Address("new@example.org"))
+    proof = await provider.verification.redeem(Address("new@example.org"), tenant.records.code_for("new@example.org"))
+    assert proof.token_type == "Bearer"
+    assert proof.id_token.count(".") == 2
+
+
+async def test_a_wrong_code_is_refused(provider):
+    await provider.verification.send_code(Address("new@example.org"))
+    with pytest.raises(CodeExchangeFailed):
+        await provider.verification.redeem(Address("new@example.org"), "nope")
+
+
+async def test_an_id_token_for_another_address_proves_nothing(provider, tenant):
+    other = tenant.id_token("email|x", exists=False, email="other@example.org")
+    tenant.faults.json({"id_token": other, "access_token": "a", "token_type": "Bearer"}, "token.otp")
+    with pytest.raises(CodeExchangeFailed):
+        await provider.verification.redeem(Address("new@example.org"), "123456")
