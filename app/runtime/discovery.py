@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loguru import logger
 from nats.nuid import NUID
 
-from app.runtime.subjects import QUEUE_GROUP
+from app.runtime.subjects import QUEUE_GROUP, is_inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -108,8 +108,9 @@ def _statistics(counts: SubjectCounts) -> dict[str, Any]:
 
 def _answering(answer: Callable[[], dict[str, Any]]) -> Callable[[Msg], Any]:
     async def on_message(message: Msg) -> None:
-        if not message.reply:
+        if not message.reply or not is_inbox(message.reply):
             return
+        message.headers = None  # `respond` would send them back
         try:
             await message.respond(json.dumps(answer(), separators=(",", ":")).encode())
         except Exception as error:  # noqa: BLE001 - the connection may go at any moment; whoever asked asks again

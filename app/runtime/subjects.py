@@ -16,6 +16,18 @@ PREFIX: Final = "lfx.auth-service."
 QUEUE_GROUP: Final = "lfx.auth-service.queue"
 PROFILE_UPDATED: Final = "lfx.user_profile.updated"
 
+_NO_INBOXES: Final = ("$", "lfx.")
+"""How subjects begin that mean something to somebody: to NATS, its streams and buckets, and to the platform."""
+
+
+def is_inbox(reply: str) -> bool:
+    """Return whether a reply may be sent there.
+
+    NATS lets a caller name any subject as the one for the reply, and whoever replies publishes there with permissions
+    of its own: without this check, a caller could have the service write into its buckets (`$KV.…`).
+    """
+    return not reply.startswith(_NO_INBOXES)
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

@@ -21,6 +21,7 @@ from app.domain.deadline import Deadline, set_deadline
 from app.domain.errors import InternalError, Malformed, RequestTimedOut, ServiceError
 from app.domain.ports import Absent
 from app.runtime.replies import encode, encode_failure
+from app.runtime.subjects import is_inbox
 from app.runtime.tracing import set_trace
 from app.runtime.turns import PAUSED, end
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from app.runtime.turns import Lane, Turns
 
 _MESSAGE_OVERHEAD: Final = 512
-"""Bytes that a waiting message holds beside its body, roughly: headers, subjects, the coroutine."""
+"""Bytes that a waiting message holds beside its body and its reply subject, roughly: the objects, the coroutine."""
 
 
 class SubjectSubscriber(CoreSubscriber):
@@ -94,6 +95,10 @@ class SubjectSubscriber(CoreSubscriber):
         deadline = Deadline(asyncio.get_running_loop().time() + timeout, timeout, begun=False)
         headers = message.headers
         trace = self._tracing.begin(headers) if headers or self._tracing.records else None
+        message.headers = None  # up to a megabyte, which nobody needs while the request waits
+        if message.reply and not is_inbox(message.reply):
+            self.telemetry.reply_refused(message.reply, trace)
+            message.reply = ""
         request = _Request(self, message, deadline, received, trace)
         # The first steps, without a task: whoever needs to wait for nothing is answered here and now.
         if request.advance():
@@ -232,7 +237,7 @@ class _Request:
 
     @property
     def size(self) -> int:
-        return len(self._message.data) + _MESSAGE_OVERHEAD
+        return len(self._message.data) + len(self._message.reply) + _MESSAGE_OVERHEAD
 
     def advance(self) -> bool:
         """Take the steps before the request's turn; return whether it waits for that."""

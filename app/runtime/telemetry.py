@@ -34,6 +34,7 @@ _LEVELS: Final = {
     Fault.UPSTREAM: "WARNING",
     Fault.OWN: "ERROR",
 }
+_MAX_SHOWN: Final = 100
 _MAX_DEPTH: Final = 8
 _BEARER: Final = re.compile(r"bearer\s+", re.IGNORECASE)
 
@@ -149,6 +150,10 @@ class SubjectTelemetry:
         """Take note of a reply that could not be sent."""
         self._lost.inc()
         logger.bind(subject=self._subject, trace=trace).opt(exception=error).error("reply could not be sent")
+
+    def reply_refused(self, reply: str, trace: Trace | None) -> None:
+        """Take note of a request whose reply would go where it is none; it is handled and not replied to."""
+        logger.bind(subject=self._subject, reply=reply[:_MAX_SHOWN], trace=trace).warning("reply subject is no inbox")
 
     def ended_late(self, error: BaseException | None, body: bytes, trace: Trace | None) -> None:
         """Log how the steps after a write ended, for a request to which the answer had been that its time was up."""

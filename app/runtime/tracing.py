@@ -27,6 +27,10 @@ _HEADERS: Final = {
     "jaeger": ("uber-trace-id", "uberctx-"),
 }
 
+_MOST_CARRIED: Final = 16_384
+"""Characters of a caller's trace context: more is none, since it is kept while the request waits (W3C: 8,192 for the
+baggage, 512 for the state)."""
+
 
 class Trace:
     """A span as far as others need to know of it: the request's own, or that of an upstream call in it.
@@ -114,7 +118,7 @@ class Tracing:
         if not headers or self._propagator is None:
             return None
         carrier = {key: value for name, value in headers.items() if (key := name.lower()).startswith(self._prefixes)}
-        if not carrier:
+        if not carrier or sum(map(len, carrier.values())) > _MOST_CARRIED:
             return None
         try:
             found: Context = self._propagator.extract(carrier, _empty())

@@ -29,7 +29,18 @@ LOOK = "nats-py changed; look at app/runtime/nats_client.py"
 
 
 @pytest.mark.parametrize(
-    "name", ["_attempt_reconnect", "_select_next_server", "_send_ping", "_connect_command", "_connect_to_server"]
+    "name",
+    [
+        "_attempt_reconnect",
+        "_select_next_server",
+        "_send_ping",
+        "_connect_command",
+        "_connect_to_server",
+        "_process_headers",
+        "_build_message",
+        "_read_loop",
+        "_process_op_err",
+    ],
 )
 def test_what_is_overridden_or_called_is_there(name):
     assert callable(getattr(Client, name)), LOOK

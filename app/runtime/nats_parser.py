@@ -1,0 +1,57 @@
+"""nats-py's parser of what a server sends, without its blind spot."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nats.errors import ProtocolError
+from nats.protocol.parser import AWAITING_CONTROL_LINE, AWAITING_MSG_PAYLOAD, Parser
+
+_LINE_END: Final = b"\r\n"
+_MESSAGES: Final = {b"MSG": 0, b"HMSG": 1}
+"""How many numbers stand between the reply subject and the last number."""
+
+_WITHOUT_REPLY: Final = 4
+
+
+class TolerantParser(Parser):
+    """Takes messages with any reply subject.
+
+    A server lets through reply subjects with a form feed, a vertical tab or a carriage return in them (it splits at
+    spaces and tabs only). nats-py takes such a line for none: it breaks the connection off, or waits for the line's
+    end for ever when enough has come after it. Here such a message has no reply subject.
+    """
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Take what was read from the connection. Raises ProtocolError at what no server sends."""
+        while True:
+            try:
+                await super().parse(data)
+            except ProtocolError:
+                if not self._take_odd_message():
+                    raise
+            else:
+                if self.state != AWAITING_CONTROL_LINE or _LINE_END not in self.buf:
+                    return
+                if not self._take_odd_message():
+                    raise ProtocolError
+            data = b""
+
+    def _take_odd_message(self) -> bool:
+        """Take the line at the beginning of the buffer if it announces a message; return whether it does."""
+        end = self.buf.find(_LINE_END)
+        line = bytes(self.buf[: max(0, end)]).split(b" ")
+        if self.state != AWAITING_CONTROL_LINE or line[0] not in _MESSAGES:
+            return False
+        between = _MESSAGES[line[0]]
+        try:
+            self.header_needed = int(line[-2]) if between else 0
+            self.needed = int(line[-1])
+            self.msg_arg = {"subject": line[1], "sid": int(line[2]), "reply": b""}
+        except (IndexError, ValueError):
+            return False
+        if len(line) < _WITHOUT_REPLY + between:
+            return False
+        del self.buf[: end + len(_LINE_END)]
+        self.state = AWAITING_MSG_PAYLOAD
+        return True
