@@ -69,7 +69,7 @@ site: $(INSTALLED) $(NODE) $(MKDOCS) ## Build the documentation site into build/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .PHONY: examples
-examples: $(INSTALLED) $(TOOLS)/nats ## Run the examples that need Go, Node, the command nats or a clean clone
+examples: $(INSTALLED) $(NODE) $(TOOLS)/nats ## Run the examples that need Go, Node, the command nats or a clean clone
 	@$(BIN)/python -m pytest tests/examples $(ARGS)
 
 .PHONY: tools

@@ -19,8 +19,7 @@ from app.runtime.http import create_app, serving
 from app.settings import HttpSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _MISSING = "{} is needed to look at the page; on Debian and Ubuntu: apt-get install chromium chromium-driver"
@@ -101,14 +100,24 @@ def origin() -> Iterator[str]:
     loop.close()
 
 
+@pytest.fixture(scope="session")
+def new_browser(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Browser]:
+    """What starts a Chromium for an origin, with a profile of its own."""
+
+    def start(origin: str) -> Browser:
+        options = ChromeOptions()
+        options.binary_location = find(*_BROWSERS)
+        for argument in (*_ARGUMENTS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+            options.add_argument(argument)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+        return Browser(Chrome(options=options, service=Service(find("chromedriver"))), origin)
+
+    return start
+
+
 @pytest.fixture
-def browser(origin: str, tmp_path: Path) -> Iterator[Browser]:
+def browser(origin: str, new_browser: Callable[[str], Browser]) -> Iterator[Browser]:
     """A Chromium with a profile of its own, so that nothing is remembered from one test to the next."""
-    options = ChromeOptions()
-    options.binary_location = find(*_BROWSERS)
-    for argument in (*_ARGUMENTS, f"--user-data-dir={tmp_path}/profile"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options=options, service=Service(find("chromedriver")))
-    yield Browser(driver, origin)
-    driver.quit()
+    made = new_browser(origin)
+    yield made
+    made.driver.quit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from app.runtime.nats_server import nats_server
 from tests.docs.blocks import CLONE, fits
+from tests.docs.parser.__main__ import find
 from tests.docs.tables import TOP
 from tests.support.command import started
 
@@ -118,13 +120,19 @@ def _end(popen):
 
 
 def _command(folder):
-    """Put the command of this checkout where a checkout has it."""
+    """Put the command of this checkout where a checkout has it, and Node where there is only the one of PyPI."""
+    scripts = {
+        "auth-service": f"PYTHONPATH={TOP} exec {sys.executable} -m app.cli",
+        "python": f"exec {sys.executable}",
+        "pip": f"exec {sys.executable} -m pip",
+    }
+    if node := find():
+        scripts |= {name: f"exec {shlex.join(command)}" for name, command in zip(("node", "npm"), node, strict=True)}
     programs = folder / ".venv" / "bin"
     programs.mkdir(parents=True)
-    for name, arguments in (("auth-service", "-m app.cli"), ("python", ""), ("pip", "-m pip")):
+    for name, command in scripts.items():
         script = programs / name
-        path = f"PYTHONPATH={TOP} " if arguments == "-m app.cli" else ""
-        script.write_text(f'#!/bin/sh\n{path}exec {sys.executable} {arguments} "$@"\n')
+        script.write_text(f'#!/bin/sh\n{command} "$@"\n')
         script.chmod(0o755)
 
 

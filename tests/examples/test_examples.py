@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from tests.docs.blocks import CLONE, behind, blocks, pages
+from tests.docs.parser.__main__ import find
 from tests.docs.places import TOOLS, WORLDS, follow
 from tests.docs.tables import TOP
 
@@ -25,8 +26,9 @@ def name(page):
 
 def missing(tools):
     """What to install for tools that are not there."""
-    path = [None, str(TOOLS)]
-    return [INSTALL[tool] for tool in tools if not any(shutil.which(tool, path=where) for where in path)]
+    there = {"node"} if find() else set()
+    there |= {tool for tool in tools for path in (None, str(TOOLS)) if shutil.which(tool, path=path)}
+    return [INSTALL[tool] for tool in tools if tool not in there]
 
 
 @pytest.mark.parametrize("page", pages(with_tools=True), ids=name)
