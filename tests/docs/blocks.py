@@ -8,6 +8,7 @@ one folder. A comment on the line before a block says what is particular to it:
     <!-- exit: 1 -->                 the exit status that is expected; 0 unless said
     <!-- until: Ctrl-C ends -->      the command goes on by itself once it has said that
     <!-- log: code (\d+) as CODE -->  the command finds in $CODE what the service has logged
+    <!-- run by: tests/a.py -->      that test reads the block from the page, and runs it
     <!-- not run: why -->            the block is there to be read, and nothing else shows whether it is right
 
 A block of `text` or `json` after a command is what it puts out; `…` stands for anything in it.
@@ -33,7 +34,7 @@ PAGES = sorted(
     if "node_modules" not in path.parts
 )
 FENCE = re.compile(
-    r"^(?:<!-- (?P<key>file|exit|until|log|not run): (?P<value>.*?) -->\n)?"
+    r"^(?:<!-- (?P<key>file|exit|until|log|run by|not run): (?P<value>.*?) -->\n)?"
     r"(?P<indent> *)```(?P<language>[\w+-]*)[^\n]*\n(?P<text>.*?)^ *```$",
     re.DOTALL | re.MULTILINE,
 )
@@ -54,7 +55,7 @@ class Block:
     @property
     def is_run(self):
         """Whether it is a command to be run."""
-        return self.language == COMMANDS and self.key not in ("file", "not run")
+        return self.language == COMMANDS and self.key not in ("file", "run by", "not run")
 
     @property
     def status(self):

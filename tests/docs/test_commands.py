@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -41,6 +42,12 @@ def test_every_block_is_run_read_or_says_why_not(block):
 
 def test_what_is_not_run_says_why():
     assert [block.where for block in BLOCKS if block.key == "not run" and len(block.value.split()) < 3] == []
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.key == "run by"], ids=lambda block: block.where)
+def test_what_another_test_runs_is_read_by_it(block):
+    page = Path(block.where.partition(":")[0]).name
+    assert page in (TOP / block.value).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
