@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import asynccontextmanager
-from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 import httpx
@@ -30,6 +29,9 @@ KEEP_ALIVE: Final = 15.0
 
 PHASES: Final = httpx.Timeout(PHASE_TIMEOUT, connect=CONNECT_TIMEOUT).as_dict()
 """The time-outs as a request carries them."""
+
+HEADER_ENCODING: Final = "latin-1"
+"""Of header fields (RFC 9110, section 5.5). httpx finds one out anew at every look, unless it is told."""
 
 _SPARE_CONNECTIONS: Final = 8
 """Connections beyond one a request: keys, tokens, and what ends a write after its request was answered."""
@@ -74,8 +76,32 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+class Client(httpx.AsyncClient):
+    """Sends requests as they stand.
+
+    httpx's own way from a request to its answer looks for cookies, redirects, authentication and hooks. None is
+    wanted here, and looking for them was a quarter of the work.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        """Take what carries the requests."""
+        super().__init__(transport=transport, follow_redirects=False, trust_env=False)
+        self._carrier = transport
+
+    async def send(self, request: httpx.Request, **_: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
+        """Return the answer, read to its end. Raises BrokenAnswer, besides what httpx raises."""
+        response = await self._carrier.handle_async_request(request)
+        response.headers.encoding = HEADER_ENCODING
+        try:
+            await response.aread()
+        except BaseException:
+            await response.aclose()
+            raise
+        return response
+
+
 @asynccontextmanager
-async def open_client(requests_at_once: int) -> AsyncIterator[httpx.AsyncClient]:
+async def open_client(requests_at_once: int) -> AsyncIterator[Client]:
     """Open the client; at the end of the context its connections are closed.
 
     Certificates are verified by the system's trust store, or `SSL_CERT_FILE`, which OpenSSL reads. No redirect is
@@ -89,8 +115,7 @@ async def open_client(requests_at_once: int) -> AsyncIterator[httpx.AsyncClient]
     # aiohttp repeats DELETE by itself when a kept connection breaks; whether to repeat is decided in `retries`.
     session._retry_connection = False  # noqa: SLF001 - there is no public switch
     transport = BoundedTransport(AiohttpTransport(verify=context, client=session))
-    async with httpx.AsyncClient(transport=transport, follow_redirects=False, trust_env=False) as client:
-        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    async with Client(transport) as client:
         yield client
 
 

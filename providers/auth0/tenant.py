@@ -10,7 +10,7 @@ import httpx
 
 from providers.auth0 import errors
 from providers.auth0.answers import TOLD, Answer
-from providers.auth0.client import PHASES
+from providers.auth0.client import HEADER_ENCODING, PHASES
 from providers.auth0.errors import CredentialsRefused, Trouble
 from providers.auth0.flights import Flights, Progress
 
@@ -78,7 +78,7 @@ class Http:
         headers = {**_HEADERS, **self._trace()}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        return httpx.Request(
+        request = httpx.Request(
             call.method,
             f"{self.origin}{call.path}{query}",
             headers=headers,
@@ -86,6 +86,8 @@ class Http:
             data=call.form() if call.form is not None else None,
             extensions={"timeout": PHASES},
         )
+        request.headers.encoding = HEADER_ENCODING
+        return request
 
 
 @dataclass(frozen=True, slots=True)

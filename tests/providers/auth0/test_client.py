@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from providers.auth0.answers import BrokenAnswer
-from providers.auth0.client import MAX_ANSWER, BoundedTransport
+from providers.auth0.client import MAX_ANSWER, BoundedTransport, Client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 async def fetch(response: httpx.Response) -> bytes:
     transport = BoundedTransport(httpx.MockTransport(lambda _: response))
-    async with httpx.AsyncClient(transport=transport) as client:
+    async with Client(transport) as client:
         return (await client.get("https://tenant.example/")).content
 
 
@@ -35,3 +35,33 @@ async def test_an_answer_is_read_to_the_bound_and_not_beyond():
     assert len(await fetch(httpx.Response(200, content=parts(MAX_ANSWER)))) == 2 * 1024 * 1024
     with pytest.raises(BrokenAnswer):
         await fetch(httpx.Response(200, content=parts(MAX_ANSWER + 1)))
+
+
+async def test_what_a_tenant_wants_to_be_kept_is_not_kept_and_no_redirect_is_followed():
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(302, headers={"Set-Cookie": "session=ada", "Location": "https://tenant.example/next"})
+
+    async with Client(httpx.MockTransport(answer)) as client:
+        statuses = [(await client.get("https://tenant.example/")).status_code for _ in range(2)]
+    assert statuses == [302, 302]
+    assert [request.url.path for request in seen] == ["/", "/"]
+    assert [request.headers.get("cookie") for request in seen] == [None, None]
+
+
+async def test_a_broken_body_ends_its_connection():
+    closed: list[bool] = []
+
+    class Breaking(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"{"
+            raise httpx.ReadError("cut")
+
+        async def aclose(self) -> None:
+            closed.append(True)
+
+    with pytest.raises(httpx.ReadError):
+        await fetch(httpx.Response(200, stream=Breaking()))
+    assert closed
