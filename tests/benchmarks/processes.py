@@ -68,23 +68,28 @@ class Responder:
 
     pid: int
     start: float
+    port: int = 0
+    """Where the HTTP side is, if there is one."""
 
 
 @contextmanager
-def service(nats_url: str, directory: Path, *, slow: bool = False, **more: str) -> Iterator[Responder]:
+def service(
+    nats_url: str, directory: Path, *, slow: bool = False, module: str = "", **more: str
+) -> Iterator[Responder]:
     """Run the service with production settings on the mock provider, or on the one that the variables `more` name.
 
-    `slow`: on one that does as it is told.
+    `slow`: on one that does as it is told; `module`: what runs it otherwise than its own command.
     """
     port = free_port()
     set_up = {"PORT": str(port), "BIND": "127.0.0.1", "LOG_LEVEL": "info", "LOG_FORMAT": "json"}
     variables = environment(NATS_URL=nats_url, REQUEST_TIMEOUT="10s", **set_up, **more)
-    command = str(Path(sys.executable).with_name("auth-service"))
-    slow_service = [sys.executable, "-m", "tests.support.slow_service"]
+    module = "tests.support.slow_service" if slow else module
+    own = [str(Path(sys.executable).with_name("auth-service")), "serve"]
+    command = [sys.executable, "-m", module] if module else own
     started = time.perf_counter()
-    with child(slow_service if slow else [command, "serve"], variables, directory / "service.log") as process:
+    with child(command, variables, directory / "service.log") as process:
         _wait_until_ready(process, port, directory / "service.log")
-        yield Responder(process.pid, time.perf_counter() - started)
+        yield Responder(process.pid, time.perf_counter() - started, port)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
