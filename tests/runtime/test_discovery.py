@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
+from http.client import HTTPConnection
 
-import nats as client
-import nats.errors
 import pytest
+from nats.aio.client import Client
+from nats.errors import NoRespondersError
 
+from app.runtime.nats_server import free_port, nats_server
 from tests.support.slow import place
 
 NAME = "lfx-v2-auth-service"
+
+
+@asynccontextmanager
+async def connected(url: str):
+    connection = Client()
+    await connection.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def answers(connection, subject: str, body: bytes = b"", *, count: int = 1):
@@ -28,7 +41,7 @@ async def answers(connection, subject: str, body: bytes = b"", *, count: int = 1
 
 @pytest.mark.parametrize("verb", ["PING", "INFO", "STATS"])
 async def test_each_verb_is_answered_to_all_to_the_name_and_to_the_id(verb, nats):
-    async with place(nats.url) as service, await client.connect(nats.url) as connection:
+    async with place(nats.url) as service, connected(nats.url) as connection:
         (to_all,) = await answers(connection, f"$SRV.{verb}")
         (to_name,) = await answers(connection, f"$SRV.{verb}.{NAME}")
         (to_id,) = await answers(connection, f"$SRV.{verb}.{NAME}.{to_all['id']}")
@@ -39,7 +52,7 @@ async def test_each_verb_is_answered_to_all_to_the_name_and_to_the_id(verb, nats
 
 
 async def test_info_names_the_sixteen_endpoints_with_queue_group_and_schema(nats):
-    async with place(nats.url), await client.connect(nats.url) as connection:
+    async with place(nats.url), connected(nats.url) as connection:
         (info,) = await answers(connection, "$SRV.INFO")
     assert len(info["endpoints"]) == 16
     assert info["description"]
@@ -54,7 +67,7 @@ async def test_info_names_the_sixteen_endpoints_with_queue_group_and_schema(nats
 
 
 async def test_stats_count_what_metrics_count(nats):
-    async with place(nats.url) as service, await client.connect(nats.url) as connection:
+    async with place(nats.url) as service, connected(nats.url) as connection:
         for body in (b"ada", b"ada", b" "):
             await service.ask("username_to_sub", body)
         (stats,) = await answers(connection, "$SRV.STATS")
@@ -70,20 +83,20 @@ async def test_stats_count_what_metrics_count(nats):
 
 
 async def test_what_was_not_asked_yet_took_no_time(nats):
-    async with place(nats.url), await client.connect(nats.url) as connection:
+    async with place(nats.url), connected(nats.url) as connection:
         (stats,) = await answers(connection, "$SRV.STATS")
     idle = [(found["num_requests"], found["average_processing_time"]) for found in stats["endpoints"]]
     assert idle == [(0, 0)] * 16
 
 
 async def test_every_replica_answers_with_an_id_of_its_own(nats):
-    async with place(nats.url), place(nats.url), await client.connect(nats.url) as connection:
+    async with place(nats.url), place(nats.url), connected(nats.url) as connection:
         first, second = await answers(connection, "$SRV.PING", count=2)
         assert first["id"] != second["id"]
 
 
 async def test_odd_questions_are_harmless(nats):
-    async with place(nats.url) as service, await client.connect(nats.url) as connection:
+    async with place(nats.url) as service, connected(nats.url) as connection:
         for verb in ("PING", "INFO", "STATS"):
             await connection.publish(f"$SRV.{verb}", b"nobody to reply to")
             (answer,) = await answers(connection, f"$SRV.{verb}.{NAME}", b"\xff\x00[" * 300_000)
@@ -92,18 +105,26 @@ async def test_odd_questions_are_harmless(nats):
         assert await service.ask("username_to_sub", b"ada") == b"auth0|ada"
 
 
-async def test_the_subjects_are_subscribed_once(nats):
-    async with place(nats.url) as service:
-        subjects = [subscription.subject for subscription in service.broker._client._subs.values()]
-        assert len(subjects) == len(set(subjects))
-        assert sum(subject.startswith("lfx.auth-service.") for subject in subjects) == 16
-        assert sum(subject.startswith("$SRV.") for subject in subjects) == 9
+async def test_the_subjects_are_subscribed_once():
+    """Sixteen subjects, nine ways to ask, and the inbox of the service's own calls at most."""
+    port = free_port()
+    with nats_server(0, "-m", str(port)) as server:
+        async with place(server.url) as service:
+            own = service.client.client_id
+            asked = HTTPConnection("127.0.0.1", port, timeout=10)
+            asked.request("GET", "/connz?subs=1")
+            connections = json.loads(asked.getresponse().read())["connections"]
+            asked.close()
+    (served,) = [sorted(found["subscriptions_list"]) for found in connections if found["cid"] != own]
+    assert [subject for subject in served if subject.startswith("_INBOX")] in ([], served[:1])
+    assert sum(subject.startswith("lfx.auth-service.") for subject in served) == 16
+    assert sum(subject.startswith("$SRV.") for subject in served) == 9
+    assert len(served) <= 26
 
 
 async def test_a_service_that_stops_is_not_found_any_more(nats):
-    async with await client.connect(nats.url) as connection:
-        async with place(nats.url) as service:
-            await service.broker.drain()
-            await connection.flush()
-            with pytest.raises(client.errors.NoRespondersError):
-                await connection.request("$SRV.PING", b"", timeout=10)
+    async with connected(nats.url) as connection, place(nats.url) as service:
+        await service.broker.drain()
+        await connection.flush()
+        with pytest.raises(NoRespondersError):
+            await connection.request("$SRV.PING", b"", timeout=10)
