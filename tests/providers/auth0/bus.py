@@ -36,6 +36,14 @@ class Bus:
     inboxes: str
     replies: dict[str, list[bytes]] = field(default_factory=dict)
 
+    async def listen(self) -> None:
+        """Begin to take replies."""
+
+        async def replied(message: Msg) -> None:
+            self.replies[message.subject].append(message.data)
+
+        await self.client.subscribe(f"{self.inboxes}.*", cb=replied, pending_msgs_limit=-1)
+
     async def ask(self, subject: str, body: Any) -> Any:
         """Return the first reply: the object, the bare text, and of a failure its error alone."""
         inbox = f"{self.inboxes}.{len(self.replies)}"
@@ -68,9 +76,6 @@ async def on_the_bus(
     client = await nats.connect(settings.nats.servers[0])
     bus = Bus(client, client.new_inbox())
 
-    async def replied(message: Msg) -> None:
-        bus.replies[message.subject].append(message.data)
-
     @asynccontextmanager
     async def create(given: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
         async with auth0_provider(given, upstream, now, monotonic) as provider:
@@ -78,7 +83,7 @@ async def on_the_bus(
             yield provider
 
     try:
-        await client.subscribe(f"{bus.inboxes}.*", cb=replied, pending_msgs_limit=-1)
+        await bus.listen()
         async with running(settings, create) as service:
             await service.broker.start()
             yield bus

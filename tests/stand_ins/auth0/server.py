@@ -145,10 +145,11 @@ class TenantServer:
             return effects.response(reply)
         needs_reply = fault.acts or fault.kind in {"cut", "hang_body", "wrong_types", "delay"}
         reply = self.tenant.answer(call) if needs_reply else Reply(500)
-        whole = fault.kind in {"reply", "wrong_types", "delay"}
-        self.tenant.records.note(
-            call, fault.status if fault.kind == "reply" else reply.status if whole else 0, reply.body
-        )
+        whole = fault.kind in {"wrong_types", "delay"}
+        if fault.kind == "reply":
+            self.tenant.records.note(call, fault.status, fault.body.encode())
+        else:
+            self.tenant.records.note(call, reply.status if whole else 0, reply.body)
         return await effects.carry_out(fault, request, reply, lambda one: any(one is other for other in faults.active))
 
 
