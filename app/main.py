@@ -22,17 +22,19 @@ from app.domain.linking import Linking
 from app.domain.lookups import Lookups
 from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
-from app.domain.ports import Absent, Provider, Upstream
+from app.domain.ports import Absent, Provider
 from app.runtime.asyncapi import Documents
 from app.runtime.broker import AuthBroker
 from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
 from app.runtime.exporting import exporting
 from app.runtime.http import create_app, is_ready, serving
 from app.runtime.logs import AuditLog, Sink, set_up_logs
+from app.runtime.nats_client import ReconnectingClient
 from app.runtime.subjects import PROFILE_UPDATED
 from app.runtime.telemetry import Telemetry
 from app.runtime.turns import in_turn
 from app.settings import NatsSettings, WorkSettings
+from providers import Surroundings
 from routers import subjects
 from routers.impersonation import target_in
 
@@ -50,7 +52,7 @@ _CANCEL_AGAIN = 0.1
 
 def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) -> dict[str, Any]:
     """Return what handlers are given, under the names of `routers.inject`."""
-    names = provider.__dataclass_fields__.keys() - {"name", "readiness"}
+    names = provider.__dataclass_fields__.keys() - {"name", "readiness", "measurements"}
     ports = {name: in_turn(getattr(provider, name)) for name in names}
     gated = replace(provider, **ports)
     callers, directory = gated.callers, gated.directory
@@ -65,7 +67,7 @@ def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) 
 
     return {
         "lookups": Lookups(directory, gated.subjects),
-        "metadata": Metadata(callers, directory, gated.profiles, events, lambda: datetime.now(UTC)),
+        "metadata": Metadata(callers, directory, gated.profiles, events, lambda: datetime.now(UTC), gated.clients),
         "emails": Emails(callers, directory, gated.accounts),
         "email_linking": EmailLinking(directory, gated.verification),
         "linking": Linking(callers, directory, gated.identities),
@@ -85,9 +87,11 @@ class Service:
     http_port: int
 
 
-def declare(nats: NatsSettings, work: WorkSettings, telemetry: Telemetry) -> tuple[AuthBroker, ProfileEvents]:
+def declare(
+    nats: NatsSettings, work: WorkSettings, telemetry: Telemetry, client: ReconnectingClient | None = None
+) -> tuple[AuthBroker, ProfileEvents]:
     """Return a broker with all that is received and sent, and what publishes the events. Nothing stands behind it."""
-    broker = AuthBroker(subjects(), nats=nats, work=work, telemetry=telemetry)
+    broker = AuthBroker(subjects(), nats=nats, work=work, telemetry=telemetry, client=client)
     updates = broker.publisher(
         PROFILE_UPDATED,
         title="user_profile.updated",
@@ -97,9 +101,14 @@ def declare(nats: NatsSettings, work: WorkSettings, telemetry: Telemetry) -> tup
     return broker, NatsProfileEvents(updates.publish, telemetry)
 
 
-def create_broker(settings: Settings, provider: Provider, telemetry: Telemetry) -> AuthBroker:
-    """Return a broker that serves every subject with `provider`; it is not connected yet."""
-    broker, events = declare(settings.nats, settings.work, telemetry)
+def create_broker(
+    settings: Settings, provider: Provider, telemetry: Telemetry, client: ReconnectingClient | None = None
+) -> AuthBroker:
+    """Return a broker that serves every subject with `provider`; it is not connected yet.
+
+    `client` is the connection that the provider shares with it, where it shares one.
+    """
+    broker, events = declare(settings.nats, settings.work, telemetry, client)
     for name, service in services(provider, events, settings.aliases).items():
         broker.context.set_global(name, service)
     return broker
@@ -112,7 +121,7 @@ def documents() -> Documents:
     return Documents(broker, VERSION)
 
 
-ProviderFactory = Callable[["Settings", Upstream], AbstractAsyncContextManager[Provider]]
+ProviderFactory = Callable[["Settings", "Surroundings"], AbstractAsyncContextManager[Provider]]
 
 
 @asynccontextmanager
@@ -120,11 +129,13 @@ async def running(
     settings: Settings, create: ProviderFactory = providers.create, sink: Sink | None = None
 ) -> AsyncIterator[Service]:
     """Run the service while the context lasts; at its end it is drained. Connecting goes on inside the context."""
+    client = ReconnectingClient()
     async with (
         exporting(settings.telemetry, version=VERSION, provider=settings.provider.type, sink=sink) as telemetry,
-        create(settings, telemetry.upstream) as provider,
+        create(settings, Surroundings(nats=client, upstream=telemetry.upstream)) as provider,
     ):
-        broker = create_broker(settings, provider, telemetry)
+        telemetry.measure(provider.measurements)
+        broker = create_broker(settings, provider, telemetry, client)
         documents = Documents(broker, VERSION)
 
         def readiness() -> dict[str, str]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 
+from app.authelia_settings import AutheliaSettings, EmailSettings
 from app.setting_checks import check_ca, check_certificate, check_credentials, check_file, check_seed, check_servers
 from app.setting_types import Section, Words, lower_case
 from app.telemetry_settings import TelemetrySettings
@@ -159,8 +160,8 @@ class AliasSettings(Section):
 class ProviderSettings(Section):
     """Which identity provider stands behind the service."""
 
-    type: Annotated[Literal["mock", "auth0"], BeforeValidator(lower_case)] = Field(
-        "mock", validation_alias="USER_REPOSITORY_TYPE", description="Which provider: `mock` or `auth0`."
+    type: Annotated[Literal["mock", "auth0", "authelia"], BeforeValidator(lower_case)] = Field(
+        "mock", validation_alias="USER_REPOSITORY_TYPE", description="Which provider: `mock`, `auth0` or `authelia`."
     )
 
 
@@ -279,6 +280,8 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     AliasSettings,
     MockSettings,
     Auth0Settings,
+    AutheliaSettings,
+    EmailSettings,
     TelemetrySettings,
 )
 
@@ -315,13 +318,15 @@ class Settings:
         self.telemetry = read(TelemetrySettings)
         if self.provider.type == "auth0":
             problems.extend(self.auth0.problems())
+        self.authelia = read(AutheliaSettings)
+        self.email = read(EmailSettings)
         if problems:
             raise ConfigurationError("\n".join(["bad configuration:", *sorted(set(problems))]))
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
         """The secret values, for masking them wherever they turn up."""
-        sections: tuple[Section, ...] = (self.nats, self.auth0)
+        sections: tuple[Section, ...] = (self.nats, self.auth0, self.authelia, self.email)
         values: list[Any] = [value for section in sections for value in dict(section).values()]
         secrets = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
         return (*filter(None, secrets), *self.nats.url_passwords)

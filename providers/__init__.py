@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from nats.aio.client import Client
+
     from app.domain.ports import Provider, Upstream
     from app.settings import Settings
 
 
-@asynccontextmanager
-async def create(settings: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
-    """Open the provider that `USER_REPOSITORY_TYPE` names, and close it at the end.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the service gives a provider: its connection to NATS, which need not stand yet, and what notes calls."""
 
-    `upstream` takes note of its calls.
-    """
+    nats: Client
+    upstream: Upstream
+
+
+@asynccontextmanager
+async def create(settings: Settings, surroundings: Surroundings) -> AsyncIterator[Provider]:
+    """Open the provider that `USER_REPOSITORY_TYPE` names, and close it at the end."""
     match settings.provider.type:
         case "mock":
             from providers.mock import mock_provider  # noqa: PLC0415 - only the chosen provider is loaded
@@ -26,5 +34,10 @@ async def create(settings: Settings, upstream: Upstream) -> AsyncIterator[Provid
         case "auth0":
             from providers.auth0 import auth0_provider  # noqa: PLC0415 - as above
 
-            async with auth0_provider(settings, upstream) as provider:
+            async with auth0_provider(settings, surroundings.upstream) as provider:
+                yield provider
+        case "authelia":
+            from providers.authelia import authelia_provider  # noqa: PLC0415 - as above
+
+            async with authelia_provider(settings, surroundings) as provider:
                 yield provider

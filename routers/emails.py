@@ -22,6 +22,7 @@ from app.domain.errors import (
     TooManyAttempts,
     TooManyCodes,
     TooManyGuesses,
+    VerificationMailFailed,
     WrongCode,
 )
 from routers.inject import EmailLinking, Emails
@@ -146,6 +147,7 @@ NewEmail = Annotated[
         TooManyCodes,
         *UPSTREAM_ERRORS,
         SendCodeFailed,
+        VerificationMailFailed,
     ),
     example=Example(send="ada@new.example", reply={"success": True, "message": "alternate email verification sent"}),
 )

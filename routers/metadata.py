@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from app.domain.errors import InputRequired, MetadataRequired, TokenRequired, UpdateFailed
 from app.domain.users import UserMetadata
@@ -21,6 +21,10 @@ Reference = Annotated[
 ]
 
 
+def _text_or_nothing(value: object) -> object:
+    return value if isinstance(value, str) else ""
+
+
 class UpdateMetadata(Request):
     """What is to change on whose profile. Other fields are accepted and ignored."""
 
@@ -29,6 +33,10 @@ class UpdateMetadata(Request):
         description="The user's token: whose profile it is comes from it alone.",
         examples=["eyJ…"],
         json_schema_extra=missing(TokenRequired),
+    )
+    username: Annotated[str, BeforeValidator(_text_or_nothing)] = Field(
+        "",
+        description="Whose profile it is, where a client's token may say so; ignored otherwise.",
     )
     user_metadata: UserMetadata | None = Field(
         None,
@@ -68,4 +76,4 @@ async def update(request: UpdateMetadata, metadata: Metadata) -> Data[UserMetada
     `lfx.user_profile.updated` is published. When no known field is left, nothing is written and nothing published.
     """
     change = None if request.user_metadata is None else request.user_metadata.model_dump(exclude_none=True)
-    return Data(data=UserMetadata.of(await metadata.update(request.token, change)))
+    return Data(data=UserMetadata.of(await metadata.update(request.token, change, request.username)))

@@ -8,10 +8,12 @@ from app.domain.errors import (
     NewPasswordRequired,
     NoDatabaseUser,
     NoEmailAddress,
+    PasswordChangeUnsupported,
     PasswordServiceUnavailable,
     PasswordTooWeak,
     PasswordUpdateFailed,
     ResetLinkFailed,
+    ResetLinkUnsupported,
     TokenRequired,
     TooManyAttempts,
 )
@@ -42,6 +44,7 @@ class ChangePassword(Request):
 @router.subject(
     "password.update",
     malformed="failed to unmarshal change password request",
+    unavailable=(PasswordChangeUnsupported,),
     errors=(
         TokenRequired,
         CurrentPasswordRequired,
@@ -78,7 +81,7 @@ class SendResetLink(Request):
 @router.subject(
     "password.reset_link",
     malformed="failed to unmarshal reset password link request",
-    unavailable=(PasswordServiceUnavailable,),
+    unavailable=(PasswordServiceUnavailable, ResetLinkUnsupported),
     errors=(TokenRequired, *TOKEN_ERRORS, NoEmailAddress, ResetLinkFailed),
     example=Example(
         send={"token": "eyJ…"}, reply={"success": True, "message": "password reset link sent successfully"}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Final
 
 import typer
+from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
 
 import providers
@@ -16,9 +19,14 @@ from app.cli.terminal import table
 from app.runtime.logs import set_up_logs
 from app.runtime.upstream import UpstreamTelemetry
 from app.settings import ConfigurationError, NatsSettings, Settings
+from providers import Surroundings
+
+if TYPE_CHECKING:
+    from app.domain.ports import Provider
 
 _WORKS = "ok"
 _BROKEN = "FAILED"
+_LOOK: Final = 0.02
 
 
 def examine() -> int:
@@ -56,13 +64,28 @@ async def _nats(settings: NatsSettings) -> tuple[str, str]:
 
 
 async def _provider(settings: Settings) -> tuple[str, str]:
-    upstream = UpstreamTelemetry(CollectorRegistry())
     try:
-        async with asyncio.timeout(settings.nats.timeout), providers.create(settings, upstream) as provider:
-            while any(provider.readiness().values()):  # noqa: ASYNC110 - readiness is a state, not an event
-                await asyncio.sleep(0.02)
-            return _WORKS, f"{provider.name} is open"
+        async with AsyncExitStack() as stack:
+            try:
+                client = await stack.enter_async_context(connected(settings.nats, settings.nats.timeout))
+            except Unreachable:
+                client = Client()
+            surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
+            provider = await stack.enter_async_context(providers.create(settings, surroundings))
+            fault = await _fault(provider, settings.nats.timeout)
+            return (_BROKEN, f"{provider.name}: {fault}") if fault else (_WORKS, f"{provider.name} is open")
     except ConfigurationError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever keeps a provider from opening is what the person wants to read
         return _BROKEN, f"{settings.provider.type}: {type(error).__name__}: {error}"
+
+
+async def _fault(provider: Provider, seconds: float) -> str:
+    """Wait until the provider has what it needs; return what it still lacks when the time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        parts = provider.readiness().items()
+        faults = [f"{name} {fault}" for name, fault in parts if fault and not name.endswith("?")]
+        if not faults or time.monotonic() > end:
+            return "; ".join(faults)
+        await asyncio.sleep(_LOOK)

@@ -206,6 +206,10 @@ class InvalidToken(CallerError):
     wire = "invalid token"
 
 
+class TokenOfClient(InvalidToken):
+    """The token is genuine and belongs to a client, not to a user; where that does not help it is just invalid."""
+
+
 class TokenExpired(CallerError):
     """The token's `exp` has passed."""
 
@@ -398,6 +402,18 @@ class PasswordServiceUnavailable(CallerError):
     wire = "password service unavailable"
 
 
+class PasswordChangeUnsupported(CallerError):
+    """The provider keeps passwords where this service does not change them."""
+
+    wire = "password change is not supported for Authelia users"
+
+
+class ResetLinkUnsupported(CallerError):
+    """The provider has no password reset links."""
+
+    wire = "password reset link is not supported for Authelia users"
+
+
 # --- of impersonation -------------------------------------------------------------------------
 
 
@@ -503,6 +519,12 @@ class ResetLinkFailed(UpstreamError):
     """The identity provider refuses to send a password reset link."""
 
     wire = "failed to send password reset link"
+
+
+class VerificationMailFailed(UpstreamError):
+    """The one-time code could not be mailed, or could not be kept."""
+
+    wire = "failed to send verification email"
 
 
 # --- of the service itself --------------------------------------------------------------------

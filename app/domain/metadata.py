@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from app.domain.errors import InputRequired, MetadataRequired, TokenRequired, require
+from app.domain.errors import InputRequired, MetadataRequired, TokenOfClient, TokenRequired, require
 from app.domain.tokens import UPDATE_METADATA, bare
 from app.domain.users import METADATA_FIELDS
 
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from app.domain.ports import Callers, Directory, Profiles
+    from app.domain.ports import Callers, ClientCallers, Directory, Profiles
+    from app.domain.tokens import Caller
 
 MAX_BIO: Final = 2_000
 MAX_SKILLS: Final = 2_000
@@ -78,20 +79,25 @@ def known(stored: Mapping[str, object]) -> dict[str, str]:
 class Metadata:
     """What users tell about themselves."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a part of its own
         self,
         callers: Callers,
         directory: Directory,
         profiles: Profiles,
         events: ProfileEvents,
         now: Callable[[], datetime],
+        clients: ClientCallers | None = None,
     ) -> None:
-        """Take the provider's capabilities, where changes are told, and the clock (UTC)."""
+        """Take the provider's capabilities, where changes are told, and the clock (UTC).
+
+        `clients` lets tokens of clients act for the user whom the request names; without it they are invalid.
+        """
         self._callers = callers
         self._directory = directory
         self._profiles = profiles
         self._events = events
         self._now = now
+        self._clients = clients
 
     async def read(self, reference: str) -> dict[str, str]:
         """Return the metadata of the user meant by a token, a subject identifier or a username.
@@ -102,8 +108,10 @@ class Metadata:
         require(reference, InputRequired)
         return known((await self._directory.resolve(reference)).user_metadata)
 
-    async def update(self, token: str, change: Mapping[str, str | None] | None) -> dict[str, str]:
+    async def update(self, token: str, change: Mapping[str, str | None] | None, username: str = "") -> dict[str, str]:
         """Set the fields of `change` on the caller's profile, return the whole metadata after it.
+
+        `username` matters only where clients may act for a user.
 
         Raises TokenRequired, MetadataRequired, UserNotFound, and what verifying a token raises.
         """
@@ -111,7 +119,7 @@ class Metadata:
         require(token, TokenRequired)
         if change is None:
             raise MetadataRequired
-        caller = await self._callers.verify(token, scope=UPDATE_METADATA)
+        caller = await self._caller(token, username.strip())
         tidied = tidy(change)
         if not tidied:
             return known((await self._directory.by_subject(caller.subject)).user_metadata)
@@ -119,3 +127,11 @@ class Metadata:
         whole = known(user.user_metadata)
         await self._events.profile_updated(ProfileUpdated(user.user_id, caller.subject, whole, self._now()))
         return whole
+
+    async def _caller(self, token: str, username: str) -> Caller:
+        try:
+            return await self._callers.verify(token, scope=UPDATE_METADATA)
+        except TokenOfClient:
+            if self._clients is None or not username:
+                raise
+        return await self._clients.acting_for(token, username)

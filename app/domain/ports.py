@@ -44,6 +44,14 @@ class Callers(Protocol):
         ...
 
 
+class ClientCallers(Protocol):
+    """Lets a client, whose token names no user, act for one it names; only where the provider is set up for that."""
+
+    async def acting_for(self, token: str, username: str) -> Caller:
+        """Return the account of that name as the caller; `token` is genuine. Raises UserNotFound."""
+        ...
+
+
 class Directory(Protocol):
     """Finds users. Every method raises UserNotFound when there is none.
 
@@ -220,12 +228,17 @@ def _ready() -> Mapping[str, str]:
     return {}
 
 
+def _nothing() -> Mapping[str, float]:
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """An identity provider: one object a capability.
 
     `readiness` names what the provider needs before it can serve, and what is wrong with it: the empty string when
-    nothing is.
+    nothing is; a name that ends in `?` is shown and decides nothing. `measurements` gives what the provider measures
+    by metric name; names that end in `_total` only ever grow.
     """
 
     name: str
@@ -236,8 +249,10 @@ class Provider:
     verification: EmailVerification
     identities: Identities
     subjects: StoredSubjects | None = None
+    clients: ClientCallers | None = None
     aliases: Aliases | Absent
     passwords: Passwords | Absent
     reset_links: ResetLinks | Absent
     impersonation: Impersonation | Absent
     readiness: Callable[[], Mapping[str, str]] = _ready
+    measurements: Callable[[], Mapping[str, float]] = _nothing

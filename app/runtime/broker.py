@@ -90,15 +90,24 @@ class AuthBroker(NatsBroker):
     subject_subscribers: list[SubjectSubscriber]
 
     def __init__(
-        self, subjects: Iterable[Subject], *, nats: NatsSettings, work: WorkSettings, telemetry: Telemetry
+        self,
+        subjects: Iterable[Subject],
+        *,
+        nats: NatsSettings,
+        work: WorkSettings,
+        telemetry: Telemetry,
+        client: ReconnectingClient | None = None,
     ) -> None:
-        """Take what is declared, how to connect, and the bounds on work; nothing is connected yet."""
+        """Take what is declared, how to connect, and the bounds on work; nothing is connected yet.
+
+        `client` is a connection, not yet opened, that others use as well; the broker opens and closes it.
+        """
         self.closed = asyncio.Event()
         self.last_error = ""
         self.turns = Turns(max_at_work=work.max_concurrent_requests, max_pending=work.max_pending_requests)
         super().__init__(nats.servers, logger=None)
         self._nats = nats
-        self._client = ReconnectingClient()
+        self._client = client or ReconnectingClient()
         self._security = security_options(nats)
         router = SubjectRouter()
         # In the order of declaration: FastStream keeps its subscribers in a set.

@@ -11,10 +11,12 @@ from urllib.parse import quote
 
 from loguru import logger
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from app.domain.errors import WIRES, Fault, ServiceError
 from app.runtime.request_metrics import SUCCESS, RequestMetrics, SubjectCounts
@@ -23,7 +25,9 @@ from app.runtime.tracing import Trace, Tracing
 from app.runtime.upstream import UpstreamTelemetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+
+    from prometheus_client import Metric
 
     from app.runtime.turns import Turns
 
@@ -83,6 +87,10 @@ class Telemetry:
         gauge = Gauge("auth_service_drain_seconds", "Seconds since the drain began, else 0.", registry=self.registry)
         gauge.set_function(seconds)
 
+    def measure(self, measurements: Callable[[], Mapping[str, float]]) -> None:
+        """Show what a provider measures: by metric name, those that end in `_total` as counters."""
+        self.registry.register(_Measurements(measurements))
+
     def of_subject(self, subject: str) -> SubjectTelemetry:
         """Return the instruments of one subject."""
         return SubjectTelemetry(subject, self.requests.of_subject(subject), self._lost, self.tracing)
@@ -100,6 +108,22 @@ class Telemetry:
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class _Measurements(Collector):
+    """What a provider measures, asked for when somebody looks."""
+
+    def __init__(self, measurements: Callable[[], Mapping[str, float]]) -> None:
+        self._measurements = measurements
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield a metric each."""
+        for name, value in self._measurements().items():
+            text = name.removeprefix("auth_service_").replace("_", " ").capitalize() + "."
+            if name.endswith("_total"):
+                yield CounterMetricFamily(name.removesuffix("_total"), text, value)
+            else:
+                yield GaugeMetricFamily(name, text, value)
 
 
 class SubjectTelemetry:

@@ -77,6 +77,7 @@ ERRORS = {
         "too many verification requests, try again later",
         *AWAY,
         "failed to start passwordless flow",
+        "failed to send verification email",
     ],
     "email_linking.verify": [
         "failed to unmarshal email data",
@@ -132,6 +133,7 @@ ERRORS = {
         "failed to link email identity",
     ],
     "password.update": [
+        "password change is not supported for Authelia users",
         "failed to unmarshal change password request",
         "token is required",
         "current_password is required",
@@ -145,6 +147,7 @@ ERRORS = {
     ],
     "password.reset_link": [
         "password service unavailable",
+        "password reset link is not supported for Authelia users",
         "failed to unmarshal reset password link request",
         "token is required",
         *TOKEN,

@@ -79,6 +79,8 @@ def test_secrets_are_marked():
         "NATS_TOKEN",
         "AUTH0_M2M_PRIVATE_BASE64_KEY",
         "AUTH0_LFX_PROFILE_CLIENT_SECRET",
+        "AUTHELIA_SIGNING_KEY",
+        "EMAIL_SMTP_PASSWORD",
     ]
 
 

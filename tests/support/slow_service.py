@@ -19,7 +19,8 @@ from tests.support.slow import RuledDirectory
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from app.domain.ports import Provider, Upstream
+    from app.domain.ports import Provider
+    from providers import Surroundings
 
 
 async def _wait(reference: str) -> None:
@@ -29,8 +30,8 @@ async def _wait(reference: str) -> None:
 
 
 @asynccontextmanager
-async def _create(settings: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
-    async with providers.create(settings, upstream) as provider:
+async def _create(settings: Settings, surroundings: Surroundings) -> AsyncIterator[Provider]:
+    async with providers.create(settings, surroundings) as provider:
         yield replace(provider, directory=RuledDirectory(provider, _wait))
 
 

@@ -1,0 +1,147 @@
+"""The Authelia provider, for development clusters: users in NATS Key-Value, Authelia's users file kept in step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+import httpx
+from httpx_aiohttp import HttpxAiohttpClient
+from loguru import logger
+
+from app.domain.errors import (
+    AliasServiceUnavailable,
+    ImpersonationUnavailable,
+    PasswordChangeUnsupported,
+    ResetLinkUnsupported,
+    ServiceError,
+)
+from app.domain.ports import Absent, Provider
+from app.settings import ConfigurationError
+from providers.authelia.callers import AutheliaCallers, AutheliaClients, Userinfo
+from providers.authelia.codes import AutheliaVerification, KvCodeStore
+from providers.authelia.directory import AutheliaDirectory, AutheliaSubjects
+from providers.authelia.identities import AutheliaIdentities, UsedTokens
+from providers.authelia.kubernetes import Cluster
+from providers.authelia.kv import BucketOptions, Buckets
+from providers.authelia.mailer import Mailer
+from providers.authelia.operations import OpenBuckets, Operations
+from providers.authelia.profiles import AutheliaAccounts, AutheliaProfiles
+from providers.authelia.reconciler import Reconciler
+from providers.authelia.signing import NotASigningKey, SigningKey
+from providers.authelia.storage import Users
+from providers.authelia.sync import Synchronisation
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from kr8s.asyncio import Api
+    from nats.aio.client import Client
+
+    from app.settings import Settings
+    from providers import Surroundings
+
+USERS: Final = "authelia-users"
+CODES: Final = "authelia-email-otp"
+LEDGER: Final = "authelia-otp-ledger"
+SIGNING_KEY: Final = "authelia-signing-key"
+_CODES_TTL: Final = 5 * 60.0
+_LEDGER_TTL: Final = 24 * 60 * 60.0
+_LOOK: Final = 0.05
+_RETRY: Final = 1.0
+_CANCEL_AGAIN: Final = 0.2
+
+
+@asynccontextmanager
+async def authelia_provider(
+    settings: Settings,
+    surroundings: Surroundings,
+    now: Callable[[], float] = time.time,
+    kubernetes: Callable[[str], Api] | None = None,
+    gather: float = 2.0,
+) -> AsyncIterator[Provider]:
+    """Open the provider; what needs the connection begins as soon as it stands.
+
+    `kubernetes` makes a client of its API for a namespace, in-cluster or by `KUBECONFIG` unless it is given; for
+    `gather` seconds changes are gathered before they are carried to Kubernetes.
+
+    Raises:
+        ConfigurationError: the signing key is none.
+    """
+    if settings.authelia.trust_unverified_identity_tokens:
+        logger.warning("social identities are linked by tokens that nobody verifies: for development only")
+    client = surroundings.nats
+    buckets = OpenBuckets(Buckets(client, settings.nats.timeout), _layout(settings.authelia.kv_replicas))
+    users = Users(buckets.opener(USERS), now)
+    try:
+        signing = SigningKey(settings.authelia.signing_key, buckets.opener(SIGNING_KEY), now)
+    except NotASigningKey as error:
+        raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
+    mailer = Mailer(settings.email)
+    cluster = Cluster(settings.authelia, kubernetes)
+    reconciler = Reconciler(users, cluster, buckets.opener(LEDGER), time.time)
+    synchronisation = Synchronisation(reconciler, client, time.time, gather=gather)
+    operations = Operations(buckets, mailer, synchronisation)
+    http = HttpxAiohttpClient(
+        follow_redirects=False,
+        timeout=settings.nats.timeout,
+        limits=httpx.Limits(max_connections=settings.work.max_concurrent_requests),
+    )
+    background = asyncio.create_task(_begin(client, signing, buckets, synchronisation), name="authelia")
+    try:
+        async with http:
+            callers = AutheliaCallers(Userinfo(http, settings.authelia.userinfo_url), users)
+            used = UsedTokens(buckets.opener(LEDGER))
+            trust = settings.authelia.trust_unverified_identity_tokens
+            store = KvCodeStore(buckets.opener(CODES), buckets.opener(LEDGER))
+            yield Provider(
+                name="authelia",
+                callers=callers,
+                directory=AutheliaDirectory(users, callers),
+                profiles=AutheliaProfiles(users),
+                accounts=AutheliaAccounts(users),
+                verification=AutheliaVerification(store, signing, mailer, now),
+                identities=AutheliaIdentities(users, signing, used, trust_unverified=trust),
+                subjects=AutheliaSubjects(users),
+                clients=AutheliaClients(users) if settings.authelia.client_tokens else None,
+                aliases=Absent(AliasServiceUnavailable),
+                passwords=Absent(PasswordChangeUnsupported),
+                reset_links=Absent(ResetLinkUnsupported),
+                impersonation=Absent(ImpersonationUnavailable),
+                readiness=operations.readiness,
+                measurements=operations.measurements,
+            )
+    finally:
+        while not background.done():
+            # Once is not always enough: `wait_for` of Python 3.11, in nats-py, loses a cancellation that comes
+            # together with the answer.
+            background.cancel()
+            await asyncio.wait({background}, timeout=_CANCEL_AGAIN)
+        await cluster.close()
+
+
+def _layout(replicas: int) -> dict[str, BucketOptions]:
+    options = (
+        BucketOptions(USERS, history=5, replicas=replicas),
+        BucketOptions(CODES, ttl=_CODES_TTL, replicas=replicas),
+        BucketOptions(LEDGER, ttl=_LEDGER_TTL, replicas=replicas),
+        BucketOptions(SIGNING_KEY, replicas=replicas),
+    )
+    return {bucket.name: bucket for bucket in options}
+
+
+async def _begin(client: Client, signing: SigningKey, buckets: OpenBuckets, synchronisation: Synchronisation) -> None:
+    """Open the buckets once the connection stands, then synchronise for as long as the provider lives."""
+    while not client.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+        await asyncio.sleep(_LOOK)
+    while True:
+        try:
+            await buckets.open_all()
+            await signing.keys()
+            break
+        except ServiceError as error:
+            logger.warning("the buckets cannot be opened", error=str(error), cause=repr(error.__cause__))
+            await asyncio.sleep(_RETRY)
+    await synchronisation.watch()

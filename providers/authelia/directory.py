@@ -1,0 +1,81 @@
+"""Finding users in storage."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from app.domain.errors import UserNotFound
+from providers.authelia import records
+from providers.authelia.callers import TOKEN_PREFIX
+
+if TYPE_CHECKING:
+    from app.domain.users import Address, User
+    from providers.authelia.callers import AutheliaCallers
+    from providers.authelia.storage import Users
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+
+
+class AutheliaDirectory:
+    """Finds users by address, subject identifier, username or token; every search is fresh."""
+
+    def __init__(self, users: Users, callers: AutheliaCallers) -> None:
+        """Take the users and who knows tokens."""
+        self._users = users
+        self._callers = callers
+
+    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - see above
+        """Find the user whose primary e-mail `address` is."""
+        user = await self._by_email(address)
+        if user.primary_email != address:
+            raise UserNotFound
+        return user
+
+    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - see above
+        """Find the user who has `address` as a verified e-mail identity."""
+        user = await self._by_email(address)
+        identity = user.email_identity(address)
+        if identity is None or not identity.email_verified:
+            raise UserNotFound
+        return user
+
+    async def by_subject(self, subject: str) -> User:
+        """Find the user with that subject identifier, stored or derived."""
+        found = await self._users.owner_of_subject(subject)
+        if found is None:
+            raise UserNotFound
+        return records.user(*found)
+
+    async def by_username(self, username: str) -> User:
+        """Find the user with that username."""
+        return records.user(username, await self._users.get(username))
+
+    async def resolve(self, reference: str) -> User:
+        """Find the user meant by a token, a subject (a UUID, or with `|`) or a username."""
+        if reference.startswith(TOKEN_PREFIX):
+            return await self._callers.user_of(reference)
+        if "|" in reference or _UUID.fullmatch(reference):
+            return await self.by_subject(reference)
+        return await self.by_username(reference)
+
+    async def _by_email(self, address: Address) -> User:
+        found = await self._users.holder(address)
+        if found is None:
+            raise UserNotFound
+        return records.user(*found)
+
+
+class AutheliaSubjects:
+    """Knows the subject identifiers that Authelia gave out."""
+
+    def __init__(self, users: Users) -> None:
+        """Take the users."""
+        self._users = users
+
+    async def of_username(self, username: str) -> str | None:
+        """Return the stored subject identifier of that user, None when there is none."""
+        if not records.is_username(username):
+            return None
+        record = await self._users.find(username)
+        return None if record is None else records.text(record, "sub").strip() or None

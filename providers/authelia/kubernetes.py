@@ -1,0 +1,112 @@
+"""The three objects of Authelia in Kubernetes: true GETs, and updates that carry the version they were made from."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+from kr8s import APITimeoutError, ServerError
+from kr8s.asyncio import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.authelia_settings import AutheliaSettings
+
+_CALL_TIME: Final = 10.0
+_CONFLICT: Final = 409
+Object = dict[str, Any]
+
+
+class KubernetesUnavailable(Exception):
+    """The API does not do what it was asked for; the text says what, and holds nothing of any object."""
+
+
+class VersionConflict(Exception):
+    """The object was changed by somebody else since it was read."""
+
+
+class Cluster:
+    """Reads and changes the ConfigMap, the Secret and the DaemonSet, and asks for nothing else."""
+
+    def __init__(self, settings: AutheliaSettings, api: Callable[[str], Api] | None = None) -> None:
+        """Take the objects' names, and what makes a client of the API (in-cluster or by `KUBECONFIG` unless given)."""
+        self._namespace = settings.namespace
+        self._configmap = f"configmaps/{settings.configmap_name}"
+        self._secret = f"secrets/{settings.secret_name}"
+        self._daemonset = f"daemonsets/{settings.daemonset_name}"
+        self._make = api or _client
+        self._api: Api | None = None
+        self._greeted = False
+
+    async def configmap(self) -> Object:
+        """Return the ConfigMap."""
+        return await self._call("GET", "v1", self._configmap)
+
+    async def secret(self) -> Object:
+        """Return the Secret."""
+        return await self._call("GET", "v1", self._secret)
+
+    async def replace_configmap(self, changed: Object) -> None:
+        """Update the ConfigMap from the version in it. Raises VersionConflict."""
+        await self._call("PUT", "v1", self._configmap, changed)
+
+    async def replace_secret(self, changed: Object) -> None:
+        """Update the Secret from the version in it. Raises VersionConflict."""
+        await self._call("PUT", "v1", self._secret, changed)
+
+    async def restart(self, at: str) -> None:
+        """Let the DaemonSet replace its pods, as `kubectl rollout restart` does. Raises VersionConflict."""
+        daemonset = await self._call("GET", "apps/v1", self._daemonset)
+        patch = {
+            "metadata": {"resourceVersion": daemonset["metadata"]["resourceVersion"]},
+            "spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": at}}}},
+        }
+        await self._call("PATCH", "apps/v1", self._daemonset, patch)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        session = getattr(self._api, "_session", None)
+        if session is not None:
+            await session.aclose()
+
+    async def _client(self) -> Api:
+        """Return the client, its credentials read; it is kept however that ends, so that it can be closed."""
+        if self._api is None:
+            self._api = self._make(self._namespace)
+        if not self._greeted:
+            await self._api
+            self._greeted = True
+        return self._api
+
+    async def _call(self, method: str, version: str, url: str, body: Object | None = None) -> Object:
+        headers = {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
+        arguments: dict[str, Any] = {} if body is None else {"json": body}
+        what = f"{method} {url}"
+        try:
+            async with asyncio.timeout(_CALL_TIME):
+                api = await self._client()
+                async with api.call_api(
+                    method, version=version, namespace=self._namespace, url=url, headers=headers, **arguments
+                ) as response:
+                    answer = response.json()
+        except ServerError as error:
+            status = error.response.status_code if error.response is not None else 0
+            if status == _CONFLICT:
+                raise VersionConflict from None
+            raise KubernetesUnavailable(f"{what}: status {status}") from None
+        except (TimeoutError, APITimeoutError):
+            raise KubernetesUnavailable(f"{what}: no answer in time") from None
+        except (httpx.HTTPError, OSError) as error:
+            raise KubernetesUnavailable(f"{what}: {type(error).__name__}") from None
+        except Exception as error:  # noqa: BLE001 - kr8s also raises plain errors: no configuration, an answer that is no JSON
+            raise KubernetesUnavailable(f"{what}: {type(error).__name__}") from None
+        if not isinstance(answer, dict):
+            raise KubernetesUnavailable(f"{what}: no object")
+        return answer
+
+
+def _client(namespace: str) -> Api:
+    # Not by `kr8s.asyncio.api`: it hands out shared clients, and loses its grip on one whose first call fails.
+    return Api(namespace=namespace, bypass_factory=True)

@@ -1,0 +1,88 @@
+"""Mail by SMTP. STARTTLS is used where the server offers it, and a password is never sent without it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import aiosmtplib
+
+from app.domain.addresses import parse_address
+from app.domain.deadline import current_deadline
+from app.domain.errors import VerificationMailFailed
+from providers.authelia.message import code_message
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+    from app.authelia_settings import EmailSettings
+    from app.domain.users import Address
+
+_MAX_TIME: Final = 10.0
+_LEFT_FOR_THE_REPLY: Final = 0.5
+
+
+class NoTransportSecurity(Exception):
+    """The server offers no STARTTLS, and there is a password to send."""
+
+
+class Mailer:
+    """Mails one-time codes."""
+
+    def __init__(self, settings: EmailSettings) -> None:
+        """Take how the mail server is reached, and in whose name mail is sent."""
+        self._settings = settings
+        self.sent = 0
+        self.refused = 0
+
+    async def send_code(self, address: Address, code: str) -> None:
+        """Mail the code to the address. Raises VerificationMailFailed."""
+        settings = self._settings
+        # Checked before, and again where it would do harm: nothing but one address goes on from here.
+        address = parse_address(address, VerificationMailFailed)
+        message = code_message(address, code, settings.from_address, settings.from_name, datetime.now(UTC))
+        time = max(0.1, min(_MAX_TIME, current_deadline().remaining() - _LEFT_FOR_THE_REPLY))
+        try:
+            async with asyncio.timeout(time):
+                await self._send(message, address, time)
+        except (aiosmtplib.SMTPException, NoTransportSecurity, OSError, TimeoutError, ValueError) as error:
+            self.refused += 1
+            # Only of which kind: a server's answer may repeat what it was sent.
+            raise VerificationMailFailed from RuntimeError(type(error).__name__)
+        self.sent += 1
+
+    async def _send(self, message: EmailMessage, address: Address, time: float) -> None:
+        settings = self._settings
+        client = aiosmtplib.SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            timeout=time,
+            start_tls=False,
+            use_tls=False,
+            validate_certs=settings.password is not None,
+        )
+        try:
+            await client.connect()
+            await client.ehlo()
+            if client.supports_extension("starttls"):
+                # Without a password the mail would go in clear to any server: an unknown certificate is no worse.
+                await client.starttls()
+                await client.ehlo()
+            elif settings.password is not None:
+                raise NoTransportSecurity
+            if settings.password is not None:
+                await client.login(settings.username or "", settings.password.get_secret_value())
+            utf8 = not address.isascii()
+            await client.send_message(
+                message,
+                sender=settings.from_address,
+                recipients=[address],
+                mail_options=["SMTPUTF8"] if utf8 else [],
+            )
+        finally:
+            with suppress(Exception):  # whether the farewell is heard does not matter
+                async with asyncio.timeout(1):
+                    await client.quit()
+            client.close()

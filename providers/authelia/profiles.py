@@ -1,0 +1,77 @@
+"""Changing metadata and the primary e-mail in storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.domain.errors import EmailAlreadyLinked, NotLinked, UserNotFound
+from providers.authelia import records
+from providers.authelia.storage import claiming
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.domain.tokens import Caller
+    from app.domain.users import Address, User
+    from providers.authelia.records import Record
+    from providers.authelia.storage import Users
+
+
+async def username_of(users: Users, subject: str) -> str:
+    """Return the username of the account with that subject identifier. Raises UserNotFound."""
+    found = await users.owner_of_subject(subject)
+    if found is None:
+        raise UserNotFound
+    return found[0]
+
+
+class AutheliaProfiles:
+    """Changes metadata."""
+
+    def __init__(self, users: Users) -> None:
+        """Take the users."""
+        self._users = users
+
+    async def update_metadata(self, caller: Caller, change: Mapping[str, str]) -> User:
+        """Set the fields of `change`, return the user as stored."""
+        username = await username_of(self._users, caller.subject)
+
+        def changed(record: Record) -> Record:
+            stored = record.get("user_metadata")
+            return {**record, "user_metadata": {**(stored if isinstance(stored, dict) else {}), **change}}
+
+        return records.user(username, await self._users.change(username, changed))
+
+
+class AutheliaAccounts:
+    """Changes the primary e-mail: the new one and the old one change places."""
+
+    def __init__(self, users: Users) -> None:
+        """Take the users."""
+        self._users = users
+
+    async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
+        """Make `address` the primary e-mail. `keep`, the old one, takes its place among the alternates."""
+        # Both belong to the account already: this only gives back lookup keys that were lost.
+        for owned in filter(None, (address, keep)):
+            await claiming(self._users, user.username, owned, EmailAlreadyLinked)
+        await self._users.change(user.username, lambda record: _swapped(record, address))
+
+
+def _swapped(record: Record, address: Address) -> Record:
+    primary = records.address(records.text(record, "email"))
+    if primary == address:
+        return record
+    if address not in records.held(record):
+        raise NotLinked
+    entries = records.objects(record, "alternate_email")
+    others = {records.address(records.text(entry, "email")) for entry in entries} - {address}
+    old = [{"email": primary, "verified": True}] if primary and primary not in others else []
+    swapped: list[Record] = []
+    for entry in entries:
+        if records.address(records.text(entry, "email")) == address:
+            swapped += old
+            old = []
+        else:
+            swapped.append(entry)
+    return {**record, "email": address, "alternate_email": [*swapped, *old]}

@@ -1,0 +1,97 @@
+"""When to synchronise: at start, after changes in storage, every five minutes, and soon again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import nats.errors
+from loguru import logger
+
+from app.domain.errors import ServiceError
+from providers.authelia.kubernetes import KubernetesUnavailable
+from providers.authelia.reconciler import TooManyConflicts
+from providers.authelia.users_file import BadUsersFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+    from providers.authelia.reconciler import Reconciler
+
+_EVERY: Final = 300.0
+_AFTER_FAILURE: Final = 20.0
+_GATHER: Final = 2.0
+_LOOK: Final = 0.5
+_LOOKUPS: Final = "$KV.authelia-users.lookup/"
+_USERS: Final = "$KV.authelia-users.>"
+
+
+class Synchronisation:
+    """Runs the reconciler when it is time.
+
+    The watch is a plain subscription to what is written to the bucket: the client library renews it after a
+    disconnection, and since what was written meanwhile is not told again, a run follows every reconnection.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, client: Client, now: Callable[[], float], *, gather: float = _GATHER
+    ) -> None:
+        """Take what synchronises, the connection, the clock (Unix seconds), and how long changes are gathered."""
+        self.reconciler = reconciler
+        self._client = client
+        self._now = now
+        self._gather = gather
+        self.pending = 0
+        self.failures = 0
+        self.succeeded_at = 0.0
+        self.fault = "not synchronised yet"
+
+    async def watch(self) -> None:
+        """Synchronise until cancelled. The connection stands when this begins."""
+        with suppress(nats.errors.Error):
+            await self._client.subscribe(_USERS, cb=self._changed)
+        while True:
+            reconnects = self._client.stats["reconnects"]
+            pending, wait = self.pending, _EVERY
+            if not await self.once():
+                wait = _AFTER_FAILURE
+            self.pending = max(0, self.pending - pending)
+            await self._wait(wait, reconnects)
+
+    async def once(self) -> bool:
+        """Synchronise now; return whether it succeeded. A failure is logged and shown."""
+        try:
+            await self.reconciler.run()
+        except (ServiceError, KubernetesUnavailable, BadUsersFile) as error:
+            return self._failed(str(error))
+        except TooManyConflicts:
+            return self._failed("too many conflicts")
+        except Exception as error:  # noqa: BLE001 - an end of this task would be an end of synchronisation, unseen
+            logger.opt(exception=error).error("synchronisation met what nobody expected")
+            return self._failed(type(error).__name__)
+        self.succeeded_at = self._now()
+        self.fault = ""
+        return True
+
+    def _failed(self, fault: str) -> bool:
+        self.failures += 1
+        if fault != self.fault:
+            logger.warning("synchronisation with Kubernetes failed", error=fault)
+        self.fault = fault
+        return False
+
+    async def _wait(self, seconds: float, reconnects: int) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while loop.time() < end and not self.pending and self._client.stats["reconnects"] == reconnects:  # noqa: ASYNC110 - nats-py has no event for it
+            await asyncio.sleep(min(_LOOK, self._gather or _LOOK))
+        if self.pending:
+            await asyncio.sleep(self._gather)
+
+    async def _changed(self, message: Msg) -> None:
+        if not message.subject.startswith(_LOOKUPS):
+            self.pending += 1
