@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from app.runtime.nats_server import nats_server
+from tests.support import authelia
 from tests.support.contract import Place
 from tests.support.transports import TRANSPORTS
 from tests.support.worlds import WORLDS
@@ -26,7 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def holds(item: pytest.Item) -> bool:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         marker = item.get_closest_marker("only_on")
-        on = getattr(parameters.get("case"), "on", None) if marker is None else marker.args
+        case = parameters.get("case")
+        on = getattr(case, "on", None) if marker is None else marker.args
+        if on is None and parameters.get("world_name") == "authelia":
+            return authelia.holds(item.originalname, item.module.__name__, case)
         return on is None or parameters["world_name"] in on
 
     items[:] = [item for item in items if holds(item)]

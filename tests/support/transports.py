@@ -53,8 +53,9 @@ class InMemory:
 
     @classmethod
     @asynccontextmanager
-    async def serving(cls, world: World, _: str) -> AsyncIterator[InMemory]:
-        settings = world.settings("nats://127.0.0.1:1")
+    async def serving(cls, world: World, url: str) -> AsyncIterator[InMemory]:
+        # The messages of the service stay in memory; what a provider needs of NATS it gets.
+        settings = world.settings(url)
         async with world.provider(settings) as provider:
             broker = create_broker(settings, provider, Telemetry(version="0", provider=provider.name))
             transport = cls(broker)

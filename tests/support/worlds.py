@@ -16,6 +16,7 @@ from app.runtime.logs import Sink
 from app.settings import LogSettings, MockSettings, NatsSettings, Settings
 from providers.mock import mock_provider
 from tests.support.auth0 import Auth0World
+from tests.support.authelia import AutheliaWorld
 from tests.support.basics import ALIASES, Clock, unsigned
 from tests.support.people import EVERYBODY, Person
 
@@ -115,5 +116,5 @@ def _entry(person: Person) -> dict[str, Any]:
     return entry if person.password is None else {**entry, "password": person.password}
 
 
-WORLDS = {"mock": MockWorld, "auth0": Auth0World}
+WORLDS = {"mock": MockWorld, "auth0": Auth0World, "authelia": AutheliaWorld}
 """Name → what makes a world, in a folder of its own."""

@@ -1,0 +1,103 @@
+"""The whole service on Authelia, through its own connection, and NATS in trouble."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import httpx
+import nats
+import pytest
+from nats.js.api import KeyValueConfig
+
+from app.domain.errors import ProviderUnavailable, VerificationMailFailed
+from app.domain.users import Address
+from app.main import running
+from app.runtime.nats_server import nats_server
+from app.settings import HttpSettings
+from providers.authelia import authelia_provider
+from tests.support.authelia import populated
+from tests.support.people import ada
+from tests.support.waiting import time_left
+
+NEW = Address("new@example.org")
+READ = "lfx.auth-service.user_metadata.read"
+
+
+@pytest.fixture
+def own_server():
+    with nats_server() as server:
+        yield server
+
+
+@pytest.mark.usefixtures("people")
+async def test_it_is_ready_once_its_buckets_are_open_and_drains_without_losing_a_kv_answer(stage):
+    stage.userinfo.claims["authelia_at_ada"] = {"preferred_username": "ada", "sub": ada.subject}
+    settings = stage.settings()
+    settings.http = HttpSettings(port=0, bind="127.0.0.1")
+    client = await nats.connect(stage.url)
+
+    def create(given, connection):
+        return authelia_provider(given, connection, kubernetes=stage.api)
+
+    async with running(settings, create) as service:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}") as web:
+            before = await web.get("/readyz")
+            await service.broker.start()
+            async with asyncio.timeout(10):
+                while "kubernetes: ok" not in (text := (await web.get("/readyz?verbose")).text):  # noqa: ASYNC110 - asked over HTTP
+                    await asyncio.sleep(0.02)
+            after = await web.get("/readyz")
+            metrics = (await web.get("/metrics")).text
+        asked = [asyncio.create_task(client.request(READ, b"authelia_at_ada", timeout=20)) for _ in range(100)]
+        await asyncio.sleep(0)
+        await client.flush()
+    replies = {json.loads(reply.data)["success"] for reply in await asyncio.gather(*asked)}
+    await client.close()
+    assert (before.status_code, after.status_code) == (503, 200)
+    assert text == "nats: ok\nstorage: ok\nkubernetes: ok"
+    assert "auth_service_kv_errors_total 0.0" in metrics
+    assert replies == {True}
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_bucket_that_is_removed_is_made_again(js, stage):
+    async with stage.replica() as provider:
+        await provider.verification.send_code(NEW)
+        await js.delete_stream("KV_authelia-email-otp")
+        time_left(3)
+        await provider.verification.send_code(NEW)
+        await provider.verification.redeem(NEW, stage.mail.code(NEW))
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_full_bucket_is_a_clean_error(js, stage):
+    await js.create_key_value(KeyValueConfig(bucket="authelia-email-otp", history=1, max_bytes=64))
+    async with stage.replica() as provider:
+        with pytest.raises(VerificationMailFailed):
+            await provider.verification.send_code(NEW)
+
+
+async def test_a_restart_of_nats_is_not_noticed_by_a_read(stage, own_server):
+    stage.url = own_server.url
+    client = await nats.connect(own_server.url)
+    await populated(client.jetstream())
+    await client.close()
+    async with stage.replica() as provider:
+        assert (await provider.directory.by_subject(ada.subject)).username == "ada"
+        own_server.stop()
+        time_left(15)
+        reading = asyncio.create_task(provider.directory.by_subject(ada.subject))
+        await asyncio.sleep(0.3)
+        own_server.start()
+        assert (await reading).username == "ada"
+
+
+async def test_nats_away_is_an_outage(stage, own_server):
+    stage.url = own_server.url
+    async with stage.replica() as provider:
+        own_server.stop()
+        time_left(1)
+        with pytest.raises(ProviderUnavailable):
+            await provider.directory.by_subject(ada.subject)
+        own_server.start()

@@ -1,0 +1,203 @@
+"""Authelia's world: stand-ins on real sockets, storage with the people of the cases, and the provider on them."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import nats
+import nats.js.errors
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from kr8s.asyncio import Api
+from nats.js.api import KeyValueConfig, StorageType
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from app.authelia_settings import AutheliaSettings, EmailSettings
+from app.runtime.upstream import UpstreamTelemetry
+from app.settings import NatsSettings, Settings
+from providers import Surroundings
+from providers.authelia import authelia_provider
+from providers.authelia.records import email_key, subject_key
+from tests.stand_ins.kubernetes import Kubernetes
+from tests.stand_ins.smtp import MailServer
+from tests.stand_ins.userinfo import Userinfo
+from tests.support.basics import ALIASES, Clock, unsigned
+from tests.support.people import EVERYBODY, Person, lukasz, nobody, sam
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nats.js import JetStreamContext
+
+    from app.domain.ports import Provider
+
+BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key")
+PEOPLE = tuple(person for person in EVERYBODY if person.username and person is not lukasz)
+"""Whose username can be the key of a record."""
+
+
+NOT_HERE = {
+    "test_an_address_in_an_alias_domain_is_managed_by_the_system": "there are no aliases",
+    "test_the_previous_primary_stays_as_a_verified_alternate": "the two addresses change places",
+    "test_the_primary_address_wanders_to_and_fro_without_leaving_doubles": "the two addresses change places",
+    "test_an_account_without_a_primary_address_keeps_none": "the new primary address is no alternate any more",
+    "test_a_code_has_six_digits_and_appears_once_in_the_log": "a code is in a mail and in no log",
+}
+"""Tests of the contract that state what it demands of other providers only, and why."""
+
+NO_CAPABILITY = ("add_alias", "password.update", "password.reset_link", "impersonation.token_exchange")
+
+
+def holds(test: str, module: str, case: Any) -> bool:
+    """Whether a test of the contract is about this provider as well."""
+    if case is None:
+        return test not in NOT_HERE and not module.endswith(("test_aliases", "test_passwords"))
+    if case.subject in NO_CAPABILITY:
+        return False
+    # Userinfo knows no expired tokens, only invalid ones; and everybody has a username, which is a key of the bucket.
+    unknown = {lukasz.subject, sam.subject, f"{lukasz.username}"}
+    absent = case.as_ in (sam, lukasz) or any(word in str(case.send) or word in str(case) for word in unknown)
+    others = ("beyond ASCII", "without username", "a name alone", "somebody's only one", "social account")
+    account = case.title in {"one's own account: succeeds", "social identities are no alternates"}
+    return not (absent or account or "expired token" in case.title or any(word in case.title for word in others))
+
+
+@cache
+def signing_key() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    plain = serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+
+
+def record(person: Person) -> dict[str, Any]:
+    """Return the person's record, as the service before this one wrote it."""
+    return {
+        "username": person.username,
+        "email": person.primary_email,
+        "displayname": str(person.metadata.get("name", person.username)),
+        "user_metadata": person.metadata,
+        "alternate_email": [vars(alternate) for alternate in person.alternates],
+        "identities": [{**vars(social), "connection": social.provider, "is_social": True} for social in person.social],
+        "created_at": "2025-01-01T00:00:00Z",
+        "updated_at": "2025-01-01T00:00:00Z",
+        "later": {"kept": True},
+    }
+
+
+async def without_buckets(js: JetStreamContext) -> None:
+    for bucket in BUCKETS:
+        with suppress(nats.js.errors.NotFoundError):
+            await js.delete_stream(f"KV_{bucket}")
+
+
+async def populated(js: JetStreamContext, people: tuple[Person, ...] = PEOPLE) -> None:
+    """Fill the bucket of users with what stands there of these people."""
+    kv = await js.create_key_value(KeyValueConfig(bucket="authelia-users", history=5, storage=StorageType.FILE))
+    for person in people:
+        await kv.put(person.username, json.dumps(record(person)).encode())
+    for person in reversed(people):
+        verified = [alternate.email for alternate in person.alternates if alternate.verified]
+        for address in verified:
+            await kv.put(email_key(address), person.username.encode())
+        await kv.put(subject_key(person.subject), person.username.encode())
+    for person in people:
+        if person.primary_email:
+            await kv.put(email_key(person.primary_email), person.username.encode())
+
+
+def users_file(people: tuple[Person, ...] = PEOPLE) -> str:
+    users = {p.username: {"displayname": p.username, "password": "$2b$x", "email": p.primary_email} for p in people}
+    return yaml.safe_dump({"users": users})
+
+
+class Stage:
+    """The stand-ins, ready to be asked, beside the nats-server at `url`."""
+
+    def __init__(self, url: str = "") -> None:
+        self.url = url
+        self.userinfo, self.kubernetes, self.mail = Userinfo(), Kubernetes(), MailServer()
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[Stage]:
+        async with self.userinfo.serving(), self.kubernetes.serving(), self.mail.serving():
+            yield self
+
+    def settings(self, **authelia: Any) -> Settings:
+        values = {"userinfo_url": self.userinfo.url, "signing_key": SecretStr(signing_key()), **authelia}
+        return Settings(
+            NatsSettings(servers=(self.url,)),
+            AutheliaSettings(**values),
+            EmailSettings(host="127.0.0.1", port=self.mail.port, from_name="Platform"),
+        )
+
+    def api(self, namespace: str) -> Api:
+        return Api(url=self.kubernetes.url, namespace=namespace, bypass_factory=True)
+
+    @asynccontextmanager
+    async def replica(
+        self, settings: Settings | None = None, now: Any = time.time, gather: float = 0.05
+    ) -> AsyncIterator[Provider]:
+        """A replica's provider, on a connection of its own."""
+        settings = settings or self.settings()
+        client = await nats.connect(self.url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+        surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
+        try:
+            async with authelia_provider(
+                settings, surroundings, now=now, kubernetes=self.api, gather=gather
+            ) as provider:
+                yield provider
+        finally:
+            await client.close()
+
+
+class AutheliaWorld:
+    """Authelia, with stand-ins for all that stands around it."""
+
+    name = "authelia"
+
+    def __init__(self, _: Any) -> None:
+        self.clock = Clock()
+        self.stage = Stage()
+        for person in (*EVERYBODY, nobody):
+            claims = {"preferred_username": person.username, "sub": person.subject}
+            self.stage.userinfo.claims[self.token(person)] = claims
+
+    def settings(self, url: str) -> Settings:
+        return Settings(NatsSettings(servers=(url,)), ALIASES)
+
+    @asynccontextmanager
+    async def provider(self, settings: Settings) -> AsyncIterator[Provider]:
+        url = settings.nats.servers[0]
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.stage.serving())
+            self.stage.kubernetes.file = users_file()
+            client = await nats.connect(url)
+            stack.push_async_callback(client.close)
+            await without_buckets(client.jetstream())
+            await populated(client.jetstream())
+            self.stage.url = url
+            trusting = self.stage.settings(trust_unverified_identity_tokens=True)
+            yield await stack.enter_async_context(self.stage.replica(trusting, self.clock))
+
+    def token(self, person: Person) -> str:
+        return f"authelia_at_{person.username.encode().hex() or 'sam'}"
+
+    def jwt(self, person: Person) -> str:
+        return self.token(person)
+
+    def expired(self, person: Person) -> str:
+        return f"authelia_at_expired_{person.username.encode().hex()}"
+
+    def identity_token(self, subject: object, **claims: object) -> str:
+        return unsigned({"sub": subject, **claims})
+
+    def code_sent_to(self, redacted: str) -> str:
+        head, _, domain = redacted.partition("****")
+        recipients = [mail.recipients[0] for mail in self.stage.mail.mails]
+        return self.stage.mail.code([to for to in recipients if to.startswith(head) and to.endswith(domain)][-1])

@@ -1,0 +1,23 @@
+"""Waiting for what has no event, and requests that have little time left."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from app.domain.deadline import Deadline, set_deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Wait until something holds."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - whatever it is, it has no event
+            await asyncio.sleep(0.02)
+
+
+def time_left(seconds: float) -> None:
+    """Let the test itself be a request that has so many seconds left."""
+    set_deadline(Deadline(at=asyncio.get_running_loop().time() + seconds))
