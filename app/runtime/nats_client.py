@@ -19,6 +19,10 @@ from app.runtime.nats_parser import TolerantParser
 
 _CLOSE_TIME: Final = 0.5
 
+INBOX_PREFIX: Final = "_INBOX.lfx-auth-service"
+"""Where answers to the service's own questions come: below `_INBOX.`, which is allowed where nothing special is, and
+yet a place to which nobody else need be allowed to subscribe."""
+
 
 class _Transport(TcpTransport):
     async def wait_closed(self) -> None:
@@ -52,6 +56,7 @@ class ReconnectingClient(Client):
         self._attempts = limit if limit < 0 else limit + 1
         # An attempt that reaches a server but is turned away counts like one that does not reach it.
         options["allow_reconnect"] = True
+        options.setdefault("inbox_prefix", INBOX_PREFIX)
         try:
             await super().connect(*args, **options)
         finally:

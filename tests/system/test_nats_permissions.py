@@ -1,0 +1,235 @@
+"""deploy/nats/accounts.conf on a real nats-server: what it lets everybody do, and nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats as nats_py
+import nkeys
+import pytest
+
+from app.main import running
+from app.runtime.nats_client import ReconnectingClient
+from app.runtime.nats_server import nats_server
+from app.settings import AliasSettings, HttpSettings, NatsSettings, Settings
+from routers import subjects
+
+ACCOUNTS = Path(__file__).parents[2] / "deploy/nats/accounts.conf"
+PREFIX = "lfx.auth-service."
+NAMES = ("AUTH_SERVICE", "AUTH_SERVICE_AUTHELIA", "PROJECT_SERVICE", "LFX_ONE", "V1_SYNC", "OPERATOR")
+BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key")
+
+
+class Bus:
+    """A nats-server with the accounts file, and a key for each of its users."""
+
+    def __init__(self, url: str, seeds: dict[str, str]) -> None:
+        self.url = url
+        self.seeds = seeds
+
+    @asynccontextmanager
+    async def user(self, name: str, prefix: str | None = None):
+        """A connection of that user, and the list of what the server has refused it."""
+        refused: list[str] = []
+
+        async def on_error(error: Exception) -> None:
+            refused.append(str(error))
+
+        # The service's own client: with it, what was sent before a flush has arrived when that is over.
+        client = ReconnectingClient()
+        prefix = prefix or f"_INBOX.{name.lower().replace('_', '-')}"
+        seed = self.seeds[name]
+        await client.connect(
+            self.url, nkeys_seed_str=seed, inbox_prefix=prefix, error_cb=on_error, max_reconnect_attempts=0
+        )
+        async with client:
+            yield client, refused
+
+    @asynccontextmanager
+    async def service(self):
+        """The service with its own key, on the mock provider."""
+        settings = Settings(
+            NatsSettings(servers=(self.url,), nkey_seed=self.seeds["AUTH_SERVICE"]),
+            HttpSettings(port=0, bind="127.0.0.1"),
+            AliasSettings(allowed_domains=("linux.com",)),
+        )
+        async with running(settings) as service:
+            await service.broker.start()
+            yield service
+
+
+@pytest.fixture(scope="module")
+def bus(tmp_path_factory):
+    pairs = {name: nkeys.from_seed(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)) for name in NAMES}
+    folder = tmp_path_factory.mktemp("nats")
+    with pytest.MonkeyPatch.context() as environment:
+        for name, pair in pairs.items():
+            environment.setenv(f"NATS_{name}_KEY", pair.public_key.decode())
+        file = folder / "nats.conf"
+        file.write_text(f"include {os.path.relpath(ACCOUNTS, folder)}\n", encoding="utf-8")
+        with nats_server(0, "-c", str(file)) as server:
+            yield Bus(server.url, {name: pair.seed.decode() for name, pair in pairs.items()})
+
+
+async def _no_reply(client, subject: str, body: bytes = b"") -> bool:
+    try:
+        await client.request(subject, body, timeout=0.3)
+    except (TimeoutError, nats_py.errors.Error):
+        return True
+    return False
+
+
+async def test_nobody_without_a_key_gets_in(bus):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(bus.url.rpartition(":")[2]))
+    await reader.readline()
+    writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+    assert await reader.readline() == b"-ERR 'Authorization Violation'\r\n"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_the_service_answers_all_16_subjects_to_whoever_may_ask_them(bus):
+    async with bus.service() as service, bus.user("LFX_ONE") as (client, refused):
+        for subject in subjects():
+            body = subject.example.send
+            text = body if isinstance(body, str) else json.dumps(body)
+            assert (await client.request(subject.address, text.encode(), timeout=10)).data
+        assert (refused, service.broker.state, service.broker.last_error) == ([], "", "")
+
+
+async def test_200_requests_with_one_inbox_get_200_replies(bus):
+    async with bus.service(), bus.user("LFX_ONE") as (client, _):
+        replies = await client.subscribe("_INBOX.lfx-one.all")
+        for _ in range(200):
+            await client.publish(PREFIX + "username_to_sub", b"ada", reply="_INBOX.lfx-one.all")
+        assert {(await replies.next_msg(timeout=10)).data for _ in range(200)} == {b"auth0|ada"}
+
+
+async def test_the_event_reaches_who_follows_changes(bus):
+    async with bus.service(), bus.user("LFX_ONE") as (client, _), bus.user("V1_SYNC") as (follower, refused):
+        events = await follower.subscribe("lfx.user_profile.updated")
+        await follower.flush()
+        change = b'{"token":"ada-token","user_metadata":{"city":"Oslo"}}'
+        await client.request(PREFIX + "user_metadata.update", change, timeout=10)
+        assert json.loads((await events.next_msg(timeout=10)).data)["user_id"] == "auth0|ada"
+        assert refused == []
+
+
+async def test_an_operator_sees_the_service_and_can_ask_it_nothing(bus):
+    async with bus.service(), bus.user("OPERATOR") as (client, refused):
+        assert json.loads((await client.request("$SRV.PING", timeout=10)).data)["name"] == "lfx-v2-auth-service"
+        assert await _no_reply(client, PREFIX + "username_to_sub", b"ada")
+        assert len(refused) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        s.name
+        for s in subjects()
+        if not s.name.startswith(("email_to", "username_to")) and not s.name.endswith("s.read")
+    ],
+)
+async def test_who_only_looks_people_up_cannot_act(bus, name):
+    if name == "user_metadata.read":
+        return
+    async with bus.service() as service, bus.user("PROJECT_SERVICE") as (client, refused):
+        assert await _no_reply(client, PREFIX + name, b"{}")
+        assert refused == [f'nats: permissions violation for publish to "{PREFIX}{name}"']
+        assert (await client.request(PREFIX + "username_to_sub", b"ada", timeout=10)).data == b"auth0|ada"
+        assert service.telemetry.requests.subjects[name].requests == 0
+
+
+@pytest.mark.parametrize("name", ["PROJECT_SERVICE", "LFX_ONE", "V1_SYNC", "OPERATOR"])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        ">",
+        "lfx.>",
+        "lfx.auth-service.>",
+        "lfx.auth-service.password.update",
+        "_INBOX.>",
+        "_INBOX.*.>",
+        "_INBOX.lfx-auth-service.>",
+        "_INBOX.somebody-else.>",
+        "$JS.>",
+        "$KV.>",
+        "$SRV.PING",
+    ],
+)
+async def test_no_caller_can_listen_to_others(bus, name, subject):
+    async with bus.user(name) as (client, refused):
+        await client.subscribe(subject)
+        await client.subscribe(subject, queue="lfx.auth-service.queue")
+        await client.flush()
+        assert len(refused) == 2
+
+
+@pytest.mark.parametrize("name", ["PROJECT_SERVICE", "LFX_ONE", "V1_SYNC", "OPERATOR"])
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "_INBOX.lfx-one.x",
+        "_INBOX.lfx-auth-service.x",
+        "lfx.user_profile.updated",
+        "$KV.authelia-users.bob",
+        "$JS.API.INFO",
+    ],
+)
+async def test_no_caller_can_speak_for_others(bus, name, subject):
+    async with bus.user(name) as (client, refused):
+        await client.publish(subject, b"x")
+        await client.flush()
+        assert len(refused) == 1
+
+
+@pytest.mark.parametrize("subject", ["lfx.auth-service.>", "lfx.project.>", "_INBOX.lfx-one.>", "$KV.>", ">"])
+async def test_the_service_can_listen_to_nothing_but_its_share_of_requests(bus, subject):
+    async with bus.user("AUTH_SERVICE", "_INBOX.lfx-auth-service") as (client, refused):
+        await client.subscribe(subject)
+        await client.subscribe(subject, queue="another")
+        await client.flush()
+        assert len(refused) == 2
+
+
+@pytest.mark.parametrize("subject", ["lfx.auth-service.email_to_sub", "lfx.project.create", "$KV.x.y", "$JS.API.INFO"])
+async def test_the_service_can_speak_to_nobody_but_who_asked(bus, subject):
+    async with bus.user("AUTH_SERVICE", "_INBOX.lfx-auth-service") as (client, refused):
+        await client.publish(subject, b"x")
+        await client.flush()
+        assert len(refused) == 1
+
+
+async def test_a_reply_to_another_subject_than_an_inbox_is_refused_by_nats_and_the_service_stays_well(bus):
+    async with bus.service() as service, bus.user("LFX_ONE") as (client, _):
+        await client.publish(PREFIX + "username_to_sub", b"ada", reply="index.project")
+        assert (await client.request(PREFIX + "username_to_sub", b"ada", timeout=10)).data == b"auth0|ada"
+        async with asyncio.timeout(10):
+            while "index.project" not in service.broker.last_error:  # noqa: ASYNC110 - there is no event for it
+                await asyncio.sleep(0.01)
+        assert service.broker.state == ""
+
+
+async def test_with_authelia_the_service_can_make_read_write_and_watch_its_buckets(bus):
+    async with bus.user("AUTH_SERVICE_AUTHELIA", "_INBOX.lfx-auth-service") as (client, refused):
+        jetstream = client.jetstream()
+        changes = await client.subscribe("$KV.authelia-users.>")
+        for bucket in BUCKETS:
+            await jetstream.create_key_value(bucket=bucket)
+            await jetstream.key_value(bucket)
+            await jetstream.publish(f"$KV.{bucket}.a/b", b"x")
+            await jetstream.stream_info(f"KV_{bucket}", subjects_filter=f"$KV.{bucket}.>")
+            assert (await jetstream.get_msg(f"KV_{bucket}", subject=f"$KV.{bucket}.a/b")).data == b"x"
+        assert (await changes.next_msg(timeout=10)).subject == "$KV.authelia-users.a/b"
+        assert refused == []
+
+
+@pytest.mark.parametrize("subject", ["DELETE.KV_authelia-users", "PURGE.KV_authelia-users", "LIST"])
+async def test_with_authelia_the_service_can_remove_no_bucket(bus, subject):
+    async with bus.user("AUTH_SERVICE_AUTHELIA", "_INBOX.lfx-auth-service") as (client, refused):
+        assert await _no_reply(client, f"$JS.API.STREAM.{subject}")
+        assert len(refused) == 1
