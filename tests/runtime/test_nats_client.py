@@ -21,8 +21,8 @@ from app.runtime.nats_client import ReconnectingClient
 from app.runtime.nats_security import security_options
 from app.runtime.nats_server import free_port, nats_server
 from app.settings import NatsSettings
-from tests.runtime.certificates import write_certificates
 from tests.runtime.subjects import broker_of
+from tests.stand_ins.certificates import write_certificates
 
 SEED = b"SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"
 LOOK = "nats-py changed; look at app/runtime/nats_client.py"

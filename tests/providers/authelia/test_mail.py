@@ -11,7 +11,7 @@ from app.authelia_settings import EmailSettings
 from app.domain.errors import ServiceError, VerificationMailFailed
 from app.domain.users import Address
 from providers.authelia.mailer import Mailer
-from tests.runtime.certificates import write_certificates
+from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.smtp import MailServer
 from tests.support.waiting import time_left
 

@@ -15,9 +15,9 @@ import uvloop
 from aiohttp import web
 
 from tests.stand_ins.auth0 import effects
-from tests.stand_ins.auth0.certificates import Authority, Kind
 from tests.stand_ins.auth0.tenant import Tenant, operation_of
 from tests.stand_ins.auth0.web import Call, Reply
+from tests.stand_ins.certificates import Authority, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -57,7 +57,10 @@ class Authority:
             .not_valid_after(now + ends * _DAY)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
+            )
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
             .sign(issuer_key, hashes.SHA256())
         )
@@ -69,6 +72,12 @@ class Authority:
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
         return file
+
+
+def write_certificates(folder: Path) -> tuple[Path, Path, Path]:
+    """Write an authority, a certificate of it (for server and client) and its key; return the paths."""
+    authority = Authority(folder)
+    return authority.file, authority.leaf(), authority.leaf()
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, name: str) -> x509.Certificate:
