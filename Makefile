@@ -17,8 +17,8 @@ MKDOCS := $(VENV)/mkdocs-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 # The command nats is built with Go, which checks it against the public log of modules.
-TOOLS := build/tools
 NATSCLI := v0.5.1
+NATS := build/nats/built-$(NATSCLI)
 
 # The lock files hold hashes of every file of a release, for every system, and no address.
 PIP_TOOLS := 7.6.2
@@ -69,11 +69,11 @@ site: $(INSTALLED) $(NODE) $(MKDOCS) ## Build the documentation site into build/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .PHONY: examples
-examples: $(INSTALLED) $(NODE) $(TOOLS)/nats ## Run the examples that need Go, Node, the command nats or a clean clone
+examples: $(INSTALLED) $(NODE) $(NATS) ## Run the examples that need Go, Node, the command nats or a clean clone
 	@$(BIN)/python -m pytest tests/examples $(ARGS)
 
 .PHONY: tools
-tools: $(TOOLS)/nats ## Build the command nats into build/tools
+tools: $(NATS) ## Build the command nats into build/nats
 
 .PHONY: asyncapi
 asyncapi: $(INSTALLED) ## Write what is generated: asyncapi.yaml, the tables of settings and subjects
@@ -119,9 +119,9 @@ $(NODE): $(INSTALLED) requirements-node.lock
 	@$(PIP) install --quiet --require-hashes --requirement requirements-node.lock
 	@touch $@
 
-$(TOOLS)/nats: Makefile
+$(NATS):
 	@command -v go >/dev/null || { echo "Go is needed to build the command nats; on Debian and Ubuntu: apt-get install golang-go, or https://go.dev/dl" >&2; exit 1; }
-	@GOBIN=$(CURDIR)/$(TOOLS) go install github.com/nats-io/natscli/nats@$(NATSCLI)
+	@GOBIN=$(CURDIR)/$(dir $(NATS)) go install github.com/nats-io/natscli/nats@$(NATSCLI)
 	@touch $@
 
 $(MKDOCS): $(INSTALLED) requirements-docs.lock

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import os
 import re
 import shlex
@@ -12,29 +14,35 @@ import threading
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from app.runtime.nats_server import nats_server
+import nats as nats_py
+
+from app.runtime.nats_server import free_port, nats_server
 from tests.docs.blocks import CLONE, fits
 from tests.docs.parser.__main__ import find
 from tests.docs.tables import TOP
 from tests.support.command import started
 
 PATIENCE = 300
-MAKE = """\
+LOOKED_AT = """\
 # A page's `make` is looked at and not run: what it does is tested elsewhere, and takes longer.
 make() { command make --dry-run --directory="$TOP" "$@" >/dev/null; }
+# What would be installed in a cluster is rendered, the values checked against their schema.
+helm() { [[ "$1 $2" == "upgrade --install" ]] && command helm template "${@:3}" >/dev/null; }
 """
-TOOLS = TOP / "build" / "tools"
+FOREIGN = ("NATS_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "ARGS")
+"""What the terminal in which the tests were started would tell the commands of a page."""
+TOOLS = os.pathsep.join(str(TOP / "build" / folder) for folder in ("nats", "tools/go", "tools/bin"))
 
 
 class Place:
     """A folder in which commands are run by bash."""
 
-    def __init__(self, folder, stack, prelude=MAKE, addresses=None, log=None):
+    def __init__(self, folder, stack, prelude=LOOKED_AT, addresses=None, log=None):
         self.folder, self.prelude, self.addresses, self.log = folder, prelude, addresses or {}, log
         self.here, self._stack = folder, stack
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("NATS_", "VIRTUAL_ENV"))},
-            "PATH": os.pathsep.join([str(folder / ".venv" / "bin"), str(TOOLS), os.environ["PATH"]]),
+            **{name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)},
+            "PATH": os.pathsep.join([str(folder / ".venv" / "bin"), TOOLS, os.environ["PATH"]]),
             "TOP": str(TOP),
             "COLUMNS": "200",
             "NO_COLOR": "1",
@@ -150,9 +158,34 @@ def nats(folder):
     _command(folder)
     with ExitStack() as stack:
         url = stack.enter_context(nats_server()).url
-        place = Place(folder, stack, addresses={"nats://127.0.0.1:4222": url, "nats://localhost:4222": url})
-        place.environment["NATS_URL"] = url
+        port = str(free_port())
+        addresses = dict.fromkeys(("nats://127.0.0.1:4222", "nats://localhost:4222"), url)
+        place = Place(folder, stack, addresses={**addresses, "127.0.0.1:8080": f"127.0.0.1:{port}"})
+        place.environment |= {"NATS_URL": url, "PORT": port, "BIND": "127.0.0.1"}
+        (folder / "deploy").symlink_to(TOP / "deploy")
         yield place
+
+
+@contextmanager
+def storage(folder):
+    """A nats-server with the buckets that the provider Authelia keeps, and two users in them."""
+    with nats(folder) as place:
+        asyncio.run(_buckets(place.environment["NATS_URL"]))
+        yield place
+
+
+async def _buckets(url):
+    client = await nats_py.connect(url)
+    stream = client.jetstream()
+    users = await stream.create_key_value(bucket="authelia-users", history=5)
+    for name in ("ada", "grace.hopper"):
+        digest = hashlib.sha256(f"{name}@example.org".encode()).hexdigest()
+        await users.put(name, f'{{"username": "{name}"}}'.encode())
+        await users.put(name, f'{{"username": "{name}", "email": "{name}@example.org"}}'.encode())
+        await users.put(f"lookup/authelia-users/email/{digest}", name.encode())
+    key = await stream.create_key_value(bucket="authelia-signing-key")
+    await key.put("key", b"-----BEGIN PRIVATE KEY-----")
+    await client.close()
 
 
 @contextmanager
@@ -182,7 +215,7 @@ def clone(folder):
         yield place
 
 
-WORLDS = {"nothing": nothing, "nats": nats, "service": service, CLONE: clone}
+WORLDS = {"nothing": nothing, "nats": nats, "storage": storage, "service": service, CLONE: clone}
 
 
 def follow(page_blocks, place):

@@ -15,6 +15,7 @@ from tests.docs.tables import TOP
 INSTALL = {
     "go": "apt-get install golang-go, or https://go.dev/dl",
     "node": "apt-get install nodejs npm, or https://nodejs.org",
+    "helm": "make chart, or https://helm.sh",
     "nats": "make tools, which needs Go",
     "git": "apt-get install git",
 }
@@ -27,7 +28,7 @@ def name(page):
 def missing(tools):
     """What to install for tools that are not there."""
     there = {"node"} if find() else set()
-    there |= {tool for tool in tools for path in (None, str(TOOLS)) if shutil.which(tool, path=path)}
+    there |= {tool for tool in tools for path in (None, TOOLS) if shutil.which(tool, path=path)}
     return [INSTALL[tool] for tool in tools if tool not in there]
 
 
