@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from app.runtime.nats_server import nats_server
-from tests.support import authelia
 from tests.support.contract import Place
 from tests.support.transports import TRANSPORTS
 from tests.support.worlds import WORLDS
@@ -26,12 +25,14 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def holds(item: pytest.Item) -> bool:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
+        name, case = parameters.get("world_name"), parameters.get("case")
         marker = item.get_closest_marker("only_on")
-        case = parameters.get("case")
-        on = getattr(case, "on", None) if marker is None else marker.args
-        if on is None and parameters.get("world_name") == "authelia":
-            return authelia.holds(item.originalname, item.module.__name__, case)
-        return on is None or parameters["world_name"] in on
+        limits = [] if marker is None else [marker.args]
+        if case is not None:
+            limits += [] if case.on is None else [case.on]
+            if name is not None and case.as_ in WORLDS[name].absent:
+                return False
+        return name is None or all(name in limit for limit in limits)
 
     items[:] = [item for item in items if holds(item)]
 

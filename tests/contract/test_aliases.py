@@ -6,10 +6,12 @@ import pytest
 
 from tests.support.contract import (
     EXPIRED,
+    EXPIRED_ERROR,
     JWT,
     SUBJECT,
     TOKEN,
     USERNAME,
+    WITH_ALIASES,
     case,
     data,
     done,
@@ -17,12 +19,13 @@ from tests.support.contract import (
     failure,
     malformed,
     on_every_provider,
+    only_on,
     prefixed,
     wrong_types,
 )
 from tests.support.people import ada, grace, linus, maria, nobody, olaf
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), only_on(*WITH_ALIASES)]
 
 ADD = "add_alias"
 MALFORMED = "failed_to_unmarshal_request"
@@ -94,7 +97,7 @@ CASES = [
         case(ADD, f"{title} is no token", send=_add("", token=token), reply=failure("invalid token"))
         for title, token in {"a subject": SUBJECT, "a username": USERNAME, "rubbish": "x"}.items()
     ),
-    case(ADD, "an expired token", send=_add("", token=EXPIRED), reply=failure("token has expired")),
+    case(ADD, "an expired token", send=_add("", token=EXPIRED), reply=failure(EXPIRED_ERROR)),
     case(ADD, "nobody's token", send=_add("", token=JWT), as_=nobody, reply=failure("user not found")),
     case(
         ADD,

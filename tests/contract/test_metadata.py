@@ -4,6 +4,7 @@ import pytest
 
 from tests.support.contract import (
     EXPIRED,
+    EXPIRED_ERROR,
     JWT,
     SUBJECT,
     TOKEN,
@@ -55,7 +56,7 @@ READS = [
     case(READ, "the prefix of a token alone", send="Bearer ", reply=failure("user not found")),
     case(READ, "no UTF-8", send=b"\xff", reply=failure("user not found")),
     case(READ, "dots", send="a.b.c", reply=failure("user not found")),
-    case(READ, "an expired token", send=EXPIRED, reply=failure("token has expired")),
+    case(READ, "an expired token", send=EXPIRED, reply=failure(EXPIRED_ERROR)),
 ]
 
 REFUSALS = [
@@ -95,7 +96,7 @@ REFUSALS = [
         send={"token": SUBJECT, "user_metadata": {}},
         reply=failure("invalid token"),
     ),
-    case(UPDATE, "an expired token", send={**GOOD, "token": EXPIRED}, reply=failure("token has expired")),
+    case(UPDATE, "an expired token", send={**GOOD, "token": EXPIRED}, reply=failure(EXPIRED_ERROR)),
     case(UPDATE, "nobody's token", send={**GOOD, "token": JWT}, as_=nobody, reply=failure("user not found")),
     case(
         UPDATE,

@@ -28,6 +28,8 @@ class Auth0World:
     """The Auth0 provider, on a tenant of its own."""
 
     name = "auth0"
+    absent = ()
+    expired_error = "token has expired"
 
     def __init__(self, folder: Path) -> None:
         self.clock = Clock()

@@ -38,34 +38,9 @@ if TYPE_CHECKING:
     from app.domain.ports import Provider
 
 BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key")
-PEOPLE = tuple(person for person in EVERYBODY if person.username and person is not lukasz)
-"""Whose username can be the key of a record."""
-
-
-NOT_HERE = {
-    "test_an_address_in_an_alias_domain_is_managed_by_the_system": "there are no aliases",
-    "test_the_previous_primary_stays_as_a_verified_alternate": "the two addresses change places",
-    "test_the_primary_address_wanders_to_and_fro_without_leaving_doubles": "the two addresses change places",
-    "test_an_account_without_a_primary_address_keeps_none": "the new primary address is no alternate any more",
-    "test_a_code_has_six_digits_and_appears_once_in_the_log": "a code is in a mail and in no log",
-}
-"""Tests of the contract that state what it demands of other providers only, and why."""
-
-NO_CAPABILITY = ("add_alias", "password.update", "password.reset_link", "impersonation.token_exchange")
-
-
-def holds(test: str, module: str, case: Any) -> bool:
-    """Whether a test of the contract is about this provider as well."""
-    if case is None:
-        return test not in NOT_HERE and not module.endswith(("test_aliases", "test_passwords"))
-    if case.subject in NO_CAPABILITY:
-        return False
-    # Userinfo knows no expired tokens, only invalid ones; and everybody has a username, which is a key of the bucket.
-    unknown = {lukasz.subject, sam.subject, f"{lukasz.username}"}
-    absent = case.as_ in (sam, lukasz) or any(word in str(case.send) or word in str(case) for word in unknown)
-    others = ("beyond ASCII", "without username", "a name alone", "somebody's only one", "social account")
-    account = case.title in {"one's own account: succeeds", "social identities are no alternates"}
-    return not (absent or account or "expired token" in case.title or any(word in case.title for word in others))
+ABSENT = (lukasz, sam)
+"""Whose username, or its lack, can be no key of a record."""
+PEOPLE = tuple(person for person in EVERYBODY if person not in ABSENT)
 
 
 @cache
@@ -160,6 +135,9 @@ class AutheliaWorld:
     """Authelia, with stand-ins for all that stands around it."""
 
     name = "authelia"
+    absent = ABSENT
+    expired_error = "invalid token"
+    """Userinfo knows good tokens and others; it does not say why."""
 
     def __init__(self, _: Any) -> None:
         self.clock = Clock()

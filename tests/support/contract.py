@@ -31,6 +31,7 @@ TOKEN = Blank(lambda world, person: world.token(person))
 JWT = Blank(lambda world, person: world.jwt(person))
 """A good token in the form of a JWT."""
 EXPIRED = Blank(lambda world, person: world.expired(person))
+EXPIRED_ERROR = Blank(lambda world, _: world.expired_error)
 SUBJECT = Blank(lambda _, person: person.subject)
 USERNAME = Blank(lambda _, person: person.username)
 
@@ -103,6 +104,9 @@ def only_on(*providers: str) -> pytest.MarkDecorator:
     return pytest.mark.only_on(*providers)
 
 
+WITH_ALIASES = WITH_PASSWORDS = ("mock", "auth0")
+"""Where accounts have aliases and passwords, and an old primary e-mail stays as an alternate."""
+
 OWN_CODES = ("mock", "authelia")
 """Where one-time codes, and the proofs they are exchanged for, are the service's own."""
 
@@ -112,7 +116,7 @@ def on_every_provider(cases: list[Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", cases, ids=str)
 
 
-def failure(error: str) -> dict[str, Any]:
+def failure(error: str | Blank) -> dict[str, Any]:
     """The envelope of a failure."""
     return {"success": False, "error": error}
 

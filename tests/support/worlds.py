@@ -42,6 +42,10 @@ class World(Protocol):
     """What the cases need to know of a provider."""
 
     name: str
+    absent: tuple[Person, ...]
+    """Who cannot exist there."""
+    expired_error: str
+    """What is said of a token whose time is over."""
     clock: Clock
 
     def settings(self, url: str) -> Settings: ...
@@ -65,6 +69,8 @@ class MockWorld:
     """The mock provider, with a users file."""
 
     name = "mock"
+    absent = ()
+    expired_error = "token has expired"
 
     def __init__(self, folder: Path) -> None:
         """Take where the users file may be written."""
