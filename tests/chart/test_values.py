@@ -1,0 +1,146 @@
+"""What single values do, and what the chart says to those that it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chart.helm import NAME, ChartError, container, environment, rendered
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("replicaCont=2", "additional properties 'replicaCont' not allowed"),
+        ("app.environment.AUTH0_TENNANT.value=x", "additional properties 'AUTH0_TENNANT' not allowed"),
+        ("app.environment.AUTH0_TENANT.vlaue=x", "additional properties 'vlaue' not allowed"),
+        ("app.otel.tracesExporters=otlp", "additional properties 'tracesExporters' not allowed"),
+        ("app.environment.USER_REPOSITORY_TYPE.value=auth1", "value must be one of 'mock', 'auth0', 'authelia'"),
+        ("image.pullPolicy=always", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
+        ("service.port=0", "at '/service/port': minimum: got 0, want 1"),
+        ("replicaCount=three", "at '/replicaCount': got string, want null or integer"),
+        ("terminationGracePeriodSeconds=20", "at '/terminationGracePeriodSeconds': minimum: got 20, want 26"),
+        ("nats.authelia_users_kv_bucket.storage=disk", "value must be one of 'file', 'memory'"),
+        ("app.existingSecret.keys.AUTH0_TENANT=x", "additional properties 'AUTH0_TENANT' not allowed"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(setting: str, message: str) -> None:
+    with pytest.raises(ChartError) as refusal:
+        rendered(setting)
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ((), "podDisruptionBudget: set exactly one of minAvailable and maxUnavailable when it is enabled"),
+        (
+            ("podDisruptionBudget.minAvailable=1", "podDisruptionBudget.maxUnavailable=1"),
+            "podDisruptionBudget: set exactly one of minAvailable and maxUnavailable, not both",
+        ),
+    ],
+)
+def test_a_disruption_budget_is_one_of_two(settings: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ChartError) as refusal:
+        rendered("podDisruptionBudget.enabled=true", *settings)
+    assert message in str(refusal.value)
+
+
+def test_a_disruption_budget_may_be_zero() -> None:
+    shown = rendered("podDisruptionBudget.enabled=true", "podDisruptionBudget.maxUnavailable=0")
+    assert shown["PodDisruptionBudget", NAME]["spec"] == {
+        "maxUnavailable": 0,
+        "selector": {"matchLabels": {"app": "lfx-v2-auth-service"}},
+    }
+
+
+def test_by_default_there_is_a_deployment_and_a_service_alone() -> None:
+    assert set(rendered()) == {("Deployment", NAME), ("Service", NAME)}
+
+
+def test_the_defaults_are_those_of_the_chart_before() -> None:
+    shown = rendered()
+    assert shown["Deployment", NAME]["spec"]["replicas"] == 3
+    assert container(shown)["image"] == "ghcr.io/linuxfoundation/lfx-v2-auth-service/server:latest"
+    assert container(shown)["resources"] == {
+        "limits": {"cpu": "500m", "memory": "512Mi"},
+        "requests": {"cpu": "100m", "memory": "128Mi"},
+    }
+    assert environment(shown) == {
+        "AUTHELIA_CONFIGMAP_NAME": "authelia-users",
+        "AUTHELIA_CONFIGMAP_NAMESPACE": "lfx",
+        "AUTHELIA_DAEMONSET_NAME": "lfx-platform-authelia",
+        "AUTHELIA_OIDC_USERINFO_URL": "https://auth.k8s.orb.local/api/oidc/userinfo",
+        "AUTHELIA_SECRET_NAME": "authelia-users",
+        "USER_REPOSITORY_TYPE": "mock",
+        "NATS_URL": "nats://lfx-platform-nats.lfx.svc.cluster.local:4222",
+        "PORT": "8080",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+        "OTEL_EXPORTER_OTLP_INSECURE": "false",
+        "OTEL_TRACES_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_PROPAGATORS": "tracecontext,baggage,jaeger",
+    }
+
+
+def test_a_null_value_is_left_out() -> None:
+    assert "AUTHELIA_OIDC_USERINFO_URL" not in environment(
+        rendered("app.environment.AUTHELIA_OIDC_USERINFO_URL.value=null")
+    )
+
+
+def test_a_false_value_is_not_left_out() -> None:
+    assert environment(rendered("app.environment.LOG_ADD_SOURCE.value=false"))["LOG_ADD_SOURCE"] == "false"
+
+
+def test_a_reference_stands_as_it_was_given() -> None:
+    shown = rendered(
+        "app.environment.NATS_URL.valueFrom.secretKeyRef.name=nats",
+        "app.environment.NATS_URL.valueFrom.secretKeyRef.key=url",
+    )
+    assert environment(shown)["NATS_URL"] == {"secretKeyRef": {"name": "nats", "key": "url"}}
+
+
+def test_an_entry_of_extra_env_replaces_one_of_its_name() -> None:
+    shown = rendered("app.extraEnv[0].name=NATS_URL", "app.extraEnv[0].value=nats://here:4222")
+    assert environment(shown)["NATS_URL"] == "nats://here:4222"
+
+
+def test_extra_env_stands_before_what_may_name_it() -> None:
+    shown = rendered("app.extraEnv[0].name=NODE", "app.extraEnv[0].value=n", "app.otel.endpoint=$(NODE):4317")
+    names = [entry["name"] for entry in container(shown)["env"]]
+    assert names.index("NODE") < names.index("OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+def test_sensitive_variables_come_from_one_secret() -> None:
+    shown = rendered(
+        "app.existingSecret.name=auth",
+        "app.existingSecret.keys.NATS_TOKEN=token",
+        "app.environment.NATS_PASSWORD.value=x",
+    )
+    assert {name: value for name, value in environment(shown).items() if isinstance(value, dict)} == {
+        name: {"secretKeyRef": {"name": "auth", "key": key, "optional": True}}
+        for name, key in {
+            "AUTH0_LFX_PROFILE_CLIENT_SECRET": "AUTH0_LFX_PROFILE_CLIENT_SECRET",
+            "AUTH0_M2M_PRIVATE_BASE64_KEY": "AUTH0_M2M_PRIVATE_BASE64_KEY",
+            "AUTHELIA_SIGNING_KEY": "AUTHELIA_SIGNING_KEY",
+            "EMAIL_SMTP_PASSWORD": "EMAIL_SMTP_PASSWORD",
+            "NATS_NKEY_SEED": "NATS_NKEY_SEED",
+            "NATS_TOKEN": "token",
+        }.items()
+    }
+
+
+def test_the_service_listens_where_the_container_says() -> None:
+    shown = rendered("service.port=9000")
+    assert environment(shown)["PORT"] == "9000"
+    assert container(shown)["ports"] == [{"name": "web", "containerPort": 9000}]
+    assert shown["Service", NAME]["spec"]["ports"] == [{"name": "web", "port": 9000, "targetPort": "web"}]
+
+
+def test_a_parent_chart_may_switch_it_and_hand_down_globals() -> None:
+    assert rendered("enabled=true", "global.region=eu") == rendered()
+
+
+def test_contextualizer_has_no_effect() -> None:
+    assert rendered("app.use_oidc_contextualizer=false") == rendered()
