@@ -15,10 +15,10 @@ from loguru import logger
 from nats.js.api import ConsumerConfig
 
 from app.domain.redaction import redact
-from app.runtime.discovery import SUBJECTS, Discovery
+from app.runtime.discovery import Discovery
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.nats_security import security_options
-from app.runtime.subjects import QUEUE_GROUP
+from app.runtime.subjects import PREFIX, QUEUE_GROUP
 from app.runtime.subscriber import SubjectSubscriber
 from app.runtime.turns import Turns
 
@@ -228,8 +228,8 @@ class AuthBroker(NatsBroker):
 
     async def _on_error(self, error: Exception) -> None:
         self.last_error = str(error) or type(error).__name__
-        refused = "permissions violation for subscription" in self.last_error.lower()
-        if refused and f'"{SUBJECTS}' not in self.last_error:  # requests are served without it
+        # The client library gives it in lower case. Without any other subscription requests are served.
+        if f'permissions violation for subscription to "{PREFIX}' in self.last_error.lower():
             self._refused = self.last_error
         logger.warning("NATS error", error=self.last_error)
 

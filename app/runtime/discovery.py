@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from app.runtime.subjects import Subject
 
 NAME: Final = "lfx-v2-auth-service"
-SUBJECTS: Final = "$SRV."
 _TYPE: Final = "io.nats.micro.v1.{}_response"
 _DESCRIPTION: Final = "Who a user is, and changes to what belongs to a user."
 _NANOSECONDS: Final = 1e9

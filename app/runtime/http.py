@@ -24,9 +24,15 @@ if TYPE_CHECKING:
 
     from app.settings import HttpSettings
 
-_HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-_FIRST_REQUEST: Final = 10.0
-"""Seconds in which a connection must have brought its first request."""
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_PATIENCE: Final = 10.0
+"""Seconds in which a connection must have got its first response, or its next: to ask, and to read it."""
 
 
 def create_app(
@@ -91,15 +97,22 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that does not wait for ever for a first request: 256 silent clients would shut out the probes."""
+    """HTTP/1.1 that waits for nobody for long: 256 clients that dawdle would shut out the probes."""
+
+    patience = _PATIENCE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.loop.call_later(_FIRST_REQUEST, self._close_silent)
+        self._limit = self.loop.call_later(self.patience, transport.abort)
 
-    def _close_silent(self) -> None:
-        if self.cycle is None and not self.transport.is_closing():
-            self.transport.close()
+    def on_response_complete(self) -> None:
+        self._limit.cancel()
+        self._limit = self.loop.call_later(self.patience, self.transport.abort)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._limit.cancel()
+        super().connection_lost(exc)
 
 
 class _Server(uvicorn.Server):
@@ -126,13 +139,16 @@ def bind(settings: HttpSettings) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, settings: HttpSettings) -> AsyncIterator[int]:
-    """Serve `app` while the context lasts; give the port. Raises OSError when the address is taken."""
+async def serving(app: ASGIApp, settings: HttpSettings, patience: float = _PATIENCE) -> AsyncIterator[int]:
+    """Serve `app` while the context lasts; give the port. Raises OSError when the address is taken.
+
+    A connection that gets no response for `patience` seconds is closed.
+    """
     listener = bind(settings)
     port: int = listener.getsockname()[1]
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=type("Protocol", (_Protocol,), {"patience": patience}),
         ws="none",
         log_config=None,
         access_log=False,

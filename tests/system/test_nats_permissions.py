@@ -233,3 +233,45 @@ async def test_with_authelia_the_service_can_remove_no_bucket(bus, subject):
     async with bus.user("AUTH_SERVICE_AUTHELIA", "_INBOX.lfx-auth-service") as (client, refused):
         assert await _no_reply(client, f"$JS.API.STREAM.{subject}")
         assert len(refused) == 1
+
+
+@asynccontextmanager
+async def _service_with(folder: Path, permissions: str):
+    file = folder / "other.conf"
+    file.write_text(
+        f"""authorization {{ users: [
+          {{ user: service, password: s3cret, permissions: {permissions} }}
+          {{ user: anybody, password: s3cret }}
+        ] }}""",
+        encoding="utf-8",
+    )
+    with nats_server(0, "-c", str(file)) as server:
+        settings = Settings(
+            NatsSettings(servers=(server.url,), user="service", password="s3cret"),
+            HttpSettings(port=0, bind="127.0.0.1"),
+        )
+        async with running(settings) as service:
+            await service.broker.start()
+            async with await nats_py.connect(server.url, user="anybody", password="s3cret") as client:
+                yield service, client
+
+
+async def test_without_a_permission_for_the_services_protocol_the_service_is_ready_and_serves(tmp_path):
+    may = '{ publish: "_INBOX.>", subscribe: { allow: ["lfx.auth-service.>", "_INBOX.>"] } }'
+    async with _service_with(tmp_path, may) as (service, client):
+        assert (await client.request(PREFIX + "username_to_sub", b"ada", timeout=10)).data == b"auth0|ada"
+        assert service.broker.state == ""
+        assert "permissions violation" in service.broker.last_error
+
+
+async def test_without_a_permission_for_its_subjects_the_service_is_not_ready(tmp_path):
+    async with _service_with(tmp_path, '{ publish: "_INBOX.>", subscribe: "$SRV.>" }') as (service, _):
+        assert service.broker.state.startswith("not subscribed")
+
+
+async def test_with_allow_responses_a_caller_would_reach_what_the_service_is_denied(tmp_path):
+    may = '{ publish: { deny: "other.>" }, subscribe: ">", allow_responses: true }'
+    async with _service_with(tmp_path, may) as (_, client):
+        seen = await client.subscribe("other.service")
+        await client.publish(PREFIX + "username_to_sub", b"ada", reply="other.service")
+        assert (await seen.next_msg(timeout=10)).data == b"auth0|ada"
