@@ -17,6 +17,9 @@ NOT_HERE = {
     "too many verification requests, try again later",
     "invalid identity token",
     "alias_service_unavailable",
+    "password change is not supported for Authelia users",
+    "password reset link is not supported for Authelia users",
+    "failed to send verification email",
 }
 
 
