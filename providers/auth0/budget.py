@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 ATTEMPT: Final = 3.0
 """Seconds that one attempt has at most."""
 
+_LATE: Final = 0.5
+"""Part of a request's time, after its end, until which what follows a write may go on; the rest is for undoing it."""
+
 _RESERVE: Final = 0.1
 """Part of a request's time that is kept for the reply."""
 
@@ -36,13 +39,14 @@ class Budget:
         if deadline.at == float("inf"):
             return now + self.request_timeout
         end = deadline.at - self.reserve
-        return max(end, min(now + ATTEMPT, deadline.at + self.request_timeout)) if deadline.committed else end
+        return max(end, min(now + ATTEMPT, deadline.at + _LATE * self.request_timeout)) if deadline.committed else end
 
     @contextmanager
     def undoing(self) -> Iterator[None]:
         """Give what undoes a write, or finds out how it ended, the time that is left for that after the reply."""
         deadline = current_deadline()
-        set_deadline(Deadline(deadline.at + self.request_timeout, committed=True))
+        # Not a committed one, which could last until the work is cut off: what fails must be told before that.
+        set_deadline(Deadline(deadline.at + self.request_timeout))
         try:
             yield
         finally:

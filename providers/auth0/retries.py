@@ -31,6 +31,9 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _DOUBLINGS: Final = 5
 
+_NOT_DONE: Final = frozenset((Outcome.REFUSED, Outcome.RATE_LIMITED, Outcome.NOT_CONNECTED))
+"""How an attempt ends that certainly changed nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -127,7 +130,7 @@ class Retries:
                 attempt.outcome = failure.outcome
             else:
                 attempt.outcome = Outcome.OK if answer is not None and answer.ok else Outcome.REFUSED
-        if failure is not None and failure.write_again:
+        if attempt.outcome in _NOT_DONE:
             deadline.committed = committed
         return answer, failure
 

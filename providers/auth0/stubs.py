@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from app.domain.errors import LinkEmailFailed, ServiceError, UserNotFound
-from app.domain.redaction import redact_subject
+from app.domain.deadline import current_deadline
+from app.domain.errors import LinkEmailFailed, ProviderUnavailable, ServiceError, UserNotFound
+from app.domain.redaction import redact_email, redact_subject
 from app.domain.users import EMAIL
 from providers.auth0.errors import CONFLICT
 
@@ -39,7 +40,12 @@ class Stubs:
     ) -> str | None:
         """Make a stub, return its id; None when there is a user with that address in the e-mail connection."""
         user = {"connection": EMAIL, "email": address, "email_verified": True, **extras}
-        made = await self._management.create(user, fallback=fallback)
+        try:
+            made = await self._management.create(user, fallback=fallback)
+        except ProviderUnavailable:
+            if current_deadline().committed:  # it was sent, and what became of it is not known
+                logger.error("an e-mail identity may have been made and left", address=redact_email(address))
+            raise
         return None if made is None else made.user_id
 
     async def left_behind(self, address: Address, fits: Callable[[WireUser], bool]) -> str | None:

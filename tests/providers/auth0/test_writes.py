@@ -6,7 +6,14 @@ import asyncio
 
 import pytest
 
-from app.domain.errors import IncorrectPassword, InvalidToken, MissingScope, ProviderUnavailable, RateLimited
+from app.domain.errors import (
+    IncorrectPassword,
+    InvalidToken,
+    MissingScope,
+    ProviderUnavailable,
+    RateLimited,
+    UpdateFailed,
+)
 from tests.providers.auth0.conftest import until, within
 from tests.providers.auth0.users import caller
 
@@ -67,6 +74,14 @@ async def test_a_write_that_never_left_commits_to_nothing(provider, server):
     deadline = within(0.5)
     with pytest.raises(ProviderUnavailable):
         await provider.profiles.update_metadata(who, {"city": "Oslo"})
+    assert not deadline.committed
+
+
+async def test_a_write_that_was_refused_commits_to_nothing(provider, tenant):
+    tenant.faults.status(400, on="users.update")
+    deadline = within(2.0)
+    with pytest.raises(UpdateFailed):
+        await provider.profiles.update_metadata(caller(tenant), {"city": "Oslo"})
     assert not deadline.committed
 
 
