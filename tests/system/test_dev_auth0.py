@@ -21,7 +21,12 @@ PROVIDER = ("--provider", "auth0")
 
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory):
-    elsewhere = {"AUTH0_DOMAIN": "nowhere.invalid", "AUTH0_TENANT": "nowhere", "AUTH0_ORGANIZATION": "org_nowhere"}
+    elsewhere = {
+        "AUTH0_DOMAIN": "nowhere.invalid",
+        "AUTH0_TENANT": "nowhere",
+        "AUTH0_ORGANIZATION": "org_nowhere",
+        "AUTH0_MANAGEMENT_AUDIENCE": "https://nowhere.invalid/api/v2/",
+    }
     with started("dev", *PROVIDER, cwd=tmp_path_factory.mktemp("dev"), **elsewhere) as process:
         process.until(LAST_LINE)
         yield process
