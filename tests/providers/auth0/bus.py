@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-    from app.domain.ports import Provider, Upstream
+    from app.domain.ports import Provider
+    from providers import Surroundings
 
 PREFIX = "lfx.auth-service."
 UNAVAILABLE = "identity provider unavailable"
@@ -77,8 +78,8 @@ async def on_the_bus(
     bus = Bus(client, client.new_inbox())
 
     @asynccontextmanager
-    async def create(given: Settings, upstream: Upstream) -> AsyncIterator[Provider]:
-        async with auth0_provider(given, upstream, now, monotonic) as provider:
+    async def create(given: Settings, surroundings: Surroundings) -> AsyncIterator[Provider]:
+        async with auth0_provider(given, surroundings.upstream, now, monotonic) as provider:
             await ready(provider)
             yield provider
 
