@@ -12,6 +12,7 @@ from faststream.nats import NatsBroker, NatsRouter
 from faststream.nats.subscriber.config import NatsSubscriberConfig, NatsSubscriberSpecificationConfig
 from faststream.nats.subscriber.specification import NatsSubscriberSpecification
 from loguru import logger
+from nats.errors import SlowConsumerError
 from nats.js.api import ConsumerConfig
 
 from app.domain.redaction import redact
@@ -38,6 +39,7 @@ left that there was no time, for flushing and for closing."""
 _FLUSH_TIME: Final = 0.3
 _CLOSE_TIME: Final = 0.2
 _LOOK_AGAIN: Final = 0.02
+_LOG_DROPPED_EVERY: Final = 10.0
 
 _UNLIMITED: Final = -1
 """The client library drops nothing: the callback never waits, so its queue is empty most of the time, and what
@@ -121,6 +123,7 @@ class AuthBroker(NatsBroker):
         self._refused = ""
         self._draining = False
         self._drain_began = 0.0
+        self._dropped_logged = float("-inf")
         self._telemetry = telemetry
         telemetry.watch(self.turns)
         telemetry.watch_drain(lambda: time.monotonic() - self._drain_began if self._draining else 0.0)
@@ -231,7 +234,11 @@ class AuthBroker(NatsBroker):
         # The client library gives it in lower case. Without any other subscription requests are served.
         if f'permissions violation for subscription to "{PREFIX}' in self.last_error.lower():
             self._refused = self.last_error
-        logger.warning("NATS error", error=self.last_error)
+        # Of a flood of questions to discovery, each one that is dropped comes here.
+        now = time.monotonic()
+        if not isinstance(error, SlowConsumerError) or now >= self._dropped_logged + _LOG_DROPPED_EVERY:
+            self._dropped_logged = now
+            logger.warning("NATS error", error=self.last_error)
 
     async def _on_disconnected(self) -> None:
         self._subscribed, self._refused = False, ""

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from loguru import logger
 
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.subjects import is_inbox
@@ -155,6 +156,18 @@ async def test_the_services_protocol_answers_without_the_headers_it_was_sent(nat
         answer = await service.client.request("$SRV.PING", headers={"X": "y" * 10_000}, timeout=10)
         assert answer.headers is None
         assert json.loads(answer.data)["name"] == "lfx-v2-auth-service"
+
+
+async def test_a_flood_of_questions_to_the_services_protocol_leaves_one_line_in_the_log(nats):
+    lines: list[str] = []
+    handler = logger.add(lines.append, format="{message}", level="WARNING")
+    async with place(nats.url) as service:
+        await _sent(nats.url, b"PUB $SRV.STATS _INBOX.x.y 0\r\n\r\n" * 50_000)
+        assert await service.ask("username_to_sub", b"ada") == ADA
+        await service.until(lambda: "NATS error\n" in lines)
+        await service.all_replies()
+    logger.remove(handler)
+    assert lines.count("NATS error\n") == 1
 
 
 async def test_what_waits_holds_no_headers(nats):
