@@ -39,7 +39,8 @@ class Answer:
         """Return the body as JSON. Numbers keep every digit: `int` or `Decimal`. Raises BrokenAnswer."""
         if self._content is _UNREAD:
             try:
-                self._content = json.loads(self.body, parse_float=Decimal, parse_constant=_refuse)
+                content = json.loads(self.body, parse_float=Decimal, parse_constant=_refuse)
+                self._content = _whole(content) if b"\\u" in self.body else content
             except (ValueError, ArithmeticError, RecursionError):
                 raise BrokenAnswer("no JSON") from None
         return self._content
@@ -52,6 +53,15 @@ class Answer:
             return ""
         values = [content.get(name) for name in names] if isinstance(content, dict) else []
         return " ".join(value for value in values if isinstance(value, str))
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    """Return `value` with U+FFFD for every half of a surrogate pair: JSON can hold it, UTF-8 and so a reply cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, dict):
+        return {_whole(name): _whole(member) for name, member in value.items()}
+    return [_whole(member) for member in value] if isinstance(value, list) else value
 
 
 def _refuse(_: str) -> Any:  # noqa: ANN401 - as json.loads wants it

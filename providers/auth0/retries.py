@@ -92,6 +92,8 @@ class Retries:
         tries = 0
         while True:
             until = settled or self._budget.until()
+            if self._limiter.opens(kind.lane) > asyncio.get_running_loop().time():
+                progress.error = RateLimited()  # for those who wait for this read and can do so no longer
             if not await self._limiter.wait(kind.lane, until):
                 raise RateLimited
             prepared = await prepare()

@@ -101,3 +101,16 @@ async def test_an_address_that_the_index_still_has_but_the_user_no_longer_is_nob
         assert await bus.ask("email_to_sub", "linus@work.example") == "user not found"
         assert await bus.ask("email_to_username", "linus@example.com") == "user not found"
         assert await bus.ask("user_metadata.read", "linus_t") == "user not found"
+
+
+async def test_half_a_surrogate_pair_in_what_is_stored_is_shown_as_a_replacement(tenant):
+    half = {"provider": "email", "user_id": "1", "connection": "email", "profileData": {"email": "\udfff@x.example"}}
+    stored = {"user_id": "auth0|x", "email": "\ud800@x.example", "user_metadata": {"city": "\ud83e\udd89 \ud800"}}
+    tenant.faults.json({**stored, "identities": [half, half]}, "users.get")
+    async with on_the_bus() as bus:
+        metadata = await bus.ask("user_metadata.read", "auth0|x")
+        emails = await bus.ask("user_emails.read", {"user": {"auth_token": "auth0|x"}})
+        identities = await bus.ask("user_identity.list", {"user": {"auth_token": "auth0|x"}})
+    assert metadata["data"] == {"city": "🦉 \ufffd"}
+    assert emails["data"]["primary_email"] == "\ufffd@x.example"
+    assert identities["data"][1]["profileData"] == {"email": "\ufffd@x.example"}

@@ -68,3 +68,13 @@ async def test_reads_and_writes_wait_apart(tenant, limited, free):
         assert tenant.records.count(free) == 1
         assert tenant.records.count(limited) == 1
         assert await waiting == "identity provider rate limit reached, try again later"
+
+
+@pytest.mark.usefixtures("on_nats")
+async def test_a_read_that_finds_the_limit_known_is_told_of_it(tenant):
+    async with on_the_bus() as bus:
+        tenant.faults.too_many("users.get", retry_after="30")
+        for reference in ("auth0|ada", "auth0|ada", "auth0|linus_t"):
+            told = await bus.ask("user_metadata.read", reference)
+            assert told == "identity provider rate limit reached, try again later"
+    assert tenant.records.count("users.get") == 1
