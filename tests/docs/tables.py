@@ -47,7 +47,7 @@ def shown(field):
     value = field.default
     if value is PydanticUndefined:
         return "(required)"
-    if value is None or value == ():
+    if value in (None, (), ""):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
