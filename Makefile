@@ -71,7 +71,7 @@ site: $(INSTALLED) $(NODE) $(MKDOCS) ## Build the documentation site into build/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 .PHONY: examples
-examples: $(INSTALLED) $(NODE) $(NATS) ## Run the examples that need Go, Node, the command nats or a clean clone
+examples: $(INSTALLED) $(NODE) $(NATS) $(GO_TOOLS) ## Run the examples that need Go, Node, nats, helm or a clean clone
 	@$(BIN)/python -m pytest tests/examples $(ARGS)
 
 .PHONY: tools
@@ -154,9 +154,10 @@ $(NODE): $(INSTALLED) requirements-node.lock
 	@$(PIP) install --quiet --require-hashes --requirement requirements-node.lock
 	@touch $@
 
-$(NATS):
-	@command -v go >/dev/null || { echo "Go is needed to build the command nats; on Debian and Ubuntu: apt-get install golang-go, or https://go.dev/dl" >&2; exit 1; }
-	@GOBIN=$(CURDIR)/$(dir $(NATS)) go install github.com/nats-io/natscli/nats@$(NATSCLI)
+$(NATS): | $(TOOLS)
+	@echo "Building the command nats; the first time takes a minute …"
+	@GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOBIN=$(abspath $(dir $(NATS))) \
+		build/tools/bin/go install -trimpath -buildvcs=false github.com/nats-io/natscli/nats@$(NATSCLI)
 	@touch $@
 
 $(MKDOCS): $(INSTALLED) requirements-docs.lock

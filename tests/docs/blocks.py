@@ -34,7 +34,7 @@ PAGES = sorted(
     if "node_modules" not in path.parts
 )
 FENCE = re.compile(
-    r"^(?:<!-- (?P<key>file|exit|until|log|run by|not run): (?P<value>.*?) -->\n)?"
+    r"^(?: *<!-- (?P<key>file|exit|until|log|run by|not run): (?P<value>.*?) -->\n)?"
     r"(?P<indent> *)```(?P<language>[\w+-]*)[^\n]*\n(?P<text>.*?)^ *```$",
     re.DOTALL | re.MULTILINE,
 )

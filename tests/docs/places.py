@@ -27,7 +27,11 @@ LOOKED_AT = """\
 # A page's `make` is looked at and not run: what it does is tested elsewhere, and takes longer.
 make() { command make --dry-run --directory="$TOP" "$@" >/dev/null; }
 # What would be installed in a cluster is rendered, the values checked against their schema.
-helm() { [[ "$1 $2" == "upgrade --install" ]] && command helm template "${@:3}" >/dev/null; }
+helm() {
+    [[ $1 == upgrade || $1 == template ]] || return
+    shift && [[ $1 != --install ]] || shift
+    command helm template "$@" >/dev/null
+}
 """
 FOREIGN = ("NATS_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "ARGS")
 """What the terminal in which the tests were started would tell the commands of a page."""

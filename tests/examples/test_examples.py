@@ -13,10 +13,10 @@ from tests.docs.places import TOOLS, WORLDS, follow
 from tests.docs.tables import TOP
 
 INSTALL = {
-    "go": "apt-get install golang-go, or https://go.dev/dl",
-    "node": "apt-get install nodejs npm, or https://nodejs.org",
+    "go": "make tools, or https://go.dev/dl",
+    "node": "make docs, or https://nodejs.org",
     "helm": "make chart, or https://helm.sh",
-    "nats": "make tools, which needs Go",
+    "nats": "make tools",
     "git": "apt-get install git",
 }
 

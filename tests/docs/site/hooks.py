@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 TOP = Path(__file__).parents[3]
-FROM_TOP = {"CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security-policy.md"}
+FROM_TOP = {
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security-policy.md",
+    "deploy/helm/lfx-v2-auth-service/README.md": "operations/chart.md",
+}
 """Pages that stand where code hosts look for them, and their addresses on the site."""
 ASSETS = {
     "asyncapi.yaml": "asyncapi.yaml",
