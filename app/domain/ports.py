@@ -195,7 +195,7 @@ class Impersonation(Protocol):
 
 
 class Attempt(Protocol):
-    """A call of an upstream; it has `failed` unless whoever makes it says otherwise."""
+    """A call of an upstream. Unless whoever makes it says otherwise, it is `ok` when it raises nothing."""
 
     outcome: str
 

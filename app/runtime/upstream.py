@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import Counter, Histogram
 
+from app.domain.errors import Fault, ServiceError
 from app.runtime.tracing import Tracing, current_trace, set_trace
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 
 @dataclass
 class Attempt:
-    """How an attempt ended, as whoever made it says; it has failed until then."""
+    """How an attempt ended, if whoever made it says so."""
 
-    outcome: str = "failed"
+    outcome: str = ""
 
 
 class UpstreamTelemetry:
@@ -75,10 +76,11 @@ class UpstreamTelemetry:
         began = perf_counter()
         try:
             yield attempt
-        except asyncio.CancelledError:
-            attempt.outcome = "cancelled"
+        except BaseException as error:
+            attempt.outcome = attempt.outcome or _outcome(error)
             raise
         finally:
+            attempt.outcome = attempt.outcome or "ok"
             self._calls.labels(operation, attempt.outcome).inc()
             self._durations.labels(operation).observe(perf_counter() - began)
             if span is not None:
@@ -100,3 +102,13 @@ class UpstreamTelemetry:
     def refreshed(self, what: str, outcome: str) -> None:
         """Count a refresh of keys or of a token, and how it ended."""
         self._refreshes.labels(what, outcome).inc()
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    if isinstance(error, TimeoutError):  # before OSError, of which it is one
+        return "timed_out"
+    if isinstance(error, OSError):
+        return "not_connected"
+    return "refused" if isinstance(error, ServiceError) and error.fault is Fault.CALLER else "failed"

@@ -73,14 +73,16 @@ async def authelia_provider(
     if settings.authelia.trust_unverified_identity_tokens:
         logger.warning("social identities are linked by tokens that nobody verifies: for development only")
     client = surroundings.nats
-    buckets = OpenBuckets(Buckets(client, settings.nats.timeout), _layout(settings.authelia.kv_replicas))
+    buckets = OpenBuckets(
+        Buckets(client, settings.nats.timeout, surroundings.upstream), _layout(settings.authelia.kv_replicas)
+    )
     users = Users(buckets.opener(USERS), now)
     try:
         signing = SigningKey(settings.authelia.signing_key, buckets.opener(SIGNING_KEY), now)
     except NotASigningKey as error:
         raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
-    mailer = Mailer(settings.email)
-    cluster = Cluster(settings.authelia, kubernetes)
+    mailer = Mailer(settings.email, surroundings.upstream)
+    cluster = Cluster(settings.authelia, surroundings.upstream, kubernetes)
     reconciler = Reconciler(users, cluster, buckets.opener(LEDGER), time.time)
     synchronisation = Synchronisation(reconciler, client, time.time, gather=gather)
     operations = Operations(buckets, mailer, synchronisation)
@@ -92,7 +94,7 @@ async def authelia_provider(
     background = asyncio.create_task(_begin(client, signing, buckets, synchronisation), name="authelia")
     try:
         async with http:
-            callers = AutheliaCallers(Userinfo(http, settings.authelia.userinfo_url), users)
+            callers = AutheliaCallers(Userinfo(http, settings.authelia.userinfo_url, surroundings.upstream), users)
             used = UsedTokens(buckets.opener(LEDGER))
             trust = settings.authelia.trust_unverified_identity_tokens
             store = KvCodeStore(buckets.opener(CODES), buckets.opener(LEDGER))

@@ -18,6 +18,7 @@ from app.domain.tokens import Caller
 from providers.authelia import records
 
 if TYPE_CHECKING:
+    from app.domain.ports import Upstream
     from app.domain.users import User
     from providers.authelia.storage import Users
 
@@ -34,9 +35,10 @@ _OUTSIDE_A_REQUEST: Final = 10.0
 class Userinfo:
     """The userinfo endpoint."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str) -> None:
-        """Take the HTTP client, which follows no redirects, and the endpoint's address."""
+    def __init__(self, client: httpx.AsyncClient, url: str, upstream: Upstream) -> None:
+        """Take the HTTP client, which follows no redirects, the endpoint's address, and what notes calls."""
         self._client = client
+        self._upstream = upstream
         self._url = url
 
     async def of(self, token: str) -> tuple[str, str]:
@@ -52,16 +54,23 @@ class Userinfo:
         pause = _FIRST_PAUSE
         while True:
             try:
-                async with asyncio.timeout(max(0.05, min(_ATTEMPT_TIME, end - loop.time()))):
-                    return _understood(*await self._ask(token))
+                with self._upstream.attempt("userinfo"):
+                    async with asyncio.timeout(max(0.05, min(_ATTEMPT_TIME, end - loop.time()))):
+                        return _understood(*await self._ask(token))
             except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, _Outage) as error:
                 if loop.time() + pause > end:
                     raise ProviderUnavailable from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+            self._upstream.retried("userinfo")
 
     async def _ask(self, token: str) -> tuple[int, str, bytes]:
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "Accept-Encoding": "identity"}
+        headers = {
+            **self._upstream.headers(),
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
         async with self._client.stream("GET", self._url, headers=headers) as response:
             body = bytearray()
             async for chunk in response.aiter_raw():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.authelia_settings import AutheliaSettings
+    from app.domain.ports import Upstream
 
 _CALL_TIME: Final = 10.0
 _CONFLICT: Final = 409
@@ -30,8 +31,12 @@ class VersionConflict(Exception):
 class Cluster:
     """Reads and changes the ConfigMap, the Secret and the DaemonSet, and asks for nothing else."""
 
-    def __init__(self, settings: AutheliaSettings, api: Callable[[str], Api] | None = None) -> None:
-        """Take the objects' names, and what makes a client of the API (in-cluster or by `KUBECONFIG` unless given)."""
+    def __init__(self, settings: AutheliaSettings, upstream: Upstream, api: Callable[[str], Api] | None = None) -> None:
+        """Take the objects' names, and what notes calls.
+
+        `api` makes a client of the API, in-cluster or by `KUBECONFIG` unless it is given.
+        """
+        self._upstream = upstream
         self._namespace = settings.namespace
         self._configmap = f"configmaps/{settings.configmap_name}"
         self._secret = f"secrets/{settings.secret_name}"
@@ -81,6 +86,15 @@ class Cluster:
         return self._api
 
     async def _call(self, method: str, version: str, url: str, body: Object | None = None) -> Object:
+        # Which kind of object, not which one: names of operations are constants.
+        with self._upstream.attempt(f"kubernetes_{method.lower()}_{url.partition('/')[0]}") as attempt:
+            try:
+                return await self._ask(method, version, url, body)
+            except VersionConflict:
+                attempt.outcome = "refused"
+                raise
+
+    async def _ask(self, method: str, version: str, url: str, body: Object | None) -> Object:
         headers = {"Content-Type": "application/merge-patch+json" if method == "PATCH" else "application/json"}
         arguments: dict[str, Any] = {} if body is None else {"json": body}
         what = f"{method} {url}"

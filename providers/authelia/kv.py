@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,12 +21,14 @@ from app.domain.deadline import current_deadline
 from app.domain.errors import ProviderUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
     from datetime import datetime
 
     from nats.aio.client import Client
     from nats.js import JetStreamContext
     from nats.js.api import RawStreamMsg
+
+    from app.domain.ports import Upstream
 
 _LEGAL: Final = re.compile(r"[-/_=a-zA-Z0-9]+(?:\.[-/_=a-zA-Z0-9]+)*")
 _RESERVED: Final = "_kv"
@@ -35,6 +38,7 @@ _FULL: Final = (10047, 10077, 10122)
 """Codes of JetStream: insufficient resources, maximum bytes exceeded, storage exceeded."""
 
 _ANOTHER_CONFIGURATION: Final = 10058
+_SERVER_ERRORS: Final = 500
 _LEFT_FOR_THE_REPLY: Final = 0.5
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
@@ -92,9 +96,10 @@ class BucketOptions:
 class Buckets:
     """The service's connection to NATS, as far as buckets are concerned."""
 
-    def __init__(self, client: Client, timeout: float) -> None:
-        """Take the connection, which may not stand yet, and the bound on a call in seconds."""
+    def __init__(self, client: Client, timeout: float, upstream: Upstream) -> None:
+        """Take the connection, which may not stand yet, the bound on a call in seconds, and what notes calls."""
         self.client = client
+        self.upstream = upstream
         self._timeout = timeout
         self.errors = 0
         self.conflicts = 0
@@ -128,6 +133,17 @@ class Buckets:
             raise self.failed(error) from error
         return NatsBucket(self, options)
 
+    @contextmanager
+    def calling(self, operation: str) -> Iterator[None]:
+        """Note a call; what the server refuses is an answer."""
+        with self.upstream.attempt(operation) as attempt:
+            try:
+                yield
+            except nats.js.errors.APIError as error:
+                if (error.code or 0) < _SERVER_ERRORS:
+                    attempt.outcome = "refused"
+                raise
+
     def failed(self, error: Exception) -> ProviderUnavailable:
         """Return what a foreign exception means here."""
         self.errors += 1
@@ -159,7 +175,9 @@ class NatsBucket:
     async def keys(self) -> list[str]:
         """Return every key."""
         try:
-            info = await self._buckets.jetstream().stream_info(self._stream, subjects_filter=f"{self._prefix}>")
+            jetstream = self._buckets.jetstream()
+            with self._buckets.calling("kv_keys"):
+                info = await jetstream.stream_info(self._stream, subjects_filter=f"{self._prefix}>")
         except _FOREIGN as error:
             raise self._buckets.failed(error) from error
         return [subject.removeprefix(self._prefix) for subject in info.state.subjects or {}]
@@ -176,12 +194,13 @@ class NatsBucket:
                     raise
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+            self._buckets.upstream.retried("kv_get")
 
     async def _get(self, key: str) -> Entry:
         try:
-            message: RawStreamMsg = await self._buckets.jetstream().get_msg(
-                self._stream, subject=f"{self._prefix}{key}"
-            )
+            jetstream = self._buckets.jetstream()
+            with self._buckets.calling("kv_get"):
+                message: RawStreamMsg = await jetstream.get_msg(self._stream, subject=f"{self._prefix}{key}")
         except nats.js.errors.NotFoundError as error:
             if error.err_code == 10059:  # noqa: PLR2004 - the stream, not the message
                 raise await self._missing(error) from error
@@ -196,7 +215,8 @@ class NatsBucket:
         jetstream = self._buckets.jetstream()
         current_deadline().commit()
         try:
-            return (await jetstream.publish(f"{self._prefix}{key}", value, headers=headers)).seq
+            with self._buckets.calling("kv_put"):
+                return (await jetstream.publish(f"{self._prefix}{key}", value, headers=headers)).seq
         except nats.js.errors.APIError as error:
             if error.err_code in _WRONG_REVISION:
                 self._buckets.conflicts += 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from email.message import EmailMessage
 
     from app.authelia_settings import EmailSettings
+    from app.domain.ports import Upstream
     from app.domain.users import Address
 
 _MAX_TIME: Final = 10.0
@@ -31,9 +32,10 @@ class NoTransportSecurity(Exception):
 class Mailer:
     """Mails one-time codes."""
 
-    def __init__(self, settings: EmailSettings) -> None:
-        """Take how the mail server is reached, and in whose name mail is sent."""
+    def __init__(self, settings: EmailSettings, upstream: Upstream) -> None:
+        """Take how the mail server is reached, in whose name mail is sent, and what notes calls."""
         self._settings = settings
+        self._upstream = upstream
         self.sent = 0
         self.refused = 0
 
@@ -45,8 +47,9 @@ class Mailer:
         message = code_message(address, code, settings.from_address, settings.from_name, datetime.now(UTC))
         time = max(0.1, min(_MAX_TIME, current_deadline().remaining() - _LEFT_FOR_THE_REPLY))
         try:
-            async with asyncio.timeout(time):
-                await self._send(message, address, time)
+            with self._upstream.attempt("smtp_send"):
+                async with asyncio.timeout(time):
+                    await self._send(message, address, time)
         except (aiosmtplib.SMTPException, NoTransportSecurity, OSError, TimeoutError, ValueError) as error:
             self.refused += 1
             # Only of which kind: a server's answer may repeat what it was sent.

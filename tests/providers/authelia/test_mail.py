@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr, ValidationError
 
 from app.authelia_settings import EmailSettings
 from app.domain.errors import ServiceError, VerificationMailFailed
 from app.domain.users import Address
+from app.runtime.upstream import UpstreamTelemetry
 from providers.authelia.mailer import Mailer
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.smtp import MailServer
@@ -29,7 +31,7 @@ def tls(tmp_path, monkeypatch) -> ssl.SSLContext:
 
 
 def _mailer(server: MailServer, **settings) -> Mailer:
-    return Mailer(EmailSettings(host="127.0.0.1", port=server.port, **settings))
+    return Mailer(EmailSettings(host="127.0.0.1", port=server.port, **settings), UpstreamTelemetry(CollectorRegistry()))
 
 
 def _login(server: MailServer, password: str = "p") -> Mailer:
@@ -118,7 +120,7 @@ async def test_a_server_that_refuses_or_hangs_is_a_clean_error(fault, stage_of_i
 
 
 async def test_a_mail_server_that_is_away():
-    await _refused(Mailer(EmailSettings(host="127.0.0.1", port=1)))
+    await _refused(Mailer(EmailSettings(host="127.0.0.1", port=1), UpstreamTelemetry(CollectorRegistry())))
 
 
 @pytest.mark.usefixtures("people")

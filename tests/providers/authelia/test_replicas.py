@@ -7,11 +7,13 @@ import json
 import time
 
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from app.domain.errors import IdentityLinkedElsewhere, WrongCode
 from app.domain.tokens import Caller
 from app.domain.users import Address
+from app.runtime.upstream import UpstreamTelemetry
 from providers.authelia import records
 from providers.authelia.kv import BucketOptions, Buckets
 from providers.authelia.signing import SigningKey
@@ -27,7 +29,7 @@ def _caller(person) -> Caller:
 
 
 async def _bucket(js, name="authelia-users"):
-    buckets = Buckets(js._nc, 5)  # noqa: SLF001 - nats-py gives the connection of a context no other way
+    buckets = Buckets(js._nc, 5, UpstreamTelemetry(CollectorRegistry()))  # noqa: SLF001 - nats-py gives the connection of a context no other way
     return await buckets.ensure(BucketOptions(name, history=5))
 
 
