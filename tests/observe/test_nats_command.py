@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.system.processes import Process
 
 TOP = Path(__file__).parents[2]
-NATS = TOP / "build" / "tools" / "observe" / "nats"
+NATS = TOP / "build" / "nats" / "nats"
 NAME = "lfx-v2-auth-service"
 PREFIX = "lfx.auth-service."
 SAMPLE = re.compile(r'^auth_service_requests_total\{outcome="(\w+)",subject="([\w.]+)"\} (\S+)$', re.MULTILINE)

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-PROMTOOL = TOP / "build" / "tools" / "observe" / "promtool"
+PROMTOOL = TOP / "build" / "promtool" / "promtool"
 RULES = TOP / "deploy" / "helm" / "lfx-v2-auth-service" / "files" / "rules.yaml"
 
 
