@@ -46,14 +46,16 @@ test: $(INSTALLED) ## Run the tests and measure their coverage; ARGS="-k drain" 
 	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered --ignore=tests/browser)
 
 .PHONY: lint
-lint: $(INSTALLED) ## Check style, types and import rules
+lint: $(INSTALLED) ## Check style, types, import rules and licence headers
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.support.licences
 
 .PHONY: format
 format: $(INSTALLED) ## Put the code into the form that lint asks for
+	@$(BIN)/python -m tests.support.licences --write
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
