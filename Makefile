@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Chores, the same by hand and in CI. `make help` lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

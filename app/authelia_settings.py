@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The settings of the Authelia provider, and of the mail that it sends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Puts the parts together and runs them; the only module that knows routers and providers."""
 
 from __future__ import annotations

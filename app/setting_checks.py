@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a setting must be before the service starts with it: files, seeds, certificates, addresses of servers.
 
 Each check returns the value, or raises ValueError with what is wrong and without the value.

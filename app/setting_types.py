@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What sections of settings are made of."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every setting, one class a section; the only reader of the environment."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """OpenTelemetry's variables, as far as the service itself needs to know them; the SDK reads all the others."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The identity providers, and the only place where one is chosen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The subjects, area by area. This is the only place where the areas are enumerated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Addresses in the platform's own domains."""
 
 from pydantic import Field

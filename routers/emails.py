@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A user's e-mail addresses."""
 
 from typing import Annotated

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Acting as another user."""
 
 from pydantic import BaseModel, Field, ValidationError

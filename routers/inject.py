@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What handlers are given: one alias a service. `app.main` puts the services where these look."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identities of an account."""
 
 from typing import Annotated

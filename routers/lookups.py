@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who is meant by an e-mail address or a username."""
 
 from typing import Annotated

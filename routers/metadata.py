@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What users tell about themselves."""
 
 from typing import Annotated

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Passwords."""
 
 from pydantic import Field

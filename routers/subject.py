@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a subject is declared: name, request, reply, malformed error, errors and example, beside its handler."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What all tests share: a clean environment, a nats-server, and the service in this process."""
 
 from __future__ import annotations

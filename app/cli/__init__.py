@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command `auth-service`. What a command needs is imported inside it, so that each starts quickly."""
 
 from __future__ import annotations

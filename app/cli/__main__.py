@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Lets `python -m app.cli` do what `auth-service` does."""
 
 from app.cli import main

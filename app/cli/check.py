@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`auth-service check`: what works, in a table."""
 
 from __future__ import annotations

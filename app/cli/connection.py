@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A short-lived connection to NATS, for commands that ask something."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`auth-service request`: one request, one reply, as a person wants to read it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What several commands print."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """E-mail addresses: what is one, and in which form it is compared."""
 
 from __future__ import annotations

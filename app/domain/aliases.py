@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Aliases: addresses in the platform's own domains, one an account and domain."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One-time codes, where this service makes them itself: their life, and the bounds on guessing and sending.
 
 The same on every provider that has no passwordless service of its own; where the two records of an address

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How long the request at work has, and whether it may still be cut off.
 
 The runtime sets the deadline of the request at work; whoever talks to an upstream asks it how much time is left

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The two records that the log shows in clear, each a type of its own; everything else is redacted there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A user's e-mail addresses: reading them, choosing the primary one, verifying a further one."""
 
 from __future__ import annotations

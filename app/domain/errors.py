@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tree of failures. Each string that a caller can read stands here and nowhere else.
 
     ServiceError

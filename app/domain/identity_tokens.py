@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identity tokens: reading any, and the service's own, which prove that an address was verified here."""
 
 from __future__ import annotations

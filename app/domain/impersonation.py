@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Impersonation: a token of one user exchanged for a token of another."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Identities of an account: listing, linking and unlinking them."""
 
 from __future__ import annotations

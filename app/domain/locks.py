@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Locks by key, kept only while somebody holds one or waits for it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The three look-ups: e-mail to username, e-mail to subject, username to subject."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reading and changing what users tell about themselves."""
 
 from __future__ import annotations

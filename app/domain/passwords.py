@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Passwords: changing one's own, and asking for a reset link."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a provider can do: small protocols, one a capability, each saying how it fails.
 
 Every method may also raise `ProviderUnavailable`-like `UpstreamError`s; what is listed is what else it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What may be logged of a secret or of somebody's name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Username to subject identifier, where the provider stores none."""
 
 from __future__ import annotations

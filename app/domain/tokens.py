@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tokens as callers send them: bare or as `Bearer …`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one model of a user, whatever the provider."""
 
 from __future__ import annotations

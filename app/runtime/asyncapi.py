@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The document: AsyncAPI 3, generated from the declarations that subscribe and publish.
 
 FastStream knows what is received and sent. Replies it leaves out; they come from the subjects' declarations here, as do

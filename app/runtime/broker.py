@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The NATS broker: connects by the configured rules, subscribes what is declared, drains without losing a request."""
 
 from __future__ import annotations

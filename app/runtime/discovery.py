@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The NATS services protocol (ADR-32): what `nats micro ls`, `info` and `stats` show of the service.
 
 It answers for the subscriptions that there are and makes none of its own to the subjects: its numbers are those that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one event that the service publishes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is sent to a collector, if anything: the only place that decides whether OpenTelemetry's SDK is loaded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The HTTP side: health, metrics and documentation. GET and HEAD only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Schemas of wire models, as a reader of the document wants them."""
 
 from __future__ import annotations

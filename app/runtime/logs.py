@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Logs: one sink, which redacts everything it writes, as JSON for machines or as lines for people."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """nats-py's client where it does otherwise than operators are told.
 
 What of its inner life is overridden here is pinned by `tests/runtime/test_nats_client.py`.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """nats-py's parser of what a server sends, without its blind spot."""
 
 from __future__ import annotations

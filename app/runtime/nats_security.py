@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How a connection to NATS is authenticated and encrypted: for the broker, and for whoever else connects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The embedded nats-server of `auth-service dev` and of the tests: the real one, as a child process on loopback."""
 
 from __future__ import annotations

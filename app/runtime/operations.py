@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the document says of one subject or event: messages, channels, operations, as AsyncAPI 3 wants them."""
 
 from __future__ import annotations

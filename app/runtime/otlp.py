@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Spans and metrics by OTLP, with OpenTelemetry's SDK. Imported only when an exporter is configured.
 
 The SDK reads its own variables (`OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, `OTEL_EXPORTER_OTLP_*` and so on), samples,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Log records by OTLP: what the sink writes, after it is redacted, and nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Metrics by OTLP: the same instruments that `/metrics` shows, read when it is time to send them.
 
 OpenTelemetry's SDK sends, its instruments are not used: two sets would tell two stories, and its counters cost a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What goes back to a caller: the envelope, and its encoding."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is counted of requests: plain numbers, which every request adds to and everybody else reads.
 
 Prometheus, OTLP and `$SRV.STATS` all read these numbers. They are plain because every request pays for them: the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the runtime is told of a subject: everything about it, declared once beside its handler."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The subscriber: the whole way of a message, from the client library's hands to the one reply.
 
 FastStream declares (routers, injection, the test broker, the document); this runs. What it uses of FastStream

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Metrics, and what is said of every request: a count, a span, a log record."""
 
 from __future__ import annotations

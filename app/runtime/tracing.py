@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Traces: where a request stands in its caller's trace, and what carries that on.
 
 Nothing here needs OpenTelemetry's SDK. Without an exporter, traces of callers are carried on (log records, upstream

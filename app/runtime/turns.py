@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whose turn it is: bounded work, an ordered and bounded waiting room, and a deadline for everyone.
 
 A request begins as a coroutine that the subscriber advances by hand. One that needs to wait for nothing runs to its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Metrics and spans of what a provider does with its upstream."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Auth0 provider: a tenant's users, spoken to over its Management and Authentication APIs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The primary e-mail of an account."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Aliases: e-mail identities that the platform manages."""
 
 from __future__ import annotations

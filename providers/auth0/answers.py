@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tenant answers, and the reading of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How long may be spent on the tenant: nine tenths of a request's time, and what a write needs to be ended."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one HTTP client: kept-alive TLS connections, bounded in number, time and what is read of an answer."""
 
 from __future__ import annotations

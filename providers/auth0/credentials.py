@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service's own token (client credentials, RFC 6749, section 4.4) and how it proves who it is (RFC 7523)."""
 
 from __future__ import annotations

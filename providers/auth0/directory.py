@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finding users of the tenant."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one place where what goes wrong with the tenant becomes a failure of the tree."""
 
 from __future__ import annotations

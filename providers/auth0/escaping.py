@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Values in places where a character could mean more than itself: paths and search queries."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One piece of work for however many want its result at the same time."""
 
 from __future__ import annotations

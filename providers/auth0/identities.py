@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Linking and unlinking identities, with the caller's own rights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Impersonation: token exchange (RFC 8693) through the tenant's Action."""
 
 from __future__ import annotations

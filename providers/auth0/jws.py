@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Compact JSON Web Signatures (RFC 7515, section 3.1), read strictly: what is odd is no token."""
 
 from __future__ import annotations

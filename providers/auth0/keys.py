@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tenant's key set (RFC 7517): fetched, kept, refreshed, and asked again for a key it did not have."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tenant's rate limits, learnt from its 429s: whoever is told to wait tells everybody."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Management API: users and their identities."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Auth0's users as they come over the wire, and what they are here."""
 
 from __future__ import annotations

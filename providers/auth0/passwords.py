@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Passwords of the tenant's own users."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Changing what users tell about themselves, with their own rights."""
 
 from __future__ import annotations

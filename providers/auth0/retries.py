@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Attempts: how long one may take, which are repeated, and when."""
 
 from __future__ import annotations

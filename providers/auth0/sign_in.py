@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The application in whose name users sign in: the profile client."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Users that are an address and nothing else, made to be linked to an account as an e-mail identity.
 
 Two writes make an identity: a stub, and the link that swallows it. What the first leaves behind when the second fails

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Calls of the tenant: what every capability sends goes through here."""
 
 from __future__ import annotations

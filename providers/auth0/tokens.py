@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Verification of callers' tokens: JWTs of the tenant (RFC 7519), with the advice of RFC 8725 followed."""
 
 from __future__ import annotations

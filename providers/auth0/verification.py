@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One-time codes: Auth0's passwordless connection `email` sends and checks them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Authelia provider, for development clusters: users in NATS Key-Value, Authelia's users file kept in step."""
 
 from __future__ import annotations

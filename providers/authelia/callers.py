@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Callers' tokens, verified with Authelia's OIDC userinfo endpoint.
 
 OpenID Connect Core 1.0, section 5.3; bearer tokens and their errors: RFC 6750, section 3.

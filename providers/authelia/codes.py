@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One-time codes in KV: the store, what is mailed, and what a right code yields."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finding users in storage."""
 
 from __future__ import annotations

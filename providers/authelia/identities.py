@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Linking and unlinking identities in storage."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The three objects of Authelia in Kubernetes: true GETs, and updates that carry the version they were made from."""
 
 from __future__ import annotations

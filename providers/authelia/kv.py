@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The storage border: NATS Key-Value by compare-and-set, through the service's own connection.
 
 Reads ask the stream's leader: a direct get may be answered by a replica that does not know of the caller's own last

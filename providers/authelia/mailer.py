@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Mail by SMTP. STARTTLS is used where the server offers it, and a password is never sent without it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mail that brings a one-time code: plain text, and the same as HTML."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What operators see of the provider, and the buckets that must be open before it is ready."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Changing metadata and the primary e-mail in storage."""
 
 from __future__ import annotations

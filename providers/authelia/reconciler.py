@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One synchronisation of the users in storage with Authelia's users file.
 
 Any number of replicas may do it at once. A password is settled by who first gets it into the Secret, an entry by

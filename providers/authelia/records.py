@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A user's record as it stands in storage. What is not known here is kept as it is."""
 
 from __future__ import annotations

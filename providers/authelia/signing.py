@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The key that all replicas sign identity tokens with, made once, and the key of the codes' hash derived from it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The users in their bucket, and the lookup keys by which they are found.
 
 A lookup key never lies: whoever reads one reads the record as well, and believes the record. The order of writes is

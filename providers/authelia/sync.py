@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """When to synchronise: at start, after changes in storage, every five minutes, and soon again after a failure."""
 
 from __future__ import annotations

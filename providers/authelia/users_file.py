@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Authelia's users file: what of it is read and changed. Everything else of it stays as it was."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mock provider: everything of the contract that can work without an identity provider, in memory."""
 
 from __future__ import annotations

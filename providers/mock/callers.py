@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tokens of the mock provider: a user's own, or any JWT by its subject, unverified."""
 
 from __future__ import annotations

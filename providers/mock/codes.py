@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One-time codes in memory; they appear in the log and nowhere else."""
 
 from __future__ import annotations

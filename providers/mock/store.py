@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The users in memory, with the indexes by which they are found.
 
 Nothing here waits, so each method is atomic on the event loop: that is how concurrent changes lose nothing.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The users file of the mock provider: `users:`, a list of entries. A bad file says where it is bad."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`python -m tests.benchmarks`: measures the service over a real nats-server and prints what was seen.
 
 The exit status is 1 when a request went without its one proper reply. Figures decide nothing: they depend on the

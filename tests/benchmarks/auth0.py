@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Auth0 provider on a tenant with latency: how much waiting goes on at once, and what each request costs."""
 
 from __future__ import annotations

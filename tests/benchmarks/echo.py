@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The yardstick: the least that a Python process can do with nats-py, one callback that sends back what it gets.
 
 `python -m tests.benchmarks.echo NATS_URL`; says `ready` when it is.

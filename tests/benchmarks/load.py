@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The load generator, in a process of its own: orders come in on standard input, counts go out on standard output.
 
 `python -m tests.benchmarks.load NATS_URL`; one JSON object a line, an `Order` in and a `Tally` out.

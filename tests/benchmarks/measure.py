@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is measured, and how: every subject in turn with the yardstick, over and over, and the medians of that."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The processes of a measurement (service, echo, load), what they cost, and how they are ended."""
 
 from __future__ import annotations

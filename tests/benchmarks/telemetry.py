@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What telemetry costs: the same requests to a service without any, one that counts, and one that exports besides.
 
 Each has a nats-server and a load generator of its own, so that all stand ready and take turns, second by second.

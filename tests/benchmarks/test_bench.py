@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """That the bench counts rightly: every request once, and what goes wrong as what it is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service without any telemetry, `python -m tests.benchmarks.untold`: what it costs is measured against this."""
 
 from __future__ import annotations

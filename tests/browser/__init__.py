@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Chromium over the documentation page."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A real Chromium, and the page as the HTTP side serves it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The page in a real browser, on a desk and on a phone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The documentation site in a real browser: what it loads, what is drawn, whether it can be read and searched."""
 
 from __future__ import annotations

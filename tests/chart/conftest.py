@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Options of the chart's tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The chart, as the pinned `helm` renders it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is rendered for Authelia, and for no other provider."""
 
 from __future__ import annotations

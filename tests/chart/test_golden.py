@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the chart renders for every values file, to the letter, and that Kubernetes would take it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What Prometheus and Grafana are given, when they are wanted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What must hold of everything that the chart renders, whatever the values."""
 
 from __future__ import annotations

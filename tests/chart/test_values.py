@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What single values do, and what the chart says to those that it refuses."""
 
 from __future__ import annotations

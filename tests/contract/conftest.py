@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every test of the contract runs on every provider, in memory and over a real nats-server.
 
 One event loop a module: cases that change nothing share a service (`shared`), all else gets one of its own (`fresh`).

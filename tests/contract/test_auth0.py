@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the contract says of Auth0 alone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 r"""The blocks of a page that can be run, and what a page says of them.
 
 A page says in a comment at its top what stands behind its commands: `<!-- commands: service -->`, or with what has

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table of errors: the string and its meaning from the code, the advice as somebody wrote it on the page."""
 
 from __future__ import annotations

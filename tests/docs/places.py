@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where the commands of a page are run: a folder, and what answers there."""
 
 from __future__ import annotations

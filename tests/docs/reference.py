@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The reference of the subjects, from their declarations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The parts of pages that are made from the code: `python -m tests.docs.tables` writes them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The document: generated, complete, checked in, and true."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The operator's page of the Auth0 provider forgets no error, no variable and no subject."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The chart's table of values says what values.yaml holds, and its schema knows the service's variables."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every command and example on a page is run, in the order of the page; `make examples` runs those that need tools."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/configuration.md says of every setting what the code says, and of no other."""
 
 from __future__ import annotations

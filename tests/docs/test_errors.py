@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/callers/errors.md has every error, once, with advice; the examples ask again on the very errors it names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The example of every subject, as document and reference show it, is what the service answers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Links between the pages lead somewhere."""
 
 from __future__ import annotations

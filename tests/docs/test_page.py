@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The page: what it holds, how it is served, and that nothing in the document can break out of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What README.md says of subjects, settings and make; its other commands are run by test_commands."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What generated parts of pages are made of."""
 
 from __future__ import annotations

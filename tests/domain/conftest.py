@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Property tests of the domain: the same examples every time, and few enough to be quick."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pages that begin with a clean clone, or whose commands need Go, Node or the command `nats`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Dockerfile, as far as its steps can be followed without a container engine."""
 
 from __future__ import annotations

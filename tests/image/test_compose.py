@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """deploy/compose.yaml is what the Compose specification allows, and holds what is tried with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the image is made of, and that it runs: the steps of the Dockerfile, followed on this machine."""
 
 from __future__ import annotations

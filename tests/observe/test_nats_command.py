@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the `nats` command shows of the service; `docs/operations/telemetry.md` has its commands."""
 
 from __future__ import annotations

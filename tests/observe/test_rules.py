@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The alerts, judged by promtool."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Impersonation on the wire: no provider has it yet, so one is given it here."""
 
 from __future__ import annotations

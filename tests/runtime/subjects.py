@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A broker with one subject of a test's own, over a real nats-server."""
 
 from __future__ import annotations

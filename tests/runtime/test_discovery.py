@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The NATS services protocol (ADR-32), spoken by a plain client."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # ruff: noqa: SLF001 - the library's inner life is what is shown here
 """What is used of FastStream beyond its public interface.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a hostile caller can send past a client library, as bytes on a socket: the service goes on serving."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The HTTP side: which paths there are, what may be asked of them, and that nobody holds it up."""
 
 from __future__ import annotations

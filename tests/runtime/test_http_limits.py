@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The HTTP side under clients that mean it ill, byte by byte on a socket: limits, headers, and who is still served."""
 
 from __future__ import annotations

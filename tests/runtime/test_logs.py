@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What gets into the log, in which form, and what never does."""
 
 from __future__ import annotations

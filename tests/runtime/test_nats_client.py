@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # ruff: noqa: SLF001, ASYNC110 - the library's inner life is what is shown here, and it has no events
 """Our ways with nats-py: what is relied upon, reconnects, order, authentication and TLS.
 

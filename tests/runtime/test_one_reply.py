@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Exactly one reply to every request, over a real nats-server, whatever happens on the way."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every variable, what it is without being set, and what is said when it is wrong."""
 
 from __future__ import annotations

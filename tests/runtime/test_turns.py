@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whose turn it is, without a broker: what a handler may do before its turn, and what happens when it does more."""
 
 from __future__ import annotations

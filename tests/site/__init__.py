@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """The documentation site, as it was built: `make docs`."""

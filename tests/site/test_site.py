@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What was built is whole and loads nothing from another host."""
 
 from __future__ import annotations

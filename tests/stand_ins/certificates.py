@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A certificate authority of the stand-in's own (RFC 5280), and what it signs: good certificates and bad ones."""
 
 from __future__ import annotations

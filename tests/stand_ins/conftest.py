@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One tenant for all of its own tests, as new for each."""
 
 from __future__ import annotations

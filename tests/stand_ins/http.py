@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A server on loopback, in the test's own event loop."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A Kubernetes API of three objects: get, put, merge patch, versions that conflict, verbs that are granted or not."""
 
 from __future__ import annotations

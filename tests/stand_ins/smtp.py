@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A mail server that keeps what it gets: with or without STARTTLS, accepting, refusing, hanging."""
 
 from __future__ import annotations

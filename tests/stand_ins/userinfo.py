@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Authelia's userinfo endpoint: tokens that are known, and every way to fail."""
 
 from __future__ import annotations

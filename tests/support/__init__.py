@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """Helpers of the tests: cases, worlds and transports of the contract."""

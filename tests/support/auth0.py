@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Auth0's world: the stand-in tenant with the people of the cases in it, and the provider on it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Authelia's world: stand-ins on real sockets, storage with the people of the cases, and the provider on them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every world has: a clock, aliases, and tokens that prove nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A collector: takes OTLP over HTTP or gRPC on loopback, and gives what it got as the protocol's own messages."""
 
 from __future__ import annotations

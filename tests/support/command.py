@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command `auth-service`, run as a process of its own."""
 
 from __future__ import annotations

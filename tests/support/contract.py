@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The contract as data: a case is one request and the one reply to it, whatever the provider and the transport."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Replicas of `auth-service serve` as processes of their own, under load, and what becomes of the requests meanwhile.
 
 The provider is Auth0, on the stand-in tenant with a latency: a request has to be in hand for some time, or none would

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every source file names its licence; `python -m tests.support.licences --write` puts the line where it is missing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The people of the contract's cases. A world makes each of them exist with its provider, as they are here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service in this process on the mock provider, with a directory that a test rules, and a raw client beside it."""
 
 from __future__ import annotations

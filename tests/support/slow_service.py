@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service on a mock provider whose look-ups by reference take as long as the reference says: `<seconds>:<user>`.
 
 `python -m tests.support.slow_service`, configured by the environment like the service itself.

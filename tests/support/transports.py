@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How the cases reach the service: FastStream's test broker, or a raw client over a real nats-server."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Waiting for what has no event, and requests that have little time left."""
 
 from __future__ import annotations

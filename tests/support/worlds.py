@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A world a provider: the people of the cases exist in it, and it mints their tokens."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service as a process of its own."""
 
 from __future__ import annotations

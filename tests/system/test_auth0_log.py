@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The process on the Auth0 tenant, logging all it can: nothing that the tenant received or sent stands in its log.
 
 Nothing means every text of every body, path, query and bearer: tokens, assertions, secrets, passwords, codes,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command `auth-service`: what it prints, and with which status it ends."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`auth-service dev`: one command, and nothing left of it after Ctrl-C."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`auth-service dev --provider auth0`: production's provider on a tenant of its own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """SIGTERM and SIGINT: what was received is answered, and the process is gone in time with status 0."""
 
 from __future__ import annotations

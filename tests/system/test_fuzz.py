@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random and mutated requests on every subject: one well-formed reply each, and the service well afterwards."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """NATS absent, away, back, and gone for good."""
 
 from __future__ import annotations

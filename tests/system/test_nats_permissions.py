@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """deploy/nats/accounts.conf on a real nats-server: what it lets everybody do, and nothing more."""
 
 from __future__ import annotations

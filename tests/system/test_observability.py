@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Dashboard, rules, runbooks and the page of metrics name only what running services show."""
 
 from __future__ import annotations

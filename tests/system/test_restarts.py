@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Replicas replaced, and killed, under load: every request and every reply is counted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Telemetry of the process itself: what a collector gets, and that one which is away costs nothing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A trace from a caller through the service to the tenant, as collector and tenant see it."""
 
 from __future__ import annotations

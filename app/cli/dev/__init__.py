@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`auth-service dev`: NATS, the service on a provider and its documentation, on this machine, in one command.
 
 What stands around a provider is a module here, named in `_OPENERS`; the rest is the same for all of them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Auth0 provider in `auth-service dev`: on a tenant that stands in for Auth0, in a process of its own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The mock provider in `auth-service dev`: nothing stands around it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `auth-service dev` sets up around a provider, and what it shows of it."""
 
 from __future__ import annotations

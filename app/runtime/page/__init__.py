@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """The page `/docs`: the document, rendered for people."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the page loads: a stylesheet, a script and an icon, each under an address that changes with what is in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fields of a schema, one row each, in the order in which they stand."""
 
 from __future__ import annotations

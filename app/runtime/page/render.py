@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes HTML of the document, once: no request of a reader makes anything twice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the page shows, worked out of the document: areas, subjects, fields, errors, examples."""
 
 from __future__ import annotations

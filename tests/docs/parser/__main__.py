@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`python -m tests.docs.parser`: exit status 0 when `asyncapi.yaml` is valid, 1 when not or when Node is missing."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """What is particular to the documentation site."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What MkDocs calls while it builds the site: pages from the top folder, links out of docs, folders to navigate."""
 
 from __future__ import annotations

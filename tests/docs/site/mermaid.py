@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`python -m tests.docs.site.mermaid`: put the script that draws diagrams, and its licence, into build/npm.
 
 It comes from the registry that npm is set up for, as the one file of that release which needs no other, and is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The whole service on the tenant, asked over a real nats-server."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One tenant on a TLS socket for the session, as new for each test, and the provider on it."""
 
 from __future__ import annotations

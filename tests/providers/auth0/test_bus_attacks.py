@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What attackers send, over the bus: each is refused, and the tenant hears nothing of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Audit records of impersonation: one for every attempt, however it ends, and never a token in it."""
 
 from __future__ import annotations

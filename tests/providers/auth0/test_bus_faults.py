@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every way in which the tenant can fail, as callers on the bus see it: one reply in time, and no write twice."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tenant's keys, its token for the service, its clock and its index, when they are not as they should be."""
 
 from __future__ import annotations

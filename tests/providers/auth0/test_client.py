@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is taken of an answer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Each step of an alias and of a new primary e-mail fails once; whoever asks again gets what they wanted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The service's own token: how it is asked for, kept and replaced."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Finding users of a tenant."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Primary addresses and aliases: e-mail identities that are made in two steps, and what is left when one fails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """No value leaves its place in a path or a query."""
 
 from __future__ import annotations

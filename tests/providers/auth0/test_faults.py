@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What callers are told when the tenant fails, and that it is told in time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Linking and unlinking identities."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Impersonation: who may, and what is told of a refusal."""
 
 from __future__ import annotations

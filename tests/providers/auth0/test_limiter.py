@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A rate limit that one request meets is one that the others wait for, not one that each finds out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Auth0's users as users of the service."""
 
 from __future__ import annotations

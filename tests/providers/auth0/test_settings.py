@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the provider cannot start without."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Passwords, reset links and codes: what goes to the Authentication API."""
 
 from __future__ import annotations

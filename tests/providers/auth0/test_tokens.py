@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which tokens of callers are taken, and which are refused how."""
 
 from __future__ import annotations

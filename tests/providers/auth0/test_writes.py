@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is true of every write: whose rights it uses, how often it is sent, and what it commits the request to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What tests ask about the tenant's users."""
 
 from __future__ import annotations

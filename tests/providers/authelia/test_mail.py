@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is mailed, and mail servers that fail."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two replicas on one NATS server, and replicas that die at any step."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The whole service on Authelia, through its own connection, and NATS in trouble."""
 
 from __future__ import annotations

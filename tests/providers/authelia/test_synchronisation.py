@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Users in storage and Authelia's users file, kept in step by any number of replicas."""
 
 from __future__ import annotations

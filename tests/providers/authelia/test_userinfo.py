@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Whom a token speaks for, and userinfo endpoints that fail."""
 
 from __future__ import annotations

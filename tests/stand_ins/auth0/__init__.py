@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A stand-in for an Auth0 tenant, on a real TLS socket.
 
     with auth0_tenant() as server:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`python -m tests.stand_ins.auth0`: the tenant as a process of its own, until it is interrupted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tenant's users, and the search index that may lag behind them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What needs no token: codes by mail, reset links, the key set."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The applications registered with the tenant, and how they prove who they are."""
 
 from __future__ import annotations

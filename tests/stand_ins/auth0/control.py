@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Ruling the tenant from another process: JSON over plain HTTP on a loopback port of its own.
 
 GET  /stats      calls by operation, in flight, connections, faults in force

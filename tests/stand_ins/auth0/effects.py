@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Carrying out a fault on the connection itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The switchboard of faults: what goes wrong, on which calls, how often."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tokens that attack a verifier (RFC 8725): each must be refused."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Linking and unlinking: POST and DELETE on a user's identities."""
 
 from __future__ import annotations

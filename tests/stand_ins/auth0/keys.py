@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """RSA keys and compact signed tokens (RFC 7515, 7517, 7519), by hand, so that any of it can be made wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rate limits with the headers that the tenant documents: X-RateLimit-Limit, -Remaining, -Reset, and Retry-After."""
 
 from __future__ import annotations

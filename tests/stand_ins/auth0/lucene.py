@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """User search: Lucene's query syntax as the tenant documents it, parsed and matched for real.
 
 A careless query is therefore as dangerous here as it is there: an unescaped quote ends the phrase, and what

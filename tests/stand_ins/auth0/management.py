@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Management API's user endpoints: searches and GET, POST, PATCH, DELETE of a user."""
 
 from __future__ import annotations

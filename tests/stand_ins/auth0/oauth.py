@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The token endpoint: POST /oauth/token with every grant that is used."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The database connection's password policy, with the refusals that the tenant words."""
 
 from __future__ import annotations

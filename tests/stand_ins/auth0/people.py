@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Making users: the fixture users, by the roles of the mock provider's, and numbered ones for measurements."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tenant as a child process, for measurements and for whoever wants it out of the way."""
 
 from __future__ import annotations

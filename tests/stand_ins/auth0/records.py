@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tenant received and sent: every exchange, the mails, and the texts that nobody may log."""
 
 from __future__ import annotations

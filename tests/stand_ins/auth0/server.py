@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tenant on a TLS socket, in a thread with an event loop of its own."""
 
 from __future__ import annotations

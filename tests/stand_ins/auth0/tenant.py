@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tenant: all its parts, the way from a call to its reply, and what tests ask of it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Issuing and checking the tenant's tokens: users' access tokens, ID tokens, the M2M token."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A call on the tenant and its reply, free of any server; refusals in Auth0's two forms."""
 
 from __future__ import annotations
