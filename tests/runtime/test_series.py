@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How many series of metrics there are: as many as subjects and outcomes, however many callers."""
 
 from __future__ import annotations

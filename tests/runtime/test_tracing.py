@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How traces are continued: headers in and out, with an exporter and without one, and who is sampled."""
 
 from __future__ import annotations
