@@ -107,7 +107,7 @@ class Place:
             ["bash", "-euo", "pipefail", "-c", self.prelude + self.translated(block.text)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=self.folder,
+            cwd=self.here,
             env=self.environment,
             start_new_session=True,
         )
