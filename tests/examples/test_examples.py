@@ -18,6 +18,7 @@ INSTALL = {
     "node": "make docs, or https://nodejs.org",
     "helm": "make chart, or https://helm.sh",
     "nats": "make tools",
+    "openssl": "apt-get install openssl",
     "git": "apt-get install git",
 }
 
