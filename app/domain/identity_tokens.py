@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from jose import jwt
+from jose import jwk, jwt
 from pydantic_core import from_json
 
 from app.domain.addresses import parse_address
@@ -65,8 +65,9 @@ class IdentityTokens:
 
     def __init__(self, private_key: str, public_key: str, algorithm: str, now: Callable[[], float]) -> None:
         """Take the key pair (PEM), the JWS algorithm that goes with it (RFC 7518), and the clock (Unix seconds)."""
-        self._private_key = private_key
-        self._public_key = public_key
+        # Read once: to load an RSA key takes longer than 20 signatures, and nothing else would be done meanwhile.
+        self._private_key = jwk.construct(private_key, algorithm)
+        self._public_key = jwk.construct(public_key, algorithm)
         self._algorithm = algorithm
         self._now = now
 
