@@ -14,6 +14,7 @@ from ruamel.yaml.util import load_yaml_guess_indent
 
 from app.domain.addresses import parse_address
 from app.domain.errors import InvalidEmail
+from providers.authelia.splicing import Splicer, Unfit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,10 @@ class WantedUser:
 
 
 class UsersFile:
-    """The file, with comments, order, quotes and unknown fields kept."""
+    """The file, of which only what has changed is written anew; where its layout does not allow that, all of it.
+
+    Even then comments, order, quotes and unknown fields stay.
+    """
 
     def __init__(self, text: str) -> None:
         """Take the file's text. Raises BadUsersFile."""
@@ -59,6 +63,7 @@ class UsersFile:
             raise BadUsersFile("users: must be a mapping of mappings")
         self._users = users
         self._changed = False
+        self._splicer: Splicer | None = Splicer(text)
 
     @property
     def changed(self) -> bool:
@@ -84,24 +89,50 @@ class UsersFile:
         for username, entry in self._users.items():
             user = wanted.get(username)
             if user is not None and user.email and str(entry.get("email", "")).strip().lower() != user.email:
-                entry["email"] = user.email
-                self._changed = True
+                self._set(username, entry, "email", user.email)
             if not str(entry.get("displayname") or "").strip():
-                entry["displayname"] = (user.displayname if user else "") or str(username)
-                self._changed = True
+                self._set(username, entry, "displayname", (user.displayname if user else "") or str(username))
 
     def add(self, username: str, user: WantedUser, password_hash: str) -> None:
         """Add a user."""
-        self._users[username] = CommentedMap(
-            displayname=user.displayname or username, password=password_hash, email=user.email
-        )
+        fields = {
+            "displayname": user.displayname or username,
+            "password": password_hash,
+            "email": user.email,
+        }
+        self._users[username] = CommentedMap(fields)
+        if self._splicer is not None:
+            self._splicer.add(username, fields)
         self._changed = True
 
     def text(self) -> str:
         """Return the file as it shall be: the very text when nothing was changed."""
         if not self._changed:
             return self._text
+        return self._spliced() or self._dumped()
+
+    def _set(self, username: str, entry: CommentedMap, field: str, value: str) -> None:
+        if self._splicer is not None:
+            try:
+                self._splicer.set(username, field, value)
+            except Unfit:
+                self._splicer = None
+        entry[field] = value
+        self._changed = True
+
+    def _spliced(self) -> str:
+        """Return the text with the changes put in; empty when it does not say then what it shall."""
+        if self._splicer is None:
+            return ""
+        try:
+            text = self._splicer.text()
+            return text if YAML().load(text) == self._content else ""
+        except (Unfit, YAMLError, ValueError):
+            return ""
+
+    def _dumped(self) -> str:
         stream = io.StringIO()
+        self._yaml.explicit_start = self._text.lstrip().startswith("---")
         self._yaml.dump(self._content, stream)
         return stream.getvalue()
 
