@@ -24,16 +24,20 @@ from app.settings import ConfigurationError
 from providers.authelia.callers import AutheliaCallers, AutheliaClients, Userinfo
 from providers.authelia.codes import AutheliaVerification, KvCodeStore
 from providers.authelia.directory import AutheliaDirectory, AutheliaSubjects
-from providers.authelia.identities import AutheliaIdentities, UsedTokens
+from providers.authelia.identities import AutheliaIdentities
 from providers.authelia.kubernetes import Cluster
 from providers.authelia.kv import BucketOptions, Buckets
 from providers.authelia.mailer import Mailer
 from providers.authelia.operations import OpenBuckets, Operations
+from providers.authelia.pace import Pace
 from providers.authelia.profiles import AutheliaAccounts, AutheliaProfiles
 from providers.authelia.reconciler import Reconciler
+from providers.authelia.restarts import Restarts
 from providers.authelia.signing import NotASigningKey, SigningKey
+from providers.authelia.social import SocialClaims
 from providers.authelia.storage import Users
 from providers.authelia.sync import Synchronisation
+from providers.authelia.used_tokens import UsedTokens
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -48,6 +52,7 @@ USERS: Final = "authelia-users"
 CODES: Final = "authelia-email-otp"
 LEDGER: Final = "authelia-otp-ledger"
 SIGNING_KEY: Final = "authelia-signing-key"
+CONTRACT: Final = Pace()
 _CODES_TTL: Final = 5 * 60.0
 _LEDGER_TTL: Final = 24 * 60 * 60.0
 _LOOK: Final = 0.05
@@ -61,12 +66,12 @@ async def authelia_provider(
     surroundings: Surroundings,
     now: Callable[[], float] = time.time,
     kubernetes: Callable[[str], Api] | None = None,
-    gather: float = 2.0,
+    pace: Pace = CONTRACT,
 ) -> AsyncIterator[Provider]:
     """Open the provider; what needs the connection begins as soon as it stands.
 
-    `kubernetes` makes a client of its API for a namespace, in-cluster or by `KUBECONFIG` unless it is given; for
-    `gather` seconds changes are gathered before they are carried to Kubernetes.
+    `kubernetes` makes a client of its API for a namespace, in-cluster or by `KUBECONFIG` unless it is given; `pace`
+    holds the times of synchronisation.
 
     Raises:
         ConfigurationError: the signing key is none.
@@ -83,9 +88,9 @@ async def authelia_provider(
     except NotASigningKey as error:
         raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
     mailer = Mailer(settings.email, surroundings.upstream)
-    cluster = Cluster(settings.authelia, surroundings.upstream, kubernetes)
-    reconciler = Reconciler(users, cluster, buckets.opener(LEDGER), time.time)
-    synchronisation = Synchronisation(reconciler, client, time.time, gather=gather)
+    cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
+    reconciler = Reconciler(users, cluster, Restarts(buckets.opener(LEDGER), time.time, pace.restart))
+    synchronisation = Synchronisation(reconciler, client, time.time, pace)
     operations = Operations(buckets, mailer, synchronisation)
     http = HttpxAiohttpClient(
         follow_redirects=False,
@@ -97,6 +102,7 @@ async def authelia_provider(
         async with http:
             callers = AutheliaCallers(Userinfo(http, settings.authelia.userinfo_url, surroundings.upstream), users)
             used = UsedTokens(buckets.opener(LEDGER))
+            social = SocialClaims(users, buckets.opener(LEDGER))
             trust = settings.authelia.trust_unverified_identity_tokens
             store = KvCodeStore(buckets.opener(CODES), buckets.opener(LEDGER))
             yield Provider(
@@ -106,7 +112,7 @@ async def authelia_provider(
                 profiles=AutheliaProfiles(users),
                 accounts=AutheliaAccounts(users),
                 verification=AutheliaVerification(store, signing, mailer, now),
-                identities=AutheliaIdentities(users, signing, used, trust_unverified=trust),
+                identities=AutheliaIdentities(users, signing, used, social, trust_unverified=trust),
                 subjects=AutheliaSubjects(users),
                 clients=AutheliaClients(users) if settings.authelia.client_tokens else None,
                 aliases=Absent(AliasServiceUnavailable),

@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from app.domain.codes import StaleRevision
 from app.domain.errors import (
     IdentityLinkedElsewhere,
     IdentityNotFound,
@@ -21,81 +18,31 @@ from app.domain.identity_tokens import unverified_claims
 from app.domain.users import EMAIL
 from providers.authelia import records
 from providers.authelia.profiles import username_of
+from providers.authelia.social import without_social
 from providers.authelia.storage import claiming
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from app.domain.identity_tokens import EmailProof
     from app.domain.tokens import Caller
     from app.domain.users import Address
-    from providers.authelia.kv import Bucket
     from providers.authelia.records import Record
     from providers.authelia.signing import SigningKey
+    from providers.authelia.social import SocialClaims
     from providers.authelia.storage import Users
-
-_AT_WORK: Final = "at work"
-_USED: Final = "used"
-
-
-class UsedTokens:
-    """The ledger of identity tokens that have linked, by their `jti`; it outlives them by far."""
-
-    def __init__(self, ledger: Callable[[], Awaitable[Bucket]]) -> None:
-        """Take the bucket."""
-        self._ledger = ledger
-
-    async def begin(self, jti: str, username: str) -> None:
-        """Note that the account is about to link by the token. Raises InvalidIdentityToken when it was used.
-
-        The account that had begun and was cut off may begin again.
-        """
-        bucket = await self._ledger()
-        entry = await bucket.get(_key(jti))
-        noted = records.parse(entry.value)
-        if noted is not None and noted != {"username": username, "state": _AT_WORK}:
-            raise InvalidIdentityToken
-        try:
-            await bucket.put(_key(jti), _note(username, _AT_WORK), entry.revision)
-        except StaleRevision as lost:
-            raise InvalidIdentityToken from lost
-
-    async def finish(self, jti: str, username: str) -> None:
-        """Note that the token has linked."""
-        bucket = await self._ledger()
-        entry = await bucket.get(_key(jti))
-        try:
-            await bucket.put(_key(jti), _note(username, _USED), entry.revision)
-        except StaleRevision:
-            return await self.finish(jti, username)
-
-    async def forget(self, jti: str) -> None:
-        """Take the note back: the token has not linked."""
-        bucket = await self._ledger()
-        entry = await bucket.get(_key(jti))
-        if entry.value is not None:
-            try:
-                await bucket.delete(_key(jti), entry.revision)
-            except StaleRevision:
-                return
-
-
-def _key(jti: str) -> str:
-    return f"jti/{hashlib.sha256(jti.encode()).hexdigest()}"
-
-
-def _note(username: str, state: str) -> bytes:
-    return json.dumps({"username": username, "state": state}).encode()
+    from providers.authelia.used_tokens import UsedTokens
 
 
 class AutheliaIdentities:
     """Links and unlinks identities."""
 
-    def __init__(self, users: Users, signing: SigningKey, used: UsedTokens, *, trust_unverified: bool) -> None:
-        """Take the users, the keys, the ledger, and whether social identity tokens are believed unverified."""
+    def __init__(
+        self, users: Users, signing: SigningKey, used: UsedTokens, social: SocialClaims, *, trust_unverified: bool
+    ) -> None:
+        """Take the users, the keys, the two ledgers, and whether social identity tokens are believed unverified."""
         self._users = users
         self._signing = signing
         self._used = used
+        self._social = social
         self._trust_unverified = trust_unverified
 
     async def link(self, caller: Caller, identity_token: str, subject: str) -> None:
@@ -116,13 +63,13 @@ class AutheliaIdentities:
             return await self._unlink_email(username, records.address(identity_id))
 
         def without(record: Record) -> Record:
-            entries = records.objects(record, "identities")
-            left = [e for e in entries if (e.get("provider"), str(e.get("identity_id"))) != (provider, identity_id)]
-            if len(left) == len(entries):
+            changed = without_social(record, provider, identity_id)
+            if len(changed["identities"]) == len(records.objects(record, "identities")):
                 raise IdentityNotFound
-            return {**record, "identities": left}
+            return changed
 
         await self._users.change(username, without)
+        await self._social.release(username, provider, identity_id)
         return None
 
     async def _link_email(self, username: str, proof: EmailProof) -> None:
@@ -169,7 +116,7 @@ class AutheliaIdentities:
         if records.user(username, await self._users.get(username)).identity(provider, identity_id):
             return
         owner = await self._users.owner_of_subject(f"{provider}|{identity_id}")
-        if owner is not None or await self._is_linked(provider, identity_id):
+        if owner is not None or not await self._social.claim(username, provider, identity_id):
             raise IdentityLinkedElsewhere
         claims = unverified_claims(identity_token) or {}
         identity = {
@@ -189,11 +136,6 @@ class AutheliaIdentities:
             return {**record, "identities": [*records.objects(record, "identities"), identity]}
 
         await self._users.change(username, linked)
-
-    async def _is_linked(self, provider: str, identity_id: str) -> bool:
-        """Whether anybody has that identity: a walk through all users, since development clusters have few."""
-        for username in await self._users.usernames():
-            record = await self._users.find(username)
-            if record is not None and records.user(username, record).identity(provider, identity_id):
-                return True
-        return False
+        if not await self._social.is_claimed_by(username, provider, identity_id):
+            await self._users.change(username, lambda record: without_social(record, provider, identity_id))
+            raise IdentityLinkedElsewhere

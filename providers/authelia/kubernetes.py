@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from app.authelia_settings import AutheliaSettings
     from app.domain.ports import Upstream
 
-_CALL_TIME: Final = 10.0
 _CONFLICT: Final = 409
+_RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 Object = dict[str, Any]
 
 
@@ -32,11 +32,14 @@ class VersionConflict(Exception):
 class Cluster:
     """Reads and changes the ConfigMap, the Secret and the DaemonSet, and asks for nothing else."""
 
-    def __init__(self, settings: AutheliaSettings, upstream: Upstream, api: Callable[[str], Api] | None = None) -> None:
-        """Take the objects' names, and what notes calls.
+    def __init__(
+        self, settings: AutheliaSettings, time: float, upstream: Upstream, api: Callable[[str], Api] | None = None
+    ) -> None:
+        """Take the objects' names, the bound on a call in seconds, what notes calls, and what makes a client.
 
-        `api` makes a client of the API, in-cluster or by `KUBECONFIG` unless it is given.
+        That is asked for one of a namespace: in-cluster or by `KUBECONFIG` unless that is given.
         """
+        self._time = time
         self._upstream = upstream
         self._namespace = settings.namespace
         self._configmap = f"configmaps/{settings.configmap_name}"
@@ -62,14 +65,22 @@ class Cluster:
         """Update the Secret from the version in it. Raises VersionConflict."""
         await self._call("PUT", "v1", self._secret, changed)
 
-    async def restart(self, at: str) -> None:
-        """Let the DaemonSet replace its pods, as `kubectl rollout restart` does. Raises VersionConflict."""
+    async def restart(self, at: str) -> bool:
+        """Let the DaemonSet replace its pods, as `kubectl rollout restart` does; False when it was restarted `at` then.
+
+        Raises VersionConflict.
+        """
         daemonset = await self._call("GET", "apps/v1", self._daemonset)
+        template = daemonset["spec"]["template"]
+        annotations = (template.get("metadata") or {}).get("annotations") or {}
+        if annotations.get(_RESTARTED_AT) == at:
+            return False
         patch = {
             "metadata": {"resourceVersion": daemonset["metadata"]["resourceVersion"]},
-            "spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": at}}}},
+            "spec": {"template": {"metadata": {"annotations": {_RESTARTED_AT: at}}}},
         }
         await self._call("PATCH", "apps/v1", self._daemonset, patch)
+        return True
 
     async def close(self) -> None:
         """Close the connections."""
@@ -100,7 +111,7 @@ class Cluster:
         arguments: dict[str, Any] = {} if body is None else {"json": body}
         what = f"{method} {url}"
         try:
-            async with asyncio.timeout(_CALL_TIME):
+            async with asyncio.timeout(self._time):
                 api = await self._client()
                 async with api.call_api(
                     method, version=version, namespace=self._namespace, url=url, headers=headers, **arguments

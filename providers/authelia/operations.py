@@ -65,6 +65,7 @@ class Operations:
             "auth_service_sync_pending_changes": self._synchronisation.pending,
             "auth_service_sync_failures_total": self._synchronisation.failures,
             "auth_service_sync_conflicts_total": reconciler.conflicts,
+            "auth_service_sync_skipped_users": reconciler.skipped,
             "auth_service_sync_restarts_total": reconciler.restarts,
             "auth_service_kv_conflicts_total": self._buckets.buckets.conflicts,
             "auth_service_kv_errors_total": self._buckets.buckets.errors,

@@ -4,7 +4,7 @@
 Any number of replicas may do it at once. A password is settled by who first gets it into the Secret, an entry by
 who first gets it into the ConfigMap: both are updates from a known version, and who loses begins anew from what is
 there. Only the replica whose update of the ConfigMap went through restarts Authelia, after it has left a note of
-that in the ledger: when it is killed in between, another finds the note a minute later.
+that (`restarts`): when it is killed in between, another finds the note a minute later.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
 import re
 import secrets
 import string
@@ -21,23 +20,19 @@ from typing import TYPE_CHECKING, Final
 import bcrypt
 from loguru import logger
 
-from app.domain.codes import StaleRevision
+from app.domain.redaction import redact_subject
 from providers.authelia import records
 from providers.authelia.kubernetes import VersionConflict
+from providers.authelia.restarts import Restarts
 from providers.authelia.storage import AddressHeld
 from providers.authelia.users_file import BadUsersFile, UsersFile, WantedUser
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from app.domain.users import Address
     from providers.authelia.kubernetes import Cluster, Object
-    from providers.authelia.kv import Bucket
     from providers.authelia.storage import Users
 
 FILE: Final = "users_database.yml"
-NOTE: Final = "sync/restart"
-_NOTE_TIME: Final = 60.0
 _PASSWORD: Final = string.ascii_letters + string.digits
 _PASSWORD_LENGTH: Final = 20
 _COST: Final = 12
@@ -54,17 +49,15 @@ class TooManyConflicts(Exception):
 class Reconciler:
     """Brings storage and the users file in step, once at every call."""
 
-    def __init__(
-        self, users: Users, cluster: Cluster, ledger: Callable[[], Awaitable[Bucket]], now: Callable[[], float]
-    ) -> None:
-        """Take the users, the three objects, the ledger, and the clock (Unix seconds)."""
+    def __init__(self, users: Users, cluster: Cluster, restarts: Restarts) -> None:
+        """Take the users, the three objects, and the notes of restarts."""
         self._users = users
         self._cluster = cluster
-        self._ledger = ledger
-        self._now = now
+        self._restarts = restarts
         self._hashes: dict[str, tuple[str, str]] = {}
         self.conflicts = 0
         self.restarts = 0
+        self.skipped = 0
 
     async def run(self) -> None:
         """Bring them in step. Raises KubernetesUnavailable, BadUsersFile, TooManyConflicts, ProviderUnavailable."""
@@ -84,7 +77,8 @@ class Reconciler:
         if not isinstance(text, str):
             raise BadUsersFile(f"no {FILE}")
         file = await asyncio.to_thread(UsersFile, text)
-        await self._finish_restart(text)
+        if at := await self._restarts.overdue(text):
+            await self._restart(text, at)
         await self._import(file)
         wanted = await self._wanted()
         file.reconcile(wanted)
@@ -95,20 +89,21 @@ class Reconciler:
             await self._write(configmap, await asyncio.to_thread(file.text))
 
     async def _write(self, configmap: Object, text: str) -> None:
-        await self._note(text)
+        at = await self._restarts.note(text)
         await self._cluster.replace_configmap({**configmap, "data": {**configmap["data"], FILE: text}})
-        await self._restart()
-        await self._forget_note(text)
+        await self._restart(text, at)
 
-    async def _restart(self) -> None:
+    async def _restart(self, text: str, at: str) -> None:
         for _ in range(_TRIES):
             try:
-                await self._cluster.restart(records.timestamp(int(self._now())))
+                restarted = await self._cluster.restart(at)
             except VersionConflict:
                 self.conflicts += 1
                 continue
-            self.restarts += 1
-            logger.info("Authelia is restarted: its users file has changed")
+            await self._restarts.forget(text)
+            if restarted:
+                self.restarts += 1
+                logger.info("Authelia is restarted: its users file has changed")
             return
         raise TooManyConflicts
 
@@ -120,19 +115,24 @@ class Reconciler:
                 await self._users.repair(username, record)
 
     async def _import(self, file: UsersFile) -> None:
+        skipped = 0
         for username in file.usernames():
             if not records.is_username(username):
-                logger.warning("a user of the users file is skipped: the name can be no key", user=username)
+                logger.warning("a user of the users file is skipped: the name can be no key", user=_masked(username))
+                skipped += 1
                 continue
             email, displayname = file.describe(username)
             if await self._users.find(username) is None:
-                await self._create(username, email, displayname)
+                skipped += not await self._create(username, email, displayname)
+        self.skipped = skipped
 
-    async def _create(self, username: str, email: Address | None, displayname: str) -> None:
+    async def _create(self, username: str, email: Address | None, displayname: str) -> bool:
         try:
             await self._users.create(username, email or records.address(""), displayname)
         except AddressHeld:
-            logger.warning("a user of the users file is skipped: the address is somebody else's", user=username)
+            logger.warning("a user of the users file is skipped: the address is taken", user=_masked(username))
+            return False
+        return True
 
     async def _wanted(self) -> dict[str, WantedUser]:
         wanted = {}
@@ -147,7 +147,7 @@ class Reconciler:
         """Return a password each, all of them in the Secret by then."""
         names = [name for name in missing if _SECRET_KEY.fullmatch(name)]
         for name in missing.keys() - set(names):
-            logger.warning("a user is skipped: the name can be no key of a Secret", user=name)
+            logger.warning("a user is skipped: the name can be no key of a Secret", user=_masked(name))
         if not names:
             return {}
         secret = await self._cluster.secret()
@@ -168,43 +168,9 @@ class Reconciler:
             self._hashes = {username: (password, hashed)}
         return hashed
 
-    async def _note(self, text: str) -> None:
-        bucket = await self._ledger()
-        while True:
-            entry = await bucket.get(NOTE)
-            try:
-                await bucket.put(NOTE, _digest(text), entry.revision)
-            except StaleRevision:
-                continue
-            return
 
-    async def _forget_note(self, text: str) -> None:
-        bucket = await self._ledger()
-        entry = await bucket.get(NOTE)
-        if entry.value == _digest(text):
-            try:
-                await bucket.delete(NOTE, entry.revision)
-            except StaleRevision:
-                return
-
-    async def _finish_restart(self, text: str) -> None:
-        """Restart Authelia for whoever changed the file to what it is now and was killed before the restart."""
-        bucket = await self._ledger()
-        entry = await bucket.get(NOTE)
-        old = entry.written is not None and self._now() - entry.written.timestamp() > _NOTE_TIME
-        if entry.value != _digest(text) or not old:
-            return
-        try:
-            # Written anew, it is nobody else's for another minute.
-            await bucket.put(NOTE, _digest(text), entry.revision)
-        except StaleRevision:
-            return
-        await self._restart()
-        await self._forget_note(text)
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).hexdigest().encode()
+def _masked(username: str) -> str:
+    return redact_subject(f"user|{username}").removeprefix("user|")
 
 
 def _new_password() -> str:

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import nats.errors
 from loguru import logger
 
 from app.domain.errors import ServiceError
@@ -21,11 +19,9 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
+    from providers.authelia.pace import Pace
     from providers.authelia.reconciler import Reconciler
 
-_EVERY: Final = 300.0
-_AFTER_FAILURE: Final = 20.0
-_GATHER: Final = 2.0
 _LOOK: Final = 0.5
 _LOOKUPS: Final = "$KV.authelia-users.lookup/"
 _USERS: Final = "$KV.authelia-users.>"
@@ -38,14 +34,13 @@ class Synchronisation:
     disconnection, and since what was written meanwhile is not told again, a run follows every reconnection.
     """
 
-    def __init__(
-        self, reconciler: Reconciler, client: Client, now: Callable[[], float], *, gather: float = _GATHER
-    ) -> None:
-        """Take what synchronises, the connection, the clock (Unix seconds), and how long changes are gathered."""
+    def __init__(self, reconciler: Reconciler, client: Client, now: Callable[[], float], pace: Pace) -> None:
+        """Take what synchronises, the connection, the clock (Unix seconds), and the times."""
         self.reconciler = reconciler
         self._client = client
         self._now = now
-        self._gather = gather
+        self._pace = pace
+        self._heard = False
         self.pending = 0
         self.failures = 0
         self.succeeded_at = 0.0
@@ -53,15 +48,18 @@ class Synchronisation:
 
     async def watch(self) -> None:
         """Synchronise until cancelled. The connection stands when this begins."""
-        with suppress(nats.errors.Error):
-            await self._client.subscribe(_USERS, cb=self._changed)
+        await self._client.subscribe(_USERS, cb=self._changed)
         while True:
-            reconnects = self._client.stats["reconnects"]
-            pending, wait = self.pending, _EVERY
-            if not await self.once():
-                wait = _AFTER_FAILURE
-            self.pending = max(0, self.pending - pending)
-            await self._wait(wait, reconnects)
+            # On a connection that was renewed the subscription comes before the first question of the run: a change
+            # is either heard of or found.
+            while not self._client.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+                await asyncio.sleep(_LOOK)
+            reconnects, pending = self._client.stats["reconnects"], self.pending
+            self._heard = False
+            succeeded = await self.once()
+            if succeeded:
+                self.pending -= pending
+            await self._wait(self._pace.every if succeeded else self._pace.after_failure, reconnects)
 
     async def once(self) -> bool:
         """Synchronise now; return whether it succeeded. A failure is logged and shown."""
@@ -88,11 +86,12 @@ class Synchronisation:
     async def _wait(self, seconds: float, reconnects: int) -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        while loop.time() < end and not self.pending and self._client.stats["reconnects"] == reconnects:  # noqa: ASYNC110 - nats-py has no event for it
-            await asyncio.sleep(min(_LOOK, self._gather or _LOOK))
-        if self.pending:
-            await asyncio.sleep(self._gather)
+        while loop.time() < end and not self._heard and self._client.stats["reconnects"] == reconnects:  # noqa: ASYNC110 - nats-py has no event for it
+            await asyncio.sleep(min(_LOOK, self._pace.gather or _LOOK))
+        if self._heard:
+            await asyncio.sleep(self._pace.gather)
 
     async def _changed(self, message: Msg) -> None:
         if not message.subject.startswith(_LOOKUPS):
             self.pending += 1
+            self._heard = True

@@ -32,6 +32,8 @@ class Kubernetes:
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     granted: set[str] = field(default_factory=lambda: {"get", "update", "patch"})
     faults: dict[str, int | str] = field(default_factory=dict)
+    once: dict[str, int | str] = field(default_factory=dict)
+    """Faults of the next call only."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     versions: int = 100
     url: str = ""
@@ -74,10 +76,20 @@ class Kubernetes:
     async def version(self, _: web.Request) -> web.Response:
         return web.json_response({"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.Response:  # noqa: PLR0911 - one for each way to misbehave
         path, verb = request.match_info["path"], VERBS[request.method]
         body = None if verb == "get" else await request.json()
-        fault = self.faults.get(path) or self.faults.get(f"{verb} {path}")
+        named = f"{verb} {path}"
+        fault = self.once.pop(named, None) or self.faults.get(path) or self.faults.get(named)
+        if fault == "garbage":
+            return web.Response(text="<html>", content_type="text/html")
+        if fault == "list":
+            return web.json_response([])
+        if fault == "lost":
+            # Done, and never answered: what a connection that breaks looks like.
+            self._do(verb, path, body)
+            self.calls.append((verb, path))
+            request.transport.abort()
         if fault == "hang":
             await asyncio.sleep(60)
         if isinstance(fault, int):
@@ -92,9 +104,12 @@ class Kubernetes:
             if sent != self.objects[path]["metadata"]["resourceVersion"]:
                 self.calls.append(("conflict", path))
                 return _status(409)
-            self.put(path, _merged(self.objects[path], body) if verb == "patch" else body)
+            self._do(verb, path, body)
         self.calls.append((verb, path))
         return web.json_response(self.objects[path])
+
+    def _do(self, verb: str, path: str, body: Any) -> None:
+        self.put(path, _merged(self.objects[path], body) if verb == "patch" else body)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[Kubernetes]:

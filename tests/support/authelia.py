@@ -24,6 +24,7 @@ from app.runtime.upstream import UpstreamTelemetry
 from app.settings import NatsSettings, Settings
 from providers import Surroundings
 from providers.authelia import authelia_provider
+from providers.authelia.pace import Pace
 from providers.authelia.records import email_key, subject_key
 from tests.stand_ins.kubernetes import Kubernetes
 from tests.stand_ins.smtp import MailServer
@@ -117,7 +118,7 @@ class Stage:
 
     @asynccontextmanager
     async def replica(
-        self, settings: Settings | None = None, now: Any = time.time, gather: float = 0.05
+        self, settings: Settings | None = None, now: Any = time.time, **pace: float
     ) -> AsyncIterator[Provider]:
         """A replica's provider, on a connection of its own."""
         settings = settings or self.settings()
@@ -125,7 +126,7 @@ class Stage:
         surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
         try:
             async with authelia_provider(
-                settings, surroundings, now=now, kubernetes=self.api, gather=gather
+                settings, surroundings, now=now, kubernetes=self.api, pace=Pace(**{"gather": 0.05, **pace})
             ) as provider:
                 yield provider
         finally:

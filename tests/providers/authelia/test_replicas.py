@@ -1,207 +1,230 @@
 # SPDX-License-Identifier: MIT
-"""Two replicas on one NATS server, and replicas that die at any step."""
+"""Two replicas of the service on one NATS server, asked over the bus; who answers is the server's choice."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
+from collections import Counter
+from contextlib import asynccontextmanager
 
+import bcrypt
+import nats
 import pytest
+import pytest_asyncio
 from prometheus_client import CollectorRegistry
-from pydantic import SecretStr
 
-from app.domain.errors import IdentityLinkedElsewhere, WrongCode
-from app.domain.tokens import Caller
 from app.domain.users import Address
+from app.main import running
 from app.runtime.upstream import UpstreamTelemetry
-from providers.authelia import records
+from app.settings import HttpSettings, WorkSettings
+from providers.authelia import authelia_provider
 from providers.authelia.kv import BucketOptions, Buckets
-from providers.authelia.signing import SigningKey
-from providers.authelia.storage import AddressHeld, Users
-from tests.support.authelia import populated
-from tests.support.people import grace, linus
+from providers.authelia.pace import Pace
+from providers.authelia.records import email_key
+from providers.authelia.signing import SigningKey, keys_of, parse_key
+from tests.stand_ins.kubernetes import CONFIGMAP, SECRET
+from tests.support.authelia import PEOPLE, populated, signing_key, users_file
+from tests.support.people import grace
+from tests.support.waiting import until
 
-NEW = Address("new@example.org")
-
-
-def _caller(person) -> Caller:
-    return Caller(person.subject, SecretStr("x"))
-
-
-async def _bucket(js, name="authelia-users"):
-    buckets = Buckets(js._nc, 5, UpstreamTelemetry(CollectorRegistry()))  # noqa: SLF001 - nats-py gives the connection of a context no other way
-    return await buckets.ensure(BucketOptions(name, history=5))
+PREFIX = "lfx.auth-service."
+NEW = "new@example.org"
+TOKEN = "authelia_at_grace"
 
 
-async def _users(js, lease_now=None) -> Users:
-    bucket = await _bucket(js)
+class Replicas:
+    """Two replicas, and a client of theirs."""
 
-    async def opened():
-        return bucket
+    def __init__(self, client, services, providers) -> None:
+        self.client, self.services, self.providers = client, services, providers
 
-    return Users(opened, lambda: 1_900_000_000.0, **({"lease_now": lease_now} if lease_now else {}))
+    async def ask(self, subject, body):
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        return json.loads((await self.client.request(PREFIX + subject, data, timeout=120)).data)
+
+    async def all_at_once(self, subject, bodies):
+        """Return how often each reply came, and assert that both replicas had a part in it."""
+        before = [_handled(service, subject) for service in self.services]
+        replies = await asyncio.gather(*(self.ask(subject, body) for body in bodies))
+        after = [_handled(service, subject) for service in self.services]
+        assert all(now > then for now, then in zip(after, before, strict=True))
+        return Counter(reply.get("error", "success") for reply in replies)
+
+
+def _handled(service, subject) -> float:
+    lines = service.telemetry.exposition().decode().splitlines()
+    counts = [line for line in lines if line.startswith("auth_service_requests_total{") and f'"{subject}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in counts)
+
+
+@asynccontextmanager
+async def _service(stage, providers):
+    settings = stage.settings()
+    settings.http = HttpSettings(port=0, bind="127.0.0.1")
+    settings.work = WorkSettings(timeout=100.0)
+
+    @asynccontextmanager
+    async def create(given, surroundings):
+        async with authelia_provider(given, surroundings, kubernetes=stage.api, pace=Pace(gather=0.3)) as provider:
+            providers.append(provider)
+            yield provider
+
+    async with running(settings, create) as service:
+        await service.broker.start()
+        yield service
+
+
+@pytest_asyncio.fixture
+async def replicas(stage, js):  # noqa: ARG001 - the buckets are emptied first
+    stage.userinfo.claims[TOKEN] = {"preferred_username": "grace.hopper", "sub": grace.subject}
+    providers = []
+    client = await nats.connect(stage.url)
+    async with _service(stage, providers) as one, _service(stage, providers) as two:
+        await until(lambda: all(not any(p.readiness().values()) for p in providers))
+        yield Replicas(client, [one, two], providers)
+    await client.close()
+
+
+async def _code(stage, replicas) -> str:
+    assert (await replicas.ask("email_linking.send_verification", NEW))["success"]
+    return stage.mail.code(NEW)
 
 
 @pytest.mark.usefixtures("people")
-async def test_changes_of_different_fields_at_once_are_all_there(js, stage):
-    settings = stage.settings()
-    async with stage.replica(settings) as one, stage.replica(settings) as two:
-        await asyncio.gather(
-            *(
-                provider.profiles.update_metadata(_caller(grace), {field: "x"})
-                for provider, field in zip([one, two] * 4, ["city", "bio", "name", "country"] * 2, strict=True)
-            )
-        )
-    kv = await js.key_value("authelia-users")
-    stored = json.loads((await kv.get("grace.hopper")).value)
-    assert stored["user_metadata"] == {"city": "x", "bio": "x", "name": "x", "country": "x"}
+async def test_of_fifty_wrong_codes_at_once_five_are_compared(stage, replicas):
+    wrong = "000000" if await _code(stage, replicas) != "000000" else "111111"
+    found = await replicas.all_at_once("email_linking.verify", [{"email": NEW, "otp": wrong}] * 50)
+    assert found == {"invalid verification code": 5, "too many attempts, request a new code": 45}
+
+
+@pytest.mark.usefixtures("people")
+async def test_of_fifty_right_codes_at_once_one_succeeds(stage, replicas):
+    code = await _code(stage, replicas)
+    found = await replicas.all_at_once("email_linking.verify", [{"email": NEW, "otp": code}] * 50)
+    assert found["success"] == 1
+    assert found.keys() <= {
+        "success",
+        "verification code not found or expired",
+        "too many attempts, request a new code",
+    }
+
+
+@pytest.mark.usefixtures("people")
+async def test_changes_of_different_fields_at_once_are_all_there(js, replicas):
+    fields = ["city", "bio", "name", "country", "job_title", "address", "postal_code", "organization"]
+    bodies = [{"token": TOKEN, "user_metadata": {field: "x"}} for field in fields]
+    assert await replicas.all_at_once("user_metadata.update", bodies * 3) == {"success": 24}
+    stored = json.loads((await (await js.key_value("authelia-users")).get("grace.hopper")).value)
+    assert stored["user_metadata"] == dict.fromkeys(fields, "x")
     assert stored["later"] == {"kept": True}
 
 
-@pytest.mark.usefixtures("people")
-async def test_of_fifty_wrong_codes_at_once_five_are_compared(stage):
-    settings = stage.settings()
-    async with stage.replica(settings) as one, stage.replica(settings) as two:
-        await one.verification.send_code(NEW)
-        wrong = "000000" if stage.mail.code(NEW) != "000000" else "111111"
-        guesses = [replica.verification.redeem(NEW, wrong) for replica in [one, two] * 25]
-        outcomes = await asyncio.gather(*guesses, return_exceptions=True)
-    assert sum(isinstance(outcome, WrongCode) for outcome in outcomes) == 5
+THOUSAND = [f"u{number}" for number in range(1000)]
 
 
-@pytest.mark.usefixtures("people")
-async def test_of_fifty_right_codes_at_once_one_succeeds(stage):
-    settings = stage.settings()
-    async with stage.replica(settings) as one, stage.replica(settings) as two:
-        await one.verification.send_code(NEW)
-        code = stage.mail.code(NEW)
-        outcomes = await asyncio.gather(
-            *(replica.verification.redeem(NEW, code) for replica in [one, two] * 25), return_exceptions=True
-        )
-    assert sum(not isinstance(outcome, BaseException) for outcome in outcomes) == 1
-
-
-async def test_a_thousand_claims_of_one_address_have_one_owner(js):
+@pytest_asyncio.fixture
+async def thousand(stage, js):
+    """A thousand accounts, in storage and in Authelia's file."""
     await populated(js, ())
-    users = await _users(js)
-    outcomes = await asyncio.gather(*(users.claim(f"u{n}", NEW) for n in range(1000)), return_exceptions=True)
-    assert sum(outcome is None for outcome in outcomes) == 1
-    assert {type(outcome) for outcome in outcomes} == {type(None), AddressHeld}
+    kv = await js.key_value("authelia-users")
+    entries = []
+    for name in THOUSAND:
+        record = {"username": name, "email": f"{name}@example.org", "displayname": name}
+        await kv.put(name, json.dumps(record).encode())
+        stage.userinfo.claims[f"authelia_at_{name}"] = {"preferred_username": name}
+        entries.append(f"  {name}: {{displayname: {name}, password: x, email: {name}@example.org}}\n")
+    stage.kubernetes.file = "users:\n" + "".join(entries)
+    return kv
 
 
-async def test_two_that_start_on_an_empty_bucket_have_one_key(js):
-    bucket = await _bucket(js, "authelia-signing-key")
+async def test_a_thousand_claims_of_one_address_by_as_many_accounts_have_one_owner(thousand, replicas):
+    tokens = keys_of(parse_key(signing_key()), time.time).tokens
+    bodies = [
+        {
+            "user": {"auth_token": f"authelia_at_{name}"},
+            "link_with": {"identity_token": tokens.issue(Address(NEW))},
+        }
+        for name in THOUSAND
+    ]
+    found = await replicas.all_at_once("user_identity.link", bodies)
+    assert found == {"success": 1, "identity already linked to another user": 999}
+    owner = (await thousand.get(email_key(NEW))).value.decode()
+    records = {name: json.loads((await thousand.get(name)).value) for name in THOUSAND}
+    assert [name for name, record in records.items() if record.get("alternate_email")] == [owner]
 
-    async def opened():
-        return bucket
 
-    one, two = (SigningKey(None, opened, lambda: 1_900_000_000.0) for _ in range(2))
+@pytest.mark.usefixtures("js")
+async def test_one_proof_used_twice_at_once_links_once(stage, js, replicas):
+    await populated(js)
+    stage.userinfo.claims["authelia_at_linus"] = {"preferred_username": "linus_t"}
+    proof = keys_of(parse_key(signing_key()), time.time).tokens.issue(Address(NEW))
+    bodies = [
+        {"user": {"auth_token": token}, "link_with": {"identity_token": proof}}
+        for token in (TOKEN, "authelia_at_linus") * 10
+    ]
+    replies = await asyncio.gather(*(replicas.ask("user_identity.link", body) for body in bodies))
+    kv = await js.key_value("authelia-users")
+    records = [json.loads((await kv.get(name)).value) for name in ("grace.hopper", "linus_t")]
+    holders = [r["username"] for r in records if any(a["email"] == NEW for a in r["alternate_email"])]
+    assert len(holders) == 1
+    assert any(reply["success"] for reply in replies)
+
+
+async def test_two_that_start_on_an_empty_bucket_have_one_key(stage, js):
+    clients = [await nats.connect(stage.url) for _ in range(2)]
+
+    def opener(client):
+        async def opened():
+            return await Buckets(client, 5, UpstreamTelemetry(CollectorRegistry())).ensure(
+                BucketOptions("authelia-signing-key")
+            )
+
+        return opened
+
+    one, two = (SigningKey(None, opener(client), time.time) for client in clients)
     keys = await asyncio.gather(one.keys(), two.keys())
+    for client in clients:
+        await client.close()
     assert keys[0].code_key == keys[1].code_key
-    assert keys[1].tokens.check(keys[0].tokens.issue(NEW)).address == NEW
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Dying:
-    """A bucket whose process dies before the step of that number."""
-
-    def __init__(self, bucket, steps: int) -> None:
-        self.bucket, self.left = bucket, steps
-
-    async def get(self, key):
-        return await self.bucket.get(key)
-
-    async def keys(self):
-        return await self.bucket.keys()
-
-    async def put(self, *args):
-        self._step()
-        return await self.bucket.put(*args)
-
-    async def delete(self, *args):
-        self._step()
-        return await self.bucket.delete(*args)
-
-    def _step(self) -> None:
-        if not self.left:
-            raise Killed
-        self.left -= 1
-
-
-async def _link_and_die(js, steps: int) -> bool:
-    """Claim and add the address for Grace; whether the process died on the way."""
-    dying = Dying(await _bucket(js), steps)
-
-    async def opened():
-        return dying
-
-    users = Users(opened, lambda: 1_900_000_000.0)
-    try:
-        await users.claim("grace.hopper", NEW)
-        await users.change("grace.hopper", lambda old: records.with_verified(old, NEW))
-    except Killed:
-        return True
-    return False
-
-
-@pytest.mark.parametrize("steps", [0, 1, 2])
-@pytest.mark.usefixtures("people")
-async def test_who_was_killed_while_linking_can_link_at_once(js, stage, steps):
-    assert await _link_and_die(js, steps) is (steps < 2)
-    async with stage.replica() as provider:
-        await provider.verification.send_code(NEW)
-        token = (await provider.verification.redeem(NEW, stage.mail.code(NEW))).id_token
-        await provider.identities.link(_caller(grace), token, f"email|{NEW}")
-        assert (await provider.directory.by_alternate_email(NEW)).username == "grace.hopper"
-
-
-@pytest.mark.parametrize(("seconds", "free"), [(30, False), (61, True)])
-@pytest.mark.usefixtures("people")
-async def test_a_claim_without_owner_keeps_a_newcomer_away_for_a_minute(js, seconds, free):
-    assert await _link_and_die(js, 1)
-    users = await _users(js, lease_now=lambda: time.time() + seconds)
-    assert await users.holder(NEW) is None
-    try:
-        await users.claim("ada", NEW)
-    except AddressHeld:
-        assert not free
-    else:
-        assert free
+    assert keys[1].tokens.check(keys[0].tokens.issue(Address(NEW))).address == NEW
+    assert (await js.stream_info("KV_authelia-signing-key")).state.last_seq == 1
 
 
 @pytest.mark.usefixtures("people")
-async def test_the_loser_of_a_claim_that_was_taken_over_loses_the_entry_again(js):
-    late = await _users(js, lease_now=lambda: time.time() + 61)
-    users = await _users(js)
-    await users.claim("grace.hopper", NEW)
-    await late.claim("ada", NEW)
-    await users.change("grace.hopper", lambda old: records.with_verified(old, NEW))
-    assert await users.confirm("grace.hopper", NEW) is False
-    assert NEW not in records.held(await users.get("grace.hopper"))
+async def test_both_synchronise_and_there_is_one_password_and_one_restart(stage, replicas):
+    """A user comes into storage while both are up: both hear of it, and both set out to do the same."""
+    await _add(replicas, "newcomer")
+    await until(lambda: "newcomer" in stage.kubernetes.users and stage.kubernetes.restarts)
+    await _both_have_gone_round(replicas)
+    password = stage.kubernetes.password("newcomer")
+    assert bcrypt.checkpw(password.encode(), stage.kubernetes.users["newcomer"]["password"].encode())
+    assert stage.kubernetes.count("update", SECRET) == 1
+    assert stage.kubernetes.count("update", CONFIGMAP) == 1
+    assert stage.kubernetes.restarts == 1
 
 
 @pytest.mark.usefixtures("people")
-async def test_killed_between_record_and_lookup_an_unlinked_address_is_free(js):
-    users = await _users(js)
-    await users.change("ada", lambda old: records.without_alternate(old, Address("ada@lovelace.example")))
-    assert await users.holder(Address("ada@lovelace.example")) is None
+async def test_both_start_at_once_and_there_is_one_password_each_and_one_restart(stage, js):  # noqa: ARG001 - emptied first
+    stage.kubernetes.file = users_file(PEOPLE[2:])
+    async with stage.replica() as one, stage.replica() as two:
+        await until(lambda: not one.readiness()["kubernetes?"] and not two.readiness()["kubernetes?"])
+    for person in PEOPLE[:2]:
+        password = stage.kubernetes.password(person.username)
+        assert bcrypt.checkpw(password.encode(), stage.kubernetes.users[person.username]["password"].encode())
+    assert stage.kubernetes.count("update", SECRET) == 1
+    assert stage.kubernetes.restarts == stage.kubernetes.count("update", CONFIGMAP) == 1
 
 
-@pytest.mark.usefixtures("people")
-async def test_one_address_and_two_accounts_with_a_proof_each(stage):
-    settings = stage.settings()
-    async with stage.replica(settings) as one, stage.replica(settings) as two:
-        tokens = []
-        for _ in range(2):
-            await one.verification.send_code(NEW)
-            tokens.append((await one.verification.redeem(NEW, stage.mail.code(NEW))).id_token)
-        outcomes = await asyncio.gather(
-            one.identities.link(_caller(grace), tokens[0], f"email|{NEW}"),
-            two.identities.link(_caller(linus), tokens[1], f"email|{NEW}"),
-            return_exceptions=True,
-        )
-    assert [type(outcome) for outcome in outcomes if outcome] == [IdentityLinkedElsewhere]
+async def _add(replicas, username) -> None:
+    kv = await replicas.client.jetstream().key_value("authelia-users")
+    record = {"username": username, "email": f"{username}@example.org", "displayname": username}
+    await kv.put(username, json.dumps(record).encode())
+
+
+async def _both_have_gone_round(replicas) -> None:
+    def settled():
+        return all(p.measurements()["auth_service_sync_pending_changes"] == 0 for p in replicas.providers)
+
+    await until(settled)

@@ -131,31 +131,3 @@ async def test_only_gets_and_updates_of_the_three_objects_are_asked_for(stage):
         ("get", DAEMONSET),
         ("patch", DAEMONSET),
     }
-
-
-FAULTS = [
-    *((path, status) for path in (CONFIGMAP, SECRET, DAEMONSET) for status in (401, 403, 404, 500)),
-]
-
-
-@pytest.mark.parametrize(("path", "status"), FAULTS)
-@pytest.mark.usefixtures("people")
-async def test_a_fault_of_kubernetes_is_shown_and_the_subjects_go_on(stage, path, status):
-    stage.kubernetes.file = users_file(OTHERS)
-    stage.kubernetes.faults[path] = status
-    verb = "GET"
-    async with stage.replica() as provider:
-        await until(lambda: "status" in provider.readiness()["kubernetes?"])
-        assert provider.readiness() == {"storage": "", "kubernetes?": f"{verb} {path}: status {status}"}
-        assert (await provider.directory.by_subject(ada.subject)).username == "ada"
-
-
-@pytest.mark.parametrize("text", ["users: [", "users: text\n", "- a\n", "users:\n  ada: 5\n"])
-@pytest.mark.usefixtures("people")
-async def test_a_users_file_that_is_none_is_left_alone_and_reported(stage, text):
-    stage.kubernetes.file = text
-    async with stage.replica() as provider:
-        await until(lambda: provider.measurements()["auth_service_sync_failures_total"])
-        assert provider.readiness()["kubernetes?"] not in {"", "not synchronised yet"}
-    assert stage.kubernetes.file == text
-    assert stage.kubernetes.calls == [("get", CONFIGMAP)]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+"""How often and how long: the times of synchronisation, in seconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The contract's times, unless a test needs others."""
+
+    every: float = 300.0
+    """From one synchronisation to the next when nothing changes."""
+
+    after_failure: float = 20.0
+    """From one that failed to the next."""
+
+    gather: float = 2.0
+    """For how long changes are gathered."""
+
+    call: float = 10.0
+    """How long a call of Kubernetes may take."""
+
+    restart: float = 60.0
+    """For how long a restart is left to whoever changed the file."""

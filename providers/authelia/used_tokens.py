@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Which identity tokens have linked: each does so once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+from app.domain.codes import StaleRevision
+from app.domain.errors import InvalidIdentityToken
+from providers.authelia import records
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from providers.authelia.kv import Bucket
+
+_AT_WORK: Final = "at work"
+_USED: Final = "used"
+
+
+class UsedTokens:
+    """The ledger of identity tokens that have linked, by their `jti`; it outlives them by far."""
+
+    def __init__(self, ledger: Callable[[], Awaitable[Bucket]]) -> None:
+        """Take the bucket."""
+        self._ledger = ledger
+
+    async def begin(self, jti: str, username: str) -> None:
+        """Note that the account is about to link by the token. Raises InvalidIdentityToken when it was used.
+
+        The account that had begun and was cut off may begin again.
+        """
+        bucket = await self._ledger()
+        entry = await bucket.get(_key(jti))
+        noted = records.parse(entry.value)
+        if noted is not None and noted != {"username": username, "state": _AT_WORK}:
+            raise InvalidIdentityToken
+        try:
+            await bucket.put(_key(jti), _note(username, _AT_WORK), entry.revision)
+        except StaleRevision as lost:
+            raise InvalidIdentityToken from lost
+
+    async def finish(self, jti: str, username: str) -> None:
+        """Note that the token has linked."""
+        bucket = await self._ledger()
+        entry = await bucket.get(_key(jti))
+        try:
+            await bucket.put(_key(jti), _note(username, _USED), entry.revision)
+        except StaleRevision:
+            return await self.finish(jti, username)
+
+    async def forget(self, jti: str) -> None:
+        """Take the note back: the token has not linked."""
+        bucket = await self._ledger()
+        entry = await bucket.get(_key(jti))
+        if entry.value is not None:
+            try:
+                await bucket.delete(_key(jti), entry.revision)
+            except StaleRevision:
+                return
+
+
+def _key(jti: str) -> str:
+    return f"jti/{hashlib.sha256(jti.encode()).hexdigest()}"
+
+
+def _note(username: str, state: str) -> bytes:
+    return json.dumps({"username": username, "state": state}).encode()
