@@ -80,6 +80,9 @@ class ReconnectingClient(Client):
             left = [s for s in self._server_pool if self._attempts < 0 or s.reconnects < self._attempts]
             if not left:
                 raise NoServersError
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                # The cancellation came as an attempt ended, and `asyncio.wait_for` lost it.
+                raise asyncio.CancelledError
             server = left[0]
             self._server_pool.remove(server)
             self._server_pool.append(server)

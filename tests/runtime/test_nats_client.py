@@ -105,6 +105,27 @@ async def test_an_absent_server_is_tried_once_and_then_as_often_as_told(limit, a
     assert len(faults) == attempts
 
 
+async def test_connecting_ends_when_it_is_cancelled_as_an_attempt_ends():
+    async def note(_: Exception) -> None:
+        failed.set()
+
+    for turns in range(40):
+        failed = asyncio.Event()
+        url = f"nats://127.0.0.1:{free_port()}"
+        connecting = asyncio.create_task(
+            _connected(url, max_reconnect_attempts=-1, reconnect_time_wait=0, error_cb=note)
+        )
+        await failed.wait()
+        for _ in range(turns % 8):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        ended, _ = await asyncio.wait({connecting}, timeout=1)
+        while not connecting.done():
+            connecting.cancel()
+            await asyncio.sleep(0.01)
+        assert ended
+
+
 async def test_a_server_that_stayed_away_for_one_outage_is_tried_in_the_next():
     with nats_server() as one, nats_server() as two:
         faults = []

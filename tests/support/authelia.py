@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from app.authelia_settings import AutheliaSettings, EmailSettings
+from app.runtime.nats_client import ReconnectingClient
 from app.runtime.upstream import UpstreamTelemetry
 from app.settings import NatsSettings, Settings
 from providers import Surroundings
@@ -122,7 +123,8 @@ class Stage:
     ) -> AsyncIterator[Provider]:
         """A replica's provider, on a connection of its own."""
         settings = settings or self.settings()
-        client = await nats.connect(self.url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+        client = ReconnectingClient()
+        await client.connect([self.url], max_reconnect_attempts=-1, reconnect_time_wait=0.05)
         surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
         try:
             async with authelia_provider(

@@ -8,10 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import nats
-
 from app.domain.ports import Provider
 from app.main import create_broker
+from app.runtime.nats_client import ReconnectingClient
 from app.runtime.telemetry import Telemetry
 from app.settings import NatsSettings, Settings, WorkSettings
 from providers.mock import mock_provider
@@ -105,7 +104,8 @@ async def place(url: str, before: Callable[[str], Awaitable[None]] = at_once, **
     provider = replace(provider, directory=RuledDirectory(provider, before))
     telemetry = Telemetry(version="0", provider="mock")
     broker = create_broker(settings, provider, telemetry)
-    client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+    client = ReconnectingClient()
+    await client.connect([url], max_reconnect_attempts=-1, reconnect_time_wait=0.05)
     found = Place(broker, telemetry, client, client.new_inbox())
 
     async def replied(message: Msg) -> None:
