@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import nats as client
 import pytest
 
-from tests.benchmarks import auth0, measure
+from tests.benchmarks import auth0, measure, telemetry
 from tests.benchmarks.load import Load, Order, Tally
 from tests.benchmarks.processes import echo, generator, service
 
@@ -85,6 +85,14 @@ async def test_bodies_take_turns_and_each_has_its_own_proper_reply(connection: C
     order = Order(_SUBJECT, "", "", 6, pairs=[("a", "for a"), ("b", "for b"), ("c", "for c")])
     tally = await Load(connection, order).run()
     assert (tally.replies, tally.failed) == (6, 2)
+
+
+def test_three_ways_to_run_the_service_are_compared_and_spans_come_to_the_collector(tmp_path: Path):
+    costs, told = telemetry.costs(tmp_path, 2, 0.2)
+    assert [cost.name for cost in costs] == [telemetry.NONE, telemetry.COUNTED, telemetry.TRACED]
+    assert [cost.faults for cost in costs] == [0, 0, 0]
+    assert [cost.ratio > 0 for cost in costs] == [True, True, True]
+    assert 0 < told.spans < told.requests
 
 
 async def test_an_improper_reply_is_a_failed_request(connection: Client):
