@@ -28,12 +28,12 @@ from app.runtime.asyncapi import Documents
 from app.runtime.broker import AuthBroker
 from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
 from app.runtime.exporting import exporting
+from app.runtime.gate import in_turn
 from app.runtime.http import create_app, is_ready, serving
 from app.runtime.logs import AuditLog, Sink, set_up_logs
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.subjects import PROFILE_UPDATED
 from app.runtime.telemetry import Telemetry
-from app.runtime.turns import in_turn
 from app.settings import NatsSettings, WorkSettings
 from providers import Surroundings
 from routers import subjects

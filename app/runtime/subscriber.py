@@ -10,24 +10,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from faststream._internal.context.context_type import Context as Injected
 from faststream.nats.subscriber.usecases import CoreSubscriber
 from faststream.response import Response, ensure_response
 from pydantic import ValidationError
 
-from app.domain.deadline import Deadline, set_deadline
-from app.domain.errors import InternalError, Malformed, RequestTimedOut, ServiceError
+from app.domain.deadline import Deadline
+from app.domain.errors import InternalError, Malformed, ServiceError
 from app.domain.ports import Absent
 from app.runtime.replies import encode, encode_failure
+from app.runtime.request import Request, internal_error
 from app.runtime.subjects import is_inbox
-from app.runtime.tracing import set_trace
-from app.runtime.turns import PAUSED, end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from nats.aio.msg import Msg
     from pydantic import BaseModel
@@ -35,10 +33,7 @@ if TYPE_CHECKING:
     from app.runtime.subjects import Subject
     from app.runtime.telemetry import SubjectTelemetry
     from app.runtime.tracing import Trace
-    from app.runtime.turns import Lane, Turns
-
-_MESSAGE_OVERHEAD: Final = 512
-"""Bytes that a waiting message holds beside its body and its reply subject, roughly: the objects, the coroutine."""
+    from app.runtime.turns import Turns
 
 
 class SubjectSubscriber(CoreSubscriber):
@@ -58,7 +53,7 @@ class SubjectSubscriber(CoreSubscriber):
         self.telemetry = telemetry
         self._tracing = telemetry.tracing
         self.request_timeout = request_timeout
-        self._lane = turns.lane()
+        self.lane = turns.lane()
         self._overdue: set[asyncio.Task[None]] = set()
         self._handle: Callable[[Any], Awaitable[str | BaseModel]] | None = None
         self._decode: Callable[[bytes], Any] = _text
@@ -100,7 +95,7 @@ class SubjectSubscriber(CoreSubscriber):
         if message.reply and not is_inbox(message.reply):
             self.telemetry.reply_refused(message.reply, trace)
             message.reply = ""
-        request = _Request(self, message, deadline, received, trace)
+        request = Request(self, message, deadline, received, trace)
         # The first steps, without a task: whoever needs to wait for nothing is answered here and now.
         if request.advance():
             self.turns.submit(request)
@@ -129,7 +124,7 @@ class SubjectSubscriber(CoreSubscriber):
             if isinstance(error, asyncio.CancelledError) and _is_cut_off():
                 raise
             self.telemetry.unexpected(error, data)
-            return encode_failure(InternalError.wire), _internal(error)
+            return encode_failure(InternalError.wire), internal_error(error)
 
     async def reply(
         self, message: Msg, body: bytes, error: ServiceError | None, received: float, trace: Trace | None
@@ -138,7 +133,7 @@ class SubjectSubscriber(CoreSubscriber):
         if message.reply:
             client = message._client  # noqa: SLF001 - what Msg.respond uses, without its copy of the request's headers
             if len(body) > client.max_payload:
-                error = _internal(ValueError(f"a reply of {len(body)} bytes"))
+                error = internal_error(ValueError(f"a reply of {len(body)} bytes"))
                 self.telemetry.unexpected(error.__cause__, message.data, trace)  # type: ignore[arg-type]
                 body = encode_failure(error.wire)
             try:
@@ -187,94 +182,6 @@ def _refuse(absent: Absent, data: bytes) -> NoReturn:
     raise absent.error
 
 
-def _internal(cause: BaseException) -> InternalError:
-    error = InternalError()
-    error.__cause__ = cause
-    return error
-
-
 def _is_cut_off() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-class _Request:
-    """A request from its message to its one reply; what `turns.Job` asks for."""
-
-    __slots__ = (
-        "_answered",
-        "_late",
-        "_message",
-        "_received",
-        "_subscriber",
-        "_trace",
-        "body",
-        "context",
-        "coroutine",
-        "deadline",
-        "error",
-    )
-
-    body: bytes
-    error: ServiceError | None
-
-    def __init__(
-        self, subscriber: SubjectSubscriber, message: Msg, deadline: Deadline, received: float, trace: Trace | None
-    ) -> None:
-        self._subscriber = subscriber
-        self._message = message
-        self._received = received
-        self._trace = trace
-        self._answered = False
-        self._late = False
-        self.deadline = deadline
-        self.error = None
-        self.context = copy_context()
-        self.coroutine: Coroutine[Any, Any, None] = self._serve()
-
-    @property
-    def lane(self) -> Lane:
-        return self._subscriber._lane  # noqa: SLF001 - the two classes are one thing
-
-    @property
-    def size(self) -> int:
-        return len(self._message.data) + len(self._message.reply) + _MESSAGE_OVERHEAD
-
-    def advance(self) -> bool:
-        """Take the steps before the request's turn; return whether it waits for that."""
-        fault: BaseException = RuntimeError("a handler waited before its turn")
-        try:
-            if self.context.run(self.coroutine.send, None) is PAUSED:
-                return True
-            # Nothing on the way to the first call of a provider may wait; thrown in there, the error shows where.
-            self.context.run(self.coroutine.throw, fault)
-        except StopIteration:
-            return False
-        except GeneratorExit as error:
-            fault = error
-        end(self.coroutine)
-        self.body, self.error = encode_failure(InternalError.wire), _internal(fault)
-        return False
-
-    async def _serve(self) -> None:
-        """Work out the reply; send it, if that took a turn: until then the subscriber sends it itself."""
-        set_deadline(self.deadline)
-        if self._trace is not None:
-            set_trace(self._trace)
-        self.body, self.error = await self._subscriber.answer(self._message.data)
-        if self.deadline.begun and not self._answered:
-            self._answered = True
-            await self._subscriber.reply(self._message, self.body, self.error, self._received, self._trace)
-
-    def refuse(self, error: ServiceError) -> None:
-        """Send `error`, unless a reply is sent already."""
-        if not self._answered:
-            self._answered = self._late = True
-            self._subscriber.reply_late(self._message, error, self._received, self._trace)
-
-    def ended(self, error: BaseException | None) -> None:
-        """Answer when the work broke off without an answer; log how work ended that went on after one."""
-        if self._late and self.deadline.committed:
-            self._subscriber.telemetry.ended_late(error or self.error, self._message.data, self._trace)
-        elif error is not None:
-            self.refuse(RequestTimedOut() if isinstance(error, asyncio.CancelledError) else _internal(error))

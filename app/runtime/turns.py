@@ -10,59 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
-import types
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from loguru import logger
 
-from app.domain.deadline import Deadline, current_deadline
+from app.domain.deadline import Deadline
 from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
-from app.domain.ports import Absent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Coroutine
     from contextvars import Context
 
 T = TypeVar("T")
 MAX_PENDING_BYTES = 64 * 1024 * 1024
-PAUSED: Final = object()
-"""What a request yields that waits for its turn. A task refuses it, so a pause in the wrong place is noticed."""
-
-
-@types.coroutine
-def _pause() -> Generator[object, None, None]:
-    yield PAUSED
-
-
-async def take_turn() -> None:
-    """Wait until the request at work has its turn; returns at once when it has."""
-    deadline = current_deadline()
-    if not deadline.begun:
-        await _pause()
-        deadline.begun = True
-
-
-def in_turn(capability: T) -> T:
-    """Return `capability` with each of its coroutine methods waiting for the request's turn first."""
-    if capability is None or isinstance(capability, Absent):
-        return capability
-
-    def gated(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
-        @functools.wraps(method)
-        async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes and gives
-            await take_turn()
-            return await method(*args, **kwargs)
-
-        return call
-
-    methods = {
-        name: gated(method)
-        for name, method in inspect.getmembers(capability, inspect.iscoroutinefunction)
-        if not name.startswith("_")
-    }
-    return cast("T", types.SimpleNamespace(**methods))
 
 
 class Job(Protocol):

@@ -77,7 +77,7 @@ class UpstreamTelemetry:
         began = perf_counter()
         try:
             yield attempt
-        except BaseException as error:
+        except BaseException as error:  # whatever it was, it goes on as it came
             attempt.outcome = attempt.outcome or _outcome(error)
             raise
         finally:

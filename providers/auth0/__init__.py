@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from app.auth0_settings import Auth0Settings
     from app.domain.ports import Upstream
-    from app.settings import Auth0Settings, Settings
+    from app.settings import Settings
 
 Clock = Callable[[], float]
 _MISSING = "not had yet"

@@ -95,7 +95,7 @@ class Client(httpx.AsyncClient):
         response.headers.encoding = HEADER_ENCODING
         try:
             await response.aread()
-        except BaseException:
+        except BaseException:  # also when it is cut off: half an answer must not stay in its connection
             await response.aclose()
             raise
         return response

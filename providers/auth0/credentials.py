@@ -148,7 +148,7 @@ class Credentials:
         try:
             answer = await self._retries.run(_TOKEN, _nothing, self._ask, progress)
             token = self._read(answer)
-        except BaseException:
+        except BaseException:  # counted however it ended, and passed on
             self._upstream.refreshed("m2m_token", "failed")
             raise
         self._upstream.refreshed("m2m_token", "ok")

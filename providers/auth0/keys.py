@@ -119,7 +119,7 @@ class Keys:
         try:
             answer = await self._retries.run(_KEYS, _nothing, self._ask, progress)
             keys = self._read(answer)
-        except BaseException:
+        except BaseException:  # remembered however it ended, and passed on
             self._failed_at = self._clock()
             self._upstream.refreshed("jwks", "failed")
             raise

@@ -10,7 +10,8 @@ import pytest
 from app.domain.deadline import Deadline, current_deadline, set_deadline
 from app.domain.errors import InputRequired
 from app.domain.ports import Absent
-from app.runtime.turns import Turns, end, in_turn
+from app.runtime.gate import in_turn
+from app.runtime.turns import Turns, end
 from tests.runtime.subjects import INTERNAL, serving
 
 
