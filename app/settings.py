@@ -234,7 +234,7 @@ class Settings:
         sections: tuple[Section, ...] = (self.nats, self.auth0, self.authelia, self.email)
         values: list[Any] = [value for section in sections for value in dict(section).values()]
         secrets = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
-        return (*filter(None, secrets), *self.nats.url_passwords)
+        return (*filter(None, secrets), *self.nats.url_passwords, *self.telemetry.header_values)
 
 
 def _explain(error: ValidationError) -> list[str]:

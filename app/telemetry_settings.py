@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal
+from urllib.parse import unquote
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.setting_types import Section, Words, lower_case
 
@@ -76,6 +77,20 @@ class TelemetrySettings(Section):
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
         description="Where the collector is; `http://localhost:4317` (gRPC) or `http://localhost:4318` unless set.",
     )
+    headers: SecretStr | None = Field(
+        None,
+        validation_alias="OTEL_EXPORTER_OTLP_HEADERS",
+        description="What the collector asks for: `name=value`, comma-separated, percent-encoded.",
+    )
+    traces_headers: SecretStr | None = Field(
+        None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_HEADERS", description="The same, for traces alone."
+    )
+    metrics_headers: SecretStr | None = Field(
+        None, validation_alias="OTEL_EXPORTER_OTLP_METRICS_HEADERS", description="The same, for metrics alone."
+    )
+    logs_headers: SecretStr | None = Field(
+        None, validation_alias="OTEL_EXPORTER_OTLP_LOGS_HEADERS", description="The same, for log records alone."
+    )
     insecure: bool = Field(
         default=False,
         validation_alias="OTEL_EXPORTER_OTLP_INSECURE",
@@ -110,6 +125,14 @@ class TelemetrySettings(Section):
         validation_alias="OTEL_SERVICE_VERSION",
         description="`service.version` of what is exported; the service's own unless set.",
     )
+
+    @property
+    def header_values(self) -> tuple[str, ...]:
+        """What a log must not show of the headers: the SDK complains of one that is ill-formed, in its own words."""
+        given = (self.headers, self.traces_headers, self.metrics_headers, self.logs_headers)
+        pairs = [pair for headers in given if headers for pair in headers.get_secret_value().split(",")]
+        values = [pair.partition("=")[2].strip() or pair.strip() for pair in pairs]
+        return tuple(form for value in values for form in dict.fromkeys((value, unquote(value))) if form)
 
     @property
     def protocols(self) -> dict[str, str]:

@@ -48,7 +48,7 @@ def shown(field):
     value = field.default
     if value is PydanticUndefined:
         return "(required)"
-    if value in (None, (), ""):
+    if value in (None, (), "", SecretStr("")):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

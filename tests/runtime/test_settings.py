@@ -149,6 +149,12 @@ def test_a_credentials_file_needs_a_jwt_and_a_seed(monkeypatch, tmp_path):
     assert Settings().nats.credentials == file
 
 
+def test_what_a_collector_asks_for_is_masked_in_every_form_in_which_it_may_be_complained_of(monkeypatch):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=Zu%20per, authorization Bearer s3cret")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "x=sesame")
+    assert set(Settings().secrets) == {"Zu%20per", "Zu per", "authorization Bearer s3cret", "sesame"}
+
+
 def test_secrets_are_known_for_masking_and_shown_nowhere(monkeypatch):
     monkeypatch.setenv("NATS_NKEY_SEED", SEED)
     monkeypatch.setenv("NATS_USER", "me")
