@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Spans as OTLP's protobuf messages, for a fifth of what the SDK's own encoder takes.
 
 Spans of one kind differ in their ids and times only. What is the same in them is encoded by the SDK, once. Ids and

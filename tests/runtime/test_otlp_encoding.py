@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Spans are encoded as the SDK encodes them, whatever they are."""
 
 from __future__ import annotations

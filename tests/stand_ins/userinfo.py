@@ -30,12 +30,15 @@ class Userinfo:
     """What to do wrong first, one a request, before `fault` decides."""
     asked: list[str] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    """Those of the last request, with names in lower case."""
     url: str = ""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         self.asked.append(token)
         self.paths.append(request.path)
+        self.headers = {name.lower(): value for name, value in request.headers.items()}
         fault = self.faults.pop(0) if self.faults else self.fault
         if fault == "redirect":
             raise web.HTTPFound("/elsewhere")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""What the provider does with its upstreams is in the request's trace: HTTP, KV, SMTP and Kubernetes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import nats
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from prometheus_client import CollectorRegistry
+
+from app.runtime.otlp import RecordingTracing, resource
+from app.runtime.tracing import set_trace
+from app.runtime.upstream import UpstreamTelemetry
+from app.telemetry_settings import TelemetrySettings
+from providers import Surroundings
+from providers.authelia import authelia_provider
+from tests.support.people import ada
+
+TOKEN = "authelia_at_ada"
+KINDS = {"userinfo", "kv_get", "kv_put", "smtp_send"}
+
+
+@pytest.mark.usefixtures("people")
+async def test_calls_of_userinfo_storage_and_mail_are_spans_below_the_request(stage):
+    stage.userinfo.claims[TOKEN] = {"preferred_username": "ada", "sub": ada.subject}
+    exporter, settings, registry = InMemorySpanExporter(), TelemetrySettings(), CollectorRegistry()
+    tracing = RecordingTracing(settings, resource(settings, "1"), exporter)
+    client = await nats.connect(stage.url)
+    surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(registry, tracing))
+    async with authelia_provider(stage.settings(), surroundings, kubernetes=stage.api) as provider:
+        async with asyncio.timeout(10):
+            while any(provider.readiness().values()):  # noqa: ASYNC110 - it tells nobody when it is ready
+                await asyncio.sleep(0.01)
+        request = tracing.begin(None)
+        set_trace(request)
+        await provider.callers.verify(TOKEN, scope="read:current_user")
+        await provider.verification.send_code("new@example.org")
+        set_trace(None)
+    await client.close()
+    tracing.shutdown()
+    spans = exporter.get_finished_spans()
+    assert {span.name for span in spans} == KINDS
+    assert {(span.context.trace_id, span.parent.span_id) for span in spans} == {(request.trace_id, request.span_id)}
+    assert {span.attributes["auth_service.outcome"] for span in spans} <= {"ok", "refused"}
+    assert [span for span in spans if "ada" in span.to_json() or "example.org" in span.to_json()] == []
+    # What is carried to Kubernetes belongs to no request; it is counted.
+    counted = {"operation": "kubernetes_get_configmaps", "outcome": "ok"}
+    assert registry.get_sample_value("auth_service_upstream_calls_total", counted) >= 1
+    (userinfo,) = [span for span in spans if span.name == "userinfo"]
+    assert stage.userinfo.headers["traceparent"].split("-")[2] == f"{userinfo.context.span_id:016x}"
