@@ -41,6 +41,7 @@ class Stage(StrEnum):
 
     MOCK = "mock"
     AUTH0 = "auth0"
+    AUTHELIA = "authelia"
 
 
 def main() -> None:

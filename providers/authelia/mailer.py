@@ -52,10 +52,13 @@ class Mailer:
                 async with asyncio.timeout(time):
                     await self._send(message, address, time)
         except (aiosmtplib.SMTPException, NoTransportSecurity, OSError, TimeoutError, ValueError) as error:
-            self.refused += 1
-            # Only of which kind: a server's answer may repeat what it was sent.
-            raise VerificationMailFailed from RuntimeError(type(error).__name__)
-        self.sent += 1
+            fault = type(error).__name__
+        else:
+            self.sent += 1
+            return
+        self.refused += 1
+        # Only of which kind, and raised where that error is not the context: an answer may repeat what it was sent.
+        raise VerificationMailFailed from RuntimeError(fault)
 
     async def _send(self, message: EmailMessage, address: Address, time: float) -> None:
         settings = self._settings

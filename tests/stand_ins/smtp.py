@@ -41,6 +41,9 @@ class MailServer:
     logins: list[tuple[str, bool]] = field(default_factory=list)
     port: int = 0
 
+    def received(self, mail: Mail) -> None:
+        """Take note of a mail, for whoever wants to."""
+
     async def _fault(self, stage: str, server: SMTP) -> str:
         fault = self.faults.get(stage, "")
         if fault == "hang":
@@ -68,6 +71,7 @@ class MailServer:
         message: Any = email.message_from_bytes(envelope.content, policy=email.policy.default)
         mail = Mail(envelope.mail_from, list(envelope.rcpt_tos), session.ssl is not None, message, envelope.content)
         self.mails.append(mail)
+        self.received(mail)
         return "250 OK"
 
     def _authenticate(self, _server: SMTP, session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:

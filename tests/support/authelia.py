@@ -119,12 +119,12 @@ class Stage:
 
     @asynccontextmanager
     async def replica(
-        self, settings: Settings | None = None, now: Any = time.time, **pace: float
+        self, settings: Settings | None = None, now: Any = time.time, reconnect: float = 0.05, **pace: float
     ) -> AsyncIterator[Provider]:
         """A replica's provider, on a connection of its own."""
         settings = settings or self.settings()
         client = ReconnectingClient()
-        await client.connect([self.url], max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+        await client.connect([self.url], max_reconnect_attempts=-1, reconnect_time_wait=reconnect)
         surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
         try:
             async with authelia_provider(

@@ -17,6 +17,7 @@ import typer
 
 from app.cli import FAILED, UNUSABLE, fail
 from app.cli.dev.auth0 import auth0_surroundings
+from app.cli.dev.authelia import authelia_surroundings
 from app.cli.dev.mock import mock_surroundings
 from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try
 from app.cli.terminal import table
@@ -36,7 +37,11 @@ _LOOPBACK: Final = "127.0.0.1"
 _ALIAS_DOMAIN: Final = "linux.com"
 _INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
 
-_OPENERS: Final[dict[str, Opener]] = {"mock": mock_surroundings, "auth0": auth0_surroundings}
+_OPENERS: Final[dict[str, Opener]] = {
+    "mock": mock_surroundings,
+    "auth0": auth0_surroundings,
+    "authelia": authelia_surroundings,
+}
 
 
 def develop(provider: str) -> int:

@@ -9,9 +9,8 @@ import json
 import httpx
 import nats
 import pytest
-from nats.js.api import KeyValueConfig
 
-from app.domain.errors import ProviderUnavailable, VerificationMailFailed
+from app.domain.errors import ProviderUnavailable
 from app.domain.users import Address
 from app.main import running
 from app.runtime.nats_server import nats_server
@@ -61,24 +60,6 @@ async def test_it_is_ready_once_its_buckets_are_open_and_drains_without_losing_a
     assert text == "nats: ok\nstorage: ok\nkubernetes: ok"
     assert "auth_service_kv_errors_total 0.0" in metrics
     assert replies == {True}
-
-
-@pytest.mark.usefixtures("people")
-async def test_a_bucket_that_is_removed_is_made_again(js, stage):
-    async with stage.replica() as provider:
-        await provider.verification.send_code(NEW)
-        await js.delete_stream("KV_authelia-email-otp")
-        time_left(3)
-        await provider.verification.send_code(NEW)
-        await provider.verification.redeem(NEW, stage.mail.code(NEW))
-
-
-@pytest.mark.usefixtures("people")
-async def test_a_full_bucket_is_a_clean_error(js, stage):
-    await js.create_key_value(KeyValueConfig(bucket="authelia-email-otp", history=1, max_bytes=64))
-    async with stage.replica() as provider:
-        with pytest.raises(VerificationMailFailed):
-            await provider.verification.send_code(NEW)
 
 
 async def test_a_restart_of_nats_is_not_noticed_by_a_read(stage, own_server):

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""The Authelia provider in `auth-service dev`: with stand-ins for userinfo, Kubernetes and mail, and NATS beside it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from app.authelia_settings import AutheliaSettings, EmailSettings
+from app.cli.dev.surroundings import StandInMissing, Surroundings, Try
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from app.settings import Settings
+
+_NEW_ADDRESS: Final = "ada@new.example"
+_MISSING: Final = (
+    "What stands in for Authelia, Kubernetes and the mail server belongs to the tests. Start it in a checkout, with "
+    "the development dependencies: `make install`, then `.venv/bin/auth-service dev --provider authelia`"
+)
+
+
+@contextmanager
+def authelia_surroundings(_: Settings, _nats_url: str) -> Iterator[Surroundings]:
+    """Run the stand-ins as long as the context lasts. Raises StandInMissing."""
+    try:
+        # The one way from the product into its tests, taken when it is asked for.
+        from tests.stand_ins.authelia import authelia_process  # noqa: PLC0415 - see the line above
+    except ImportError as error:
+        raise StandInMissing(f"{_MISSING} ({error}).") from None
+    with authelia_process() as around:
+        yield Surroundings(
+            sections=(
+                AutheliaSettings.model_construct(userinfo_url=around.userinfo),
+                EmailSettings.model_construct(host="127.0.0.1", port=around.mail_port, from_name="Auth service"),
+            ),
+            environment={"KUBECONFIG": around.kubeconfig},
+            places=[
+                ("Users file", f"{around.control}/users_database.yml"),
+                ("Mails", f"{around.control}/mails"),
+                ("Kubernetes", around.kubernetes),
+                ("Userinfo", around.userinfo),
+            ],
+            users=_table(around.users),
+            notes=["", "Mails are not sent but shown, here and at the address above: that is where the code stands."],
+            requests=_requests({user["username"]: user["token"] for user in around.users}),
+        )
+
+
+def _table(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    rows = [("USER", "E-MAIL", "TOKEN")]
+    return rows + [(user["username"], user["email"], user["token"]) for user in users]
+
+
+def _requests(tokens: dict[str, str]) -> list[Try]:
+    user = {"auth_token": tokens["ada"]}
+
+    def body(**members: Any) -> str:  # noqa: ANN401 - whatever a request holds
+        return json.dumps(members)
+
+    return [
+        Try("user_emails.read", body(user={"auth_token": "ada"})),
+        Try("email_linking.send_verification", _NEW_ADDRESS, "the mail is shown in this terminal"),
+        Try("email_linking.verify", body(email=_NEW_ADDRESS, otp="CODE"), "CODE: the six digits of the mail"),
+        Try(
+            "user_identity.link",
+            body(user=user, link_with={"identity_token": "IDENTITY-TOKEN"}),
+            "IDENTITY-TOKEN: the `token` of the reply before",
+        ),
+        Try(
+            "user_emails.set_primary",
+            body(user=user, email=_NEW_ADDRESS),
+            "then look at the users file: the address is there within seconds",
+        ),
+    ]

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""NATS and its buckets in trouble, and a watch that outlives it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import nats
+import pytest
+import pytest_asyncio
+from nats.js.api import KeyValueConfig
+
+from app.domain.errors import ProviderUnavailable, VerificationMailFailed
+from app.domain.tokens import Caller
+from app.domain.users import Address
+from app.runtime.nats_server import nats_server
+from tests.stand_ins.kubernetes import CONFIGMAP
+from tests.support.authelia import populated
+from tests.support.parts import caller
+from tests.support.people import ada
+from tests.support.waiting import time_left, until
+
+NEW = Address("new@example.org")
+GRACE: Caller = caller("grace.hopper")
+
+
+@pytest.fixture
+def own_server():
+    with nats_server() as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def apart(stage, own_server):
+    """The stage on a server of its own."""
+    stage.url = own_server.url
+    client = await nats.connect(own_server.url)
+    await populated(client.jetstream())
+    await client.close()
+    return stage
+
+
+async def _ready(provider) -> None:
+    await until(lambda: not any(provider.readiness().values()))
+
+
+async def test_without_jetstream_it_is_not_ready_and_says_so(stage, tmp_path):
+    (tmp_path / "off.conf").write_text("accounts: {A: {users: [{user: u, password: p}]}}\nno_auth_user: u\n")
+    with nats_server(0, "-c", str(tmp_path / "off.conf")) as server:
+        stage.url = server.url
+        async with stage.replica() as provider:
+            time_left(1)
+            with pytest.raises(ProviderUnavailable):
+                await provider.directory.by_subject(ada.subject)
+            assert provider.readiness()["storage"] == (
+                "not open: authelia-email-otp, authelia-otp-ledger, authelia-signing-key, authelia-users"
+            )
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("bucket", ["authelia-users", "authelia-email-otp", "authelia-otp-ledger"])
+async def test_a_bucket_that_is_removed_is_made_again(js, stage, bucket):
+    async with stage.replica() as provider:
+        await _ready(provider)
+        await js.delete_stream(f"KV_{bucket}")
+        time_left(5)
+        await provider.verification.send_code(NEW)
+        await provider.verification.redeem(NEW, stage.mail.code(NEW))
+        with pytest.raises(Exception, match="user not found"):
+            await provider.directory.by_primary_email(NEW)
+    assert (await js.key_value(bucket)) is not None
+
+
+@pytest.mark.usefixtures("people")
+@pytest.mark.parametrize("bucket", ["authelia-email-otp", "authelia-otp-ledger"])
+async def test_a_full_bucket_of_codes_is_a_clean_error(js, stage, bucket):
+    await js.create_key_value(KeyValueConfig(bucket=bucket, history=1, max_bytes=64))
+    async with stage.replica() as provider:
+        time_left(2)
+        with pytest.raises(VerificationMailFailed):
+            await provider.verification.send_code(NEW)
+
+
+async def test_a_full_bucket_of_users_is_a_clean_error_and_changes_nothing(js, stage):
+    await populated(js)
+    info = await js.stream_info("KV_authelia-users")
+    info.config.max_bytes = info.state.bytes + 10
+    await js.update_stream(info.config)
+    async with stage.replica() as provider:
+        time_left(2)
+        with pytest.raises(ProviderUnavailable):
+            await provider.profiles.update_metadata(GRACE, {"bio": "x" * 500})
+        assert (await provider.directory.by_username("grace.hopper")).user_metadata == {}
+
+
+async def test_a_write_in_the_middle_of_a_restart_is_made_or_refused_cleanly(apart, own_server):
+    async with apart.replica() as provider:
+        await _ready(provider)
+        time_left(20)
+        writes = [
+            asyncio.create_task(provider.profiles.update_metadata(GRACE, {field: "x"}))
+            for field in ("city", "bio", "name", "country")
+        ]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(own_server.stop)
+        await asyncio.to_thread(own_server.start)
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)} <= {ProviderUnavailable}
+        # Whatever was told to have succeeded is there.
+        stored = (await provider.directory.by_username("grace.hopper")).user_metadata
+        made = [outcome.user_metadata for outcome in outcomes if not isinstance(outcome, BaseException)]
+        assert all(metadata.items() <= stored.items() for metadata in made)
+
+
+async def test_a_change_made_while_the_connection_was_away_reaches_the_users_file(apart, own_server):
+    """The replica comes back later than the change is made."""
+    async with apart.replica(reconnect=1.5) as provider:
+        await _ready(provider)
+        await asyncio.to_thread(own_server.stop)
+        await asyncio.to_thread(own_server.start)
+        client = await nats.connect(own_server.url)
+        kv = await client.jetstream().key_value("authelia-users")
+        record = json.loads((await kv.get("ada")).value)
+        await kv.put("ada", json.dumps({**record, "email": "later@example.org"}).encode())
+        await client.close()
+        await until(lambda: apart.kubernetes.users["ada"]["email"] == "later@example.org")
+
+
+async def test_after_a_reconnection_changes_are_heard_of_again(apart, own_server):
+    async with apart.replica() as provider:
+        await _ready(provider)
+        runs = apart.kubernetes.count("get", CONFIGMAP)
+        await asyncio.to_thread(own_server.stop)
+        await asyncio.to_thread(own_server.start)
+        await until(lambda: apart.kubernetes.count("get", CONFIGMAP) > runs)
+        await _ready(provider)
+        client = await nats.connect(own_server.url)
+        kv = await client.jetstream().key_value("authelia-users")
+        record = json.loads((await kv.get("ada")).value)
+        await kv.put("ada", json.dumps({**record, "email": "again@example.org"}).encode())
+        await client.close()
+        await until(lambda: apart.kubernetes.users["ada"]["email"] == "again@example.org")

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""What stands around the Authelia provider, in one process of its own: for `auth-service dev`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ROOT = Path(__file__).parents[3]
+_PATIENCE = 10
+
+
+@dataclass(frozen=True)
+class AutheliaProcess:
+    """Where everything is: userinfo, the port for mail, the pages to look at, and the users with their tokens."""
+
+    userinfo: str
+    mail_port: int
+    kubernetes: str
+    control: str
+    users: list[dict[str, str]]
+    kubeconfig: str = ""
+
+
+@contextlib.contextmanager
+def authelia_process() -> Iterator[AutheliaProcess]:
+    """Run the stand-ins as long as the context lasts; with this process they end in any case."""
+    command = [sys.executable, "-m", "tests.stand_ins.authelia"]
+    with (
+        tempfile.TemporaryDirectory(prefix="kubeconfig-") as folder,
+        # A session of its own: Ctrl-C in a terminal is for the service, which still needs them to drain.
+        subprocess.Popen(
+            command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        ) as child,
+    ):
+        try:
+            line = child.stdout.readline() if child.stdout else b""
+            if not line:
+                raise RuntimeError(f"the stand-ins did not start, exit status {child.wait(_PATIENCE)}")
+            said = json.loads(line)
+            path = Path(folder) / "config"
+            path.write_text(_kubeconfig(said["kubernetes"]), encoding="utf-8")
+            yield AutheliaProcess(**said, kubeconfig=str(path))
+        finally:
+            child.terminate()
+            child.wait(_PATIENCE)
+
+
+def _kubeconfig(server: str) -> str:
+    return yaml.safe_dump(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "here", "cluster": {"server": server}}],
+            "users": [{"name": "dev", "user": {"token": "dev"}}],
+            "contexts": [{"name": "here", "context": {"cluster": "here", "user": "dev", "namespace": "lfx"}}],
+            "current-context": "here",
+        }
+    )

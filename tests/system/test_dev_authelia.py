@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""`auth-service dev --provider authelia`: the six commands of the guide, from the code to the users file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shlex
+import signal
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import PATIENCE, pasted, run, started
+from tests.support.waiting import until
+
+LAST_LINE = "Ctrl-C ends all of it"
+PROVIDER = ("--provider", "authelia")
+GUIDE = Path(__file__).parents[2] / "docs" / "authelia.md"
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory):
+    elsewhere = {"AUTHELIA_OIDC_USERINFO_URL": "https://nowhere.invalid", "EMAIL_SMTP_HOST": "nowhere.invalid"}
+    with started("dev", *PROVIDER, cwd=tmp_path_factory.mktemp("dev"), **elsewhere) as process:
+        process.until(LAST_LINE)
+        yield process
+
+
+def _page(dev, name) -> str:
+    (address,) = re.findall(rf"^{name} +(http\S+)$", dev.output, re.MULTILINE)
+    with urllib.request.urlopen(address, timeout=PATIENCE) as reply:
+        return reply.read().decode()
+
+
+def _arguments(line):
+    words = shlex.split(line)
+    return words[words.index("request") :]
+
+
+async def test_the_whole_way_from_the_code_to_the_users_file(dev):
+    emails, send, verify, link, set_primary = (_arguments(line) for line in pasted(dev.output))
+    assert b"ada@example.org" in run(*emails).stdout
+    assert run(*send).returncode == 0
+    code = re.search(r"^ +(\d{6})\s*$", _page(dev, "Mails"), re.MULTILINE)[1]
+    verified = run(*[word.replace("CODE", code) for word in verify])
+    assert verified.returncode == 0
+    token = re.search(rb'"token": "([^"]+)"', verified.stdout)[1].decode()
+    assert run(*[word.replace("IDENTITY-TOKEN", token) for word in link]).returncode == 0
+    assert run(*set_primary).returncode == 0
+    await until(lambda: "email: ada@new.example" in _page(dev, "Users file"))
+    assert _page(dev, "Users file").startswith("---\n# Authelia's users.")
+
+
+def test_the_guide_lists_six_commands_which_are_those(dev):
+    guide = GUIDE.read_text(encoding="utf-8")
+    section = guide[guide.index("## On a laptop") : guide.index("## What stands where")]
+    commands = re.findall(r"^(?:\.venv/bin/auth-service|curl|make) .*$", section, re.MULTILINE)
+    assert len(commands) == 6
+    asked = [_arguments(line)[3:] for line in pasted(dev.output)[1:]]
+    written = [_arguments(line)[1:] for line in commands if " request " in line]
+    assert written == asked
+
+
+def test_the_end_is_clean_and_leaves_nothing_running(tmp_path):
+    with started("dev", *PROVIDER, cwd=tmp_path) as process:
+        process.until(LAST_LINE)
+        children = process.children()
+        assert len(children) == 2
+        assert process.end(signal.SIGINT) == 0
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, 0)
+                raise AssertionError(f"{pid} is still there")
+        assert subprocess.run(["pgrep", "-P", str(process.popen.pid)], check=False).returncode == 1
