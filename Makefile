@@ -42,9 +42,12 @@ install: $(INSTALLED) ## Create .venv from the lock file (the others do it by th
 run: $(INSTALLED) ## Run NATS, the service and its documentation on this machine; ARGS="--provider auth0"
 	@exec $(BIN)/auth-service dev $(ARGS)
 
+# Most tests wait, for time-outs and processes: three at a time keep two cores busy. A file stays with one process.
+SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile
+
 .PHONY: test
 test: $(INSTALLED) ## Run the tests and measure their coverage; ARGS="-k drain" chooses
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--cov --cov-report=term-missing:skip-covered --ignore=tests/browser)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(SIDE_BY_SIDE) --cov --cov-report=term-missing:skip-covered --ignore=tests/browser)
 
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, import rules and licence headers

@@ -10,6 +10,7 @@ import pytest
 from loguru import logger
 
 from app.runtime.nats_client import ReconnectingClient
+from app.runtime.nats_server import nats_server
 from app.runtime.subjects import is_inbox
 from tests.support.slow import PREFIX, place
 
@@ -138,13 +139,16 @@ async def test_nothing_is_sent_to_a_subject_that_means_something_to_others(nats,
         assert seen == mine
 
 
-async def test_a_bucket_of_the_service_cannot_be_written_by_naming_it_for_the_reply(nats):
-    async with place(nats.url) as service:
-        bucket = await service.client.jetstream().create_key_value(bucket="authelia-users")
-        await bucket.put("bob", b"his record")
-        await service.client.publish(PREFIX + "email_to_username", b"ada@example.org", reply="$KV.authelia-users.bob")
-        assert await service.ask("email_to_username", b"ada@example.org") == b"ada"
-        assert (await bucket.get("bob")).value == b"his record"
+async def test_a_bucket_of_the_service_cannot_be_written_by_naming_it_for_the_reply():
+    with nats_server() as server:
+        async with place(server.url) as service:
+            bucket = await service.client.jetstream().create_key_value(bucket="authelia-users")
+            await bucket.put("bob", b"his record")
+            await service.client.publish(
+                PREFIX + "email_to_username", b"ada@example.org", reply="$KV.authelia-users.bob"
+            )
+            assert await service.ask("email_to_username", b"ada@example.org") == b"ada"
+            assert (await bucket.get("bob")).value == b"his record"
 
 
 @pytest.mark.parametrize("reply", ["_INBOX.x.y", "_INBOX_me.x", "_R_.abc", "_GR_.x.y.z", "answers.1", "lfxx", "inbox"])
