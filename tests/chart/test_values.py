@@ -102,9 +102,32 @@ def test_a_reference_stands_as_it_was_given() -> None:
     assert environment(shown)["NATS_URL"] == {"secretKeyRef": {"name": "nats", "key": "url"}}
 
 
-def test_an_entry_of_extra_env_replaces_one_of_its_name() -> None:
+def test_an_entry_of_extra_env_replaces_one_that_follows_from_another_value() -> None:
     shown = rendered("app.extraEnv[0].name=NATS_URL", "app.extraEnv[0].value=nats://here:4222")
     assert environment(shown)["NATS_URL"] == "nats://here:4222"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("app.environment.LOG_LEVEL.value=info",),
+        (
+            "app.environment.LOG_LEVEL.valueFrom.configMapKeyRef.name=logs",
+            "app.environment.LOG_LEVEL.valueFrom.configMapKeyRef.key=level",
+        ),
+    ],
+    ids=["a value", "a reference"],
+)
+def test_an_entry_of_extra_env_replaces_one_of_app_environment(before: tuple[str, ...]) -> None:
+    shown = rendered(*before, "app.extraEnv[0].name=LOG_LEVEL", "app.extraEnv[0].value=debug")
+    assert [entry for entry in container(shown)["env"] if entry["name"] == "LOG_LEVEL"] == [
+        {"name": "LOG_LEVEL", "value": "debug"}
+    ]
+
+
+def test_an_entry_of_extra_env_replaces_one_of_app_otel() -> None:
+    shown = rendered("app.extraEnv[0].name=OTEL_PROPAGATORS", "app.extraEnv[0].value=tracecontext")
+    assert environment(shown)["OTEL_PROPAGATORS"] == "tracecontext"
 
 
 def test_extra_env_stands_before_what_may_name_it() -> None:
