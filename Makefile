@@ -110,8 +110,9 @@ workflows: $(TOOLS) $(GO_TOOLS) ## Check the GitHub workflows
 	@build/tools/bin/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
 
 .PHONY: audit
-audit: $(TOOLS) ## Ask the advisory databases about the locked dependencies (needs the internet)
-	@build/tools/bin/pip-audit --progress-spinner off --require-hashes --disable-pip --requirement requirements.lock
+audit: $(TOOLS) ## Ask the advisory databases about every requirements*.lock (needs the internet)
+	@build/tools/bin/pip-audit --progress-spinner off --strict --require-hashes --disable-pip \
+		$(patsubst %,--requirement %,$(sort $(wildcard requirements*.lock)))
 
 .PHONY: observe
 observe: $(INSTALLED) $(NATS) $(PROMTOOL) ## Check the alerts with promtool, and discovery with the nats command
