@@ -5,75 +5,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import nats as nats_py
-import nkeys
 import pytest
 
 from app.main import running
-from app.runtime.nats_client import ReconnectingClient
 from app.runtime.nats_server import nats_server
-from app.settings import AliasSettings, HttpSettings, NatsSettings, Settings
+from app.settings import HttpSettings, NatsSettings, Settings
 from routers import subjects
+from tests.support.accounts import accounts
 
-ACCOUNTS = Path(__file__).parents[2] / "deploy/nats/accounts.conf"
 PREFIX = "lfx.auth-service."
-NAMES = ("AUTH_SERVICE", "AUTH_SERVICE_AUTHELIA", "PROJECT_SERVICE", "LFX_ONE", "V1_SYNC", "OPERATOR")
 BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key")
-
-
-class Bus:
-    """A nats-server with the accounts file, and a key for each of its users."""
-
-    def __init__(self, url: str, seeds: dict[str, str]) -> None:
-        self.url = url
-        self.seeds = seeds
-
-    @asynccontextmanager
-    async def user(self, name: str, prefix: str | None = None):
-        """A connection of that user, and the list of what the server has refused it."""
-        refused: list[str] = []
-
-        async def on_error(error: Exception) -> None:
-            refused.append(str(error))
-
-        # The service's own client: with it, what was sent before a flush has arrived when that is over.
-        client = ReconnectingClient()
-        prefix = prefix or f"_INBOX.{name.lower().replace('_', '-')}"
-        seed = self.seeds[name]
-        await client.connect(
-            self.url, nkeys_seed_str=seed, inbox_prefix=prefix, error_cb=on_error, max_reconnect_attempts=0
-        )
-        async with client:
-            yield client, refused
-
-    @asynccontextmanager
-    async def service(self):
-        """The service with its own key, on the mock provider."""
-        settings = Settings(
-            NatsSettings(servers=(self.url,), nkey_seed=self.seeds["AUTH_SERVICE"]),
-            HttpSettings(port=0, bind="127.0.0.1"),
-            AliasSettings(allowed_domains=("linux.com",)),
-        )
-        async with running(settings) as service:
-            await service.broker.start()
-            yield service
 
 
 @pytest.fixture(scope="module")
 def bus(tmp_path_factory):
-    pairs = {name: nkeys.from_seed(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)) for name in NAMES}
-    folder = tmp_path_factory.mktemp("nats")
-    with pytest.MonkeyPatch.context() as environment:
-        for name, pair in pairs.items():
-            environment.setenv(f"NATS_{name}_KEY", pair.public_key.decode())
-        file = folder / "nats.conf"
-        file.write_text(f"include {os.path.relpath(ACCOUNTS, folder)}\n", encoding="utf-8")
-        with nats_server(0, "-c", str(file)) as server:
-            yield Bus(server.url, {name: pair.seed.decode() for name, pair in pairs.items()})
+    with accounts(tmp_path_factory.mktemp("nats")) as bus:
+        yield bus
 
 
 async def _no_reply(client, subject: str, body: bytes = b"") -> bool:
