@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import httpx
@@ -40,11 +41,12 @@ from providers.authelia.sync import Synchronisation
 from providers.authelia.used_tokens import UsedTokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from kr8s.asyncio import Api
     from nats.aio.client import Client
 
+    from app.authelia_settings import AutheliaSettings
     from app.settings import Settings
     from providers import Surroundings
 
@@ -78,57 +80,83 @@ async def authelia_provider(
     """
     if settings.authelia.trust_unverified_identity_tokens:
         logger.warning("social identities are linked by tokens that nobody verifies: for development only")
-    client = surroundings.nats
-    buckets = OpenBuckets(
-        Buckets(client, settings.nats.timeout, surroundings.upstream), _layout(settings.authelia.kv_replicas)
-    )
-    users = Users(buckets.opener(USERS), now)
-    try:
-        signing = SigningKey(settings.authelia.signing_key, buckets.opener(SIGNING_KEY), now)
-    except NotASigningKey as error:
-        raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
-    mailer = Mailer(settings.email, surroundings.upstream)
+    kept = _kept(settings, surroundings, now)
     cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
-    reconciler = Reconciler(users, cluster, Restarts(buckets.opener(LEDGER), time.time, pace.restart))
-    synchronisation = Synchronisation(reconciler, client, time.time, pace)
-    operations = Operations(buckets, mailer, synchronisation)
+    restarts = Restarts(kept.buckets.opener(LEDGER), time.time, pace.restart)
+    synchronisation = Synchronisation(Reconciler(kept.users, cluster, restarts), surroundings.nats, time.time, pace)
     http = HttpxAiohttpClient(
         follow_redirects=False,
         timeout=settings.nats.timeout,
         limits=httpx.Limits(max_connections=settings.work.max_concurrent_requests),
     )
-    background = asyncio.create_task(_begin(client, signing, buckets, synchronisation), name="authelia")
     try:
-        async with http:
-            callers = AutheliaCallers(Userinfo(http, settings.authelia.userinfo_url, surroundings.upstream), users)
-            used = UsedTokens(buckets.opener(LEDGER))
-            social = SocialClaims(users, buckets.opener(LEDGER))
-            trust = settings.authelia.trust_unverified_identity_tokens
-            store = KvCodeStore(buckets.opener(CODES), buckets.opener(LEDGER))
-            yield Provider(
-                name="authelia",
-                callers=callers,
-                directory=AutheliaDirectory(users, callers),
-                profiles=AutheliaProfiles(users),
-                accounts=AutheliaAccounts(users),
-                verification=AutheliaVerification(store, signing, mailer, now),
-                identities=AutheliaIdentities(users, signing, used, social, trust_unverified=trust),
-                subjects=AutheliaSubjects(users),
-                clients=AutheliaClients(users) if settings.authelia.client_tokens else None,
-                aliases=Absent(AliasServiceUnavailable),
-                passwords=Absent(PasswordChangeUnsupported),
-                reset_links=Absent(ResetLinkUnsupported),
-                impersonation=Absent(ImpersonationUnavailable),
-                readiness=operations.readiness,
-                measurements=operations.measurements,
-            )
+        async with _in_background(_begin(surroundings.nats, kept, synchronisation)), http:
+            userinfo = Userinfo(http, settings.authelia.userinfo_url, surroundings.upstream)
+            mailer = Mailer(settings.email, surroundings.upstream)
+            operations = Operations(kept.buckets, mailer, synchronisation)
+            yield _capabilities(settings.authelia, kept, AutheliaCallers(userinfo, kept.users), mailer, operations)
     finally:
-        while not background.done():
+        await cluster.close()
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """What is kept in NATS, and the clock that goes with it: seconds since 1970."""
+
+    buckets: OpenBuckets
+    users: Users
+    signing: SigningKey
+    now: Callable[[], float]
+
+
+def _kept(settings: Settings, surroundings: Surroundings, now: Callable[[], float]) -> _Kept:
+    opened = Buckets(surroundings.nats, settings.nats.timeout, surroundings.upstream)
+    buckets = OpenBuckets(opened, _layout(settings.authelia.kv_replicas))
+    try:
+        signing = SigningKey(settings.authelia.signing_key, buckets.opener(SIGNING_KEY), now)
+    except NotASigningKey as error:
+        raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
+    return _Kept(buckets, Users(buckets.opener(USERS), now), signing, now)
+
+
+def _capabilities(
+    settings: AutheliaSettings, kept: _Kept, callers: AutheliaCallers, mailer: Mailer, operations: Operations
+) -> Provider:
+    users, ledger = kept.users, kept.buckets.opener(LEDGER)
+    codes = KvCodeStore(kept.buckets.opener(CODES), ledger)
+    trust = settings.trust_unverified_identity_tokens
+    return Provider(
+        name="authelia",
+        callers=callers,
+        directory=AutheliaDirectory(users, callers),
+        profiles=AutheliaProfiles(users),
+        accounts=AutheliaAccounts(users),
+        verification=AutheliaVerification(codes, kept.signing, mailer, kept.now),
+        identities=AutheliaIdentities(
+            users, kept.signing, UsedTokens(ledger), SocialClaims(users, ledger), trust_unverified=trust
+        ),
+        subjects=AutheliaSubjects(users),
+        clients=AutheliaClients(users) if settings.client_tokens else None,
+        aliases=Absent(AliasServiceUnavailable),
+        passwords=Absent(PasswordChangeUnsupported),
+        reset_links=Absent(ResetLinkUnsupported),
+        impersonation=Absent(ImpersonationUnavailable),
+        readiness=operations.readiness,
+        measurements=operations.measurements,
+    )
+
+
+@asynccontextmanager
+async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name="authelia")
+    try:
+        yield
+    finally:
+        while not task.done():
             # Once is not always enough: `wait_for` of Python 3.11, in nats-py, loses a cancellation that comes
             # together with the answer.
-            background.cancel()
-            await asyncio.wait({background}, timeout=_CANCEL_AGAIN)
-        await cluster.close()
+            task.cancel()
+            await asyncio.wait({task}, timeout=_CANCEL_AGAIN)
 
 
 def _layout(replicas: int) -> dict[str, BucketOptions]:
@@ -141,14 +169,14 @@ def _layout(replicas: int) -> dict[str, BucketOptions]:
     return {bucket.name: bucket for bucket in options}
 
 
-async def _begin(client: Client, signing: SigningKey, buckets: OpenBuckets, synchronisation: Synchronisation) -> None:
+async def _begin(client: Client, kept: _Kept, synchronisation: Synchronisation) -> None:
     """Open the buckets once the connection stands, then synchronise for as long as the provider lives."""
     while not client.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
         await asyncio.sleep(_LOOK)
     while True:
         try:
-            await buckets.open_all()
-            await signing.keys()
+            await kept.buckets.open_all()
+            await kept.signing.keys()
             break
         except ServiceError as error:
             logger.warning("the buckets cannot be opened", error=str(error), cause=repr(error.__cause__))

@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 TOP = Path(__file__).parents[2]
-PAGE = TOP / "docs" / "authelia.md"
+PAGE = TOP / "docs" / "providers" / "authelia.md"
 RENDERED = TOP / "tests" / "chart" / "golden" / "authelia-minimal.yaml"
 
 

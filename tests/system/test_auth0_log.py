@@ -60,6 +60,12 @@ async def ask_everything(bus, server):
         server.refuse_connections(refuse=False)
 
 
+def told_by(record):
+    """Return what a record says but for its time, other numbers and ids, whose digits are a code's by chance."""
+    said = {name: value for name, value in record.items() if name not in {"time", "trace_id", "span_id", "request_id"}}
+    return json.dumps({name: value for name, value in said.items() if type(value) is not float}, ensure_ascii=False)
+
+
 async def test_nothing_of_the_tenants_is_logged(nats, tmp_path, server):
     tenant = server.tenant
     with process(nats.url, tmp_path, **tenant.environment(), **SETTINGS) as service:
@@ -73,7 +79,7 @@ async def test_nothing_of_the_tenants_is_logged(nats, tmp_path, server):
     secrets = tenant.records.confidential() | {tenant.environment()["AUTH0_M2M_PRIVATE_BASE64_KEY"]}
     records = service.records()
     audits = [json.dumps(record) for record in records if "audit" in record]
-    others = "\n".join(json.dumps(record, ensure_ascii=False) for record in records if "audit" not in record)
+    others = "\n".join(told_by(record) for record in records if "audit" not in record)
     assert len(secrets) > 300
     assert '"debug"' in others
     assert others.count("request failed") > len(FAULTS)

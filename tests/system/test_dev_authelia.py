@@ -19,7 +19,7 @@ from tests.support.waiting import until
 
 LAST_LINE = "Ctrl-C ends all of it"
 PROVIDER = ("--provider", "authelia")
-GUIDE = Path(__file__).parents[2] / "docs" / "authelia.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "providers" / "authelia.md"
 
 
 @pytest.fixture(scope="module")
