@@ -9,9 +9,11 @@ minute, in which the owner may still be at work, and then goes to whoever wants 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from app.domain.codes import StaleRevision
 from app.domain.errors import UserNotFound
@@ -43,6 +45,7 @@ class Users:
         self._bucket = bucket
         self._now = now
         self._lease_now = lease_now
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def usernames(self) -> list[str]:
         """Return the keys under which users may stand."""
@@ -64,18 +67,20 @@ class Users:
 
         What `change` returns unchanged is not written. Raises UserNotFound and what `change` raises.
         """
-        while True:
-            record, entry = await self._read(username)
-            if record is None:
-                raise UserNotFound
-            changed = change(record)
-            if changed == record:
-                return record
-            try:
-                await (await self._bucket()).put(username, records.encode(changed, self._now()), entry.revision)
-            except StaleRevision:
-                continue
-            return changed
+        # In turn within this process: at once, all but one would come too late, again and again, and n changes cost n².
+        async with self._turns.setdefault(username, asyncio.Lock()):
+            while True:
+                record, entry = await self._read(username)
+                if record is None:
+                    raise UserNotFound
+                changed = change(record)
+                if changed == record:
+                    return record
+                try:
+                    await (await self._bucket()).put(username, records.encode(changed, self._now()), entry.revision)
+                except StaleRevision:
+                    continue
+                return changed
 
     async def create(self, username: str, email: Address, displayname: str) -> bool:
         """Store a new user whose address nobody else has; False when the user was there already.

@@ -17,10 +17,12 @@ from app.runtime.nats_server import nats_server
 from app.settings import HttpSettings
 from providers.authelia import authelia_provider
 from tests.support.authelia import populated
+from tests.support.parts import caller
 from tests.support.people import ada
 from tests.support.waiting import time_left
 
 NEW = Address("new@example.org")
+GRACE = caller("grace.hopper")
 READ = "lfx.auth-service.user_metadata.read"
 
 
@@ -60,6 +62,16 @@ async def test_it_is_ready_once_its_buckets_are_open_and_drains_without_losing_a
     assert text == "nats: ok\nstorage: ok\nkubernetes: ok"
     assert "auth_service_kv_errors_total 0.0" in metrics
     assert replies == {True}
+
+
+@pytest.mark.usefixtures("people")
+async def test_changes_of_one_user_at_once_take_turns_in_a_process_and_are_all_there(stage):
+    fields = ("city", "bio", "name", "country", "job_title", "address", "postal_code", "organization")
+    async with stage.replica() as provider:
+        await asyncio.gather(*(provider.profiles.update_metadata(GRACE, {field: "x"}) for field in fields))
+        stored = await provider.directory.by_username("grace.hopper")
+        assert provider.measurements()["auth_service_kv_conflicts_total"] == 0
+    assert stored.user_metadata == dict.fromkeys(fields, "x")
 
 
 async def test_a_restart_of_nats_is_not_noticed_by_a_read(stage, own_server):
