@@ -60,6 +60,11 @@ class NatsServer:
         """The address for clients."""
         return f"nats://127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int:
+        """The id of its process, 0 while there is none."""
+        return self._process.pid if self._process else 0
+
     def start(self) -> None:
         """Start the server and wait until it accepts connections. Raises NatsServerUnavailable."""
         command = [find_binary(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.store)]

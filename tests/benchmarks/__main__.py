@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from app.runtime.nats_server import nats_server
-from tests.benchmarks import auth0, measure, telemetry
+from tests.benchmarks import auth0, authelia, measure, telemetry
 from tests.benchmarks.processes import echo, generator, service
 from tests.support.fleet import replaced_under_load
 
@@ -31,6 +31,7 @@ PARTS = (
     "memory",
     "restarts",
     "auth0",
+    "authelia",
 )
 
 
@@ -57,6 +58,8 @@ def main() -> int:
             faults += _restarts(server.url, directory, arguments.rounds)
         if "auth0" in parts:
             faults += _auth0(server.url, directory, arguments)
+        if "authelia" in parts:
+            faults += _authelia(directory, arguments)
     _say(f"\nrequests without their one proper reply: {faults}")
     return 1 if faults else 0
 
@@ -154,6 +157,22 @@ def _waiting(row: auth0.Waiting, *, latency: bool = True) -> int:
     cost = f"{row.cpu:>6.0f}  {row.cpu_ratio:>7.0f}  {row.tenant_busy:>5.2f}, {row.tenant_cpu:.0f} µs"
     _say(f"  {row.in_flight:>9}  {row.name:<23}  {rate}  {cost}")
     return row.faults
+
+
+def _authelia(directory: Path, arguments: argparse.Namespace) -> int:
+    _say(f"\nAuthelia, on NATS Key-Value, {authelia.IN_FLIGHT} in flight; medians of {arguments.rounds} rounds")
+    _say("(each ratio is to the same request on the mock in the same round, or to the echo; busy: part of a core)")
+    _say("                                      requests/s  mock's   of it   p50   p99  CPU µs  of mock's  of echo's")
+    faults = 0
+    with authelia.place(directory) as at:
+        for row in authelia.rows(at, arguments.rounds, arguments.seconds):
+            rate = f"{row.per_second:>10,.0f}  {row.mock_per_second:>6,.0f}  {row.ratio:>6.3f}"
+            times = f"{row.p50:>4.0f}  {row.p99:>4.0f}  {row.cpu:>6.0f}  {row.cpu_ratio:>9.1f}  {row.echo_ratio:>9.0f}"
+            _say(f"  {row.name:<34}  {rate}  {times}")
+            busy = f"nats-server busy {row.server_busy:.2f}, stand-ins {row.around_busy:.2f}"
+            _say(f"    {busy}, writes tried again per request {row.conflicts:.2f}")
+            faults += row.faults
+    return faults
 
 
 def _restarts(url: str, directory: Path, rounds: int) -> int:

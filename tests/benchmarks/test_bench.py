@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import nats as client
 import pytest
 
-from tests.benchmarks import auth0, measure, telemetry
+from tests.benchmarks import auth0, authelia, measure, telemetry
 from tests.benchmarks.load import Load, Order, Tally
 from tests.benchmarks.processes import echo, generator, service
 
@@ -38,6 +38,12 @@ def load(nats: NatsServer) -> Iterator[Generator]:
 async def connection(nats: NatsServer) -> AsyncIterator[Client]:
     async with await client.connect(nats.url) as connected:
         yield connected
+
+
+@pytest.fixture(scope="module")
+def on_key_value(tmp_path_factory: pytest.TempPathFactory) -> Iterator[authelia.Place]:
+    with authelia.place(tmp_path_factory.mktemp("authelia")) as place:
+        yield place
 
 
 def test_every_request_to_the_echo_and_to_the_service_gets_its_one_reply(load, nats, tmp_path: Path):
@@ -75,6 +81,35 @@ def test_requests_to_a_tenant_are_counted_and_wait_side_by_side(nats, tmp_path: 
 
 def test_a_call_too_many_for_identical_reads_is_a_fault():
     assert auth0.Identical(3, Tally(50, 50)).faults == 1
+
+
+def test_reads_and_changes_on_key_value_stand_beside_the_same_on_the_mock(on_key_value: authelia.Place):
+    rows = list(authelia.rows(on_key_value, rounds=1, seconds=0.05))
+    assert [row.name for row in rows] == [
+        "email_to_sub",
+        "user_metadata.read by username",
+        "user_metadata.read by subject",
+        "user_metadata.read by token",
+        "user_metadata.update",
+        "user_metadata.update, one user",
+    ]
+    assert [row.faults for row in rows] == [0] * 6
+    assert all(row.per_second > 0 and row.mock_per_second > 0 and row.cpu > 0 for row in rows)
+
+
+@pytest.mark.parametrize("work", [authelia.UPDATE, authelia.UPDATE_ONE], ids=lambda work: work.name)
+def test_every_change_is_one_write_to_the_bucket(on_key_value: authelia.Place, work: measure.Work):
+    before = authelia.written(on_key_value.authelia.server)
+    tallies = [on_key_value.authelia.load.run(authelia.anew(work).order(64)) for _ in range(2)]
+    assert [(tally.replies, measure.faults(tally)) for tally in tallies] == [(64, 0), (64, 0)]
+    assert authelia.written(on_key_value.authelia.server) - before == 128
+
+
+def test_a_change_that_is_not_in_the_bucket_is_a_fault(on_key_value: authelia.Place):
+    same = (('{"token":"authelia_at_user000","user_metadata":{"country":"NO"}}', '{"success":true'),)
+    # The first is in the bucket since the warm-up; what changes nothing is answered and not written.
+    (row,) = authelia.rows(on_key_value, 1, 0.05, (replace(authelia.UPDATE_ONE, pairs=same),))
+    assert row.faults >= 64
 
 
 async def test_bodies_take_turns_and_each_has_its_own_proper_reply(connection: Client):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stands around the Authelia provider, in one process of its own: for `auth-service dev`."""
+"""What stands around the Authelia provider, in one process of its own: for `auth-service dev` and measurements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 _ROOT = Path(__file__).parents[3]
 _PATIENCE = 10
@@ -31,12 +31,26 @@ class AutheliaProcess:
     control: str
     users: list[dict[str, str]]
     kubeconfig: str = ""
+    pid: int = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead the service here."""
+        return {
+            "KUBECONFIG": self.kubeconfig,
+            "AUTHELIA_OIDC_USERINFO_URL": self.userinfo,
+            "EMAIL_SMTP_HOST": "127.0.0.1",
+            "EMAIL_SMTP_PORT": str(self.mail_port),
+        }
 
 
 @contextlib.contextmanager
-def authelia_process() -> Iterator[AutheliaProcess]:
-    """Run the stand-ins as long as the context lasts; with this process they end in any case."""
-    command = [sys.executable, "-m", "tests.stand_ins.authelia"]
+def authelia_process(more_users: Iterable[str] = ()) -> Iterator[AutheliaProcess]:
+    """Run the stand-ins as long as the context lasts; with this process they end in any case.
+
+    `more_users`: usernames of further people, each with an address `…@example.org` and a token `authelia_at_…`.
+    """
+    command = [sys.executable, "-m", "tests.stand_ins.authelia", *more_users]
     with (
         tempfile.TemporaryDirectory(prefix="kubeconfig-") as folder,
         # A session of its own: Ctrl-C in a terminal is for the service, which still needs them to drain.
@@ -51,7 +65,7 @@ def authelia_process() -> Iterator[AutheliaProcess]:
             said = json.loads(line)
             path = Path(folder) / "config"
             path.write_text(_kubeconfig(said["kubernetes"]), encoding="utf-8")
-            yield AutheliaProcess(**said, kubeconfig=str(path))
+            yield AutheliaProcess(**said, kubeconfig=str(path), pid=child.pid)
         finally:
             child.terminate()
             child.wait(_PATIENCE)

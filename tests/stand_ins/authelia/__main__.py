@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`python -m tests.stand_ins.authelia`: userinfo, Kubernetes and mail, until standard input ends."""
+"""`python -m tests.stand_ins.authelia [USERNAME…]`: userinfo, Kubernetes and mail, until standard input ends."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.stand_ins.kubernetes import Kubernetes
 from tests.stand_ins.smtp import Mail, MailServer
 from tests.stand_ins.userinfo import Userinfo
 
+FIXTURE_USERS = (("ada", "Ada Lovelace"), ("grace.hopper", "Grace Hopper"), ("linus", "Linus Torvalds"))
 USERS = [
     {
         "username": name,
@@ -23,7 +24,7 @@ USERS = [
         "email": f"{name.partition('.')[0]}@example.org",
         "token": f"authelia_at_{name}",
     }
-    for name, full in (("ada", "Ada Lovelace"), ("grace.hopper", "Grace Hopper"), ("linus", "Linus Torvalds"))
+    for name, full in (*FIXTURE_USERS, *((name, name) for name in sys.argv[1:]))
 ]
 FILE = """\
 ---
