@@ -9,14 +9,13 @@ minute, in which the owner may still be at work, and then goes to whoever wants 
 
 from __future__ import annotations
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
-from weakref import WeakValueDictionary
 
 from app.domain.codes import StaleRevision
 from app.domain.errors import UserNotFound
+from app.domain.locks import KeyedLocks
 from providers.authelia import records
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ class Users:
         self._bucket = bucket
         self._now = now
         self._lease_now = lease_now
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = KeyedLocks()
 
     async def usernames(self) -> list[str]:
         """Return the keys under which users may stand."""
@@ -68,7 +67,7 @@ class Users:
         What `change` returns unchanged is not written. Raises UserNotFound and what `change` raises.
         """
         # In turn within this process: at once, all but one would come too late, again and again, and n changes cost n².
-        async with self._turns.setdefault(username, asyncio.Lock()):
+        async with self._turns.of(username):
             while True:
                 record, entry = await self._read(username)
                 if record is None:
