@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from app.domain.errors import WIRES
+
 TOP = Path(__file__).parents[2]
 PAGE = TOP / "docs" / "providers" / "authelia.md"
 RENDERED = TOP / "tests" / "chart" / "golden" / "authelia-minimal.yaml"
@@ -19,3 +21,10 @@ def test_the_role_of_the_page_is_the_role_of_the_chart():
     (given,) = [part for part in yaml.safe_load_all(RENDERED.read_text(encoding="utf-8")) if part["kind"] == "Role"]
     assert shown["rules"] == given["rules"]
     assert shown["metadata"]["namespace"] == given["metadata"]["namespace"]
+
+
+def test_every_answer_that_the_page_explains_is_one_of_the_services():
+    table = PAGE.read_text(encoding="utf-8").partition("| an answer says |")[2].partition("\n\n")[0]
+    explained = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(explained) > 5
+    assert set(explained) - WIRES == set()
