@@ -99,7 +99,13 @@ async def test_replies_made_while_nats_was_away_leave_when_it_is_back_also_while
         service.popen.send_signal(signal.SIGTERM)
         await asyncio.sleep(1.5)
         assert service.popen.poll() is None
+        # The asker has to be back first: a reply for which nobody listens is nobody's.
+        service.popen.send_signal(signal.SIGSTOP)
         server.start()
+        while not client.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
+            await asyncio.sleep(0.01)
+        await client.flush()
+        service.popen.send_signal(signal.SIGCONT)
         assert (await asked).data == NO_MAIL
         assert await asyncio.to_thread(service.popen.wait, 10) == 0
         await client.close()
