@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from nats.js import JetStreamContext
+    from nats.js.kv import KeyValue
 
     from app.domain.ports import Provider
 
 BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key")
+_NO_STORE = 10049
+"""What JetStream says when the files of a stream cannot be made."""
 ABSENT = (lukasz, sam)
 """Whose username, or its lack, can be no key of a record."""
 PEOPLE = tuple(person for person in EVERYBODY if person not in ABSENT)
@@ -74,9 +78,21 @@ async def without_buckets(js: JetStreamContext) -> None:
             await js.delete_stream(f"KV_{bucket}")
 
 
+async def _created(js: JetStreamContext, config: KeyValueConfig) -> KeyValue:
+    """Make a bucket; while the server still removes the files of one of that name, it cannot be made."""
+    for pause in (0.1, 0.5, 2.0):
+        try:
+            return await js.create_key_value(config)
+        except nats.js.errors.ServerError as error:
+            if error.err_code != _NO_STORE:
+                raise
+            await asyncio.sleep(pause)
+    return await js.create_key_value(config)
+
+
 async def populated(js: JetStreamContext, people: tuple[Person, ...] = PEOPLE) -> None:
     """Fill the bucket of users with what stands there of these people."""
-    kv = await js.create_key_value(KeyValueConfig(bucket="authelia-users", history=5, storage=StorageType.FILE))
+    kv = await _created(js, KeyValueConfig(bucket="authelia-users", history=5, storage=StorageType.FILE))
     for person in people:
         await kv.put(person.username, json.dumps(record(person)).encode())
     for person in reversed(people):

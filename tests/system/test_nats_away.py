@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 
 import nats as nats_py
@@ -117,7 +118,7 @@ async def test_a_server_in_lame_duck_mode_is_left_and_its_successor_found(tmp_pa
         process(server.url, tmp_path, NATS_MAX_RECONNECT="-1", NATS_RECONNECT_WAIT="50ms") as service,
     ):
         service.until_ready()
-        server._process.send_signal(signal.SIGUSR2)  # noqa: SLF001 - nobody else needs its number
+        os.kill(server.pid, signal.SIGUSR2)
         server.stop()
         server.start()
         service.until_ready()
