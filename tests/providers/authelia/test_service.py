@@ -13,6 +13,7 @@ import pytest
 from app.domain.errors import ProviderUnavailable
 from app.domain.users import Address
 from app.main import running
+from app.runtime.nats_client import ReconnectingClient
 from app.runtime.nats_server import nats_server
 from app.settings import HttpSettings
 from providers.authelia import authelia_provider
@@ -37,7 +38,8 @@ async def test_it_is_ready_once_its_buckets_are_open_and_drains_without_losing_a
     stage.userinfo.claims["authelia_at_ada"] = {"preferred_username": "ada", "sub": ada.subject}
     settings = stage.settings()
     settings.http = HttpSettings(port=0, bind="127.0.0.1")
-    client = await nats.connect(stage.url)
+    client = ReconnectingClient()  # its flush does not overtake what is still to be written
+    await client.connect(stage.url)
 
     def create(given, connection):
         return authelia_provider(given, connection, kubernetes=stage.api)
