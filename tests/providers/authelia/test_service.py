@@ -39,7 +39,7 @@ async def test_it_is_ready_once_its_buckets_are_open_and_drains_without_losing_a
     settings = stage.settings()
     settings.http = HttpSettings(port=0, bind="127.0.0.1")
     client = ReconnectingClient()  # its flush does not overtake what is still to be written
-    await client.connect(stage.url)
+    await client.connect(stage.url, max_reconnect_attempts=0)
 
     def create(given, connection):
         return authelia_provider(given, connection, kubernetes=stage.api)
