@@ -224,6 +224,10 @@ class Upstream(Protocol):
         """Count a refresh of keys or of a token, and how it ended."""
         ...
 
+    def odd(self, field: str) -> None:
+        """Count a field of a user that does not hold what it should. Names of fields are constants, never data."""
+        ...
+
 
 def _ready() -> Mapping[str, str]:
     return {}

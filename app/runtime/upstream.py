@@ -66,6 +66,12 @@ class UpstreamTelemetry:
             ("what", "outcome"),
             registry=registry,
         )
+        self._odd_fields = Counter(
+            "auth_service_upstream_odd_fields",
+            "Fields of users that did not hold what they should.",
+            ("field",),
+            registry=registry,
+        )
 
     @contextmanager
     def attempt(self, operation: str) -> Iterator[Attempt]:
@@ -103,6 +109,10 @@ class UpstreamTelemetry:
     def refreshed(self, what: str, outcome: str) -> None:
         """Count a refresh of keys or of a token, and how it ended."""
         self._refreshes.labels(what, outcome).inc()
+
+    def odd(self, field: str) -> None:
+        """Count a field of a user that does not hold what it should."""
+        self._odd_fields.labels(field).inc()
 
 
 def _outcome(error: BaseException) -> str:

@@ -22,6 +22,8 @@ from providers.auth0.impersonation import Auth0Impersonation
 from providers.auth0.keys import Keys
 from providers.auth0.limiter import Limiter
 from providers.auth0.management import Management
+from providers.auth0.mapping import UserReader
+from providers.auth0.odd_fields import Oddities
 from providers.auth0.passwords import Auth0Passwords, Auth0ResetLinks
 from providers.auth0.profiles import Auth0Profiles
 from providers.auth0.retries import Retries
@@ -78,6 +80,7 @@ class _Parts:
         self.keys = Keys(line, monotonic)
         self.tokens = Tokens(self.keys, issuer, auth0.management_audience or f"{http.origin}/api/v2/", now)
         self.tenant = Tenant(line, self.credentials)
+        self.reader = UserReader(Oddities(upstream))
         self.now = now
 
     def readiness(self) -> Mapping[str, str]:
@@ -88,7 +91,7 @@ class _Parts:
 
     def provider(self, settings: Settings) -> Provider:
         auth0 = settings.auth0
-        management = Management(self.tenant)
+        management = Management(self.tenant, self.reader)
         stubs = Stubs(management, self.budget)
         client = ProfileClient(auth0.profile_client_id, auth0.profile_client_secret)
         policy = AliasPolicy(frozenset(domain.lower() for domain in settings.aliases.allowed_domains))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,14 @@ TOLD: Final = ("retry-after", "x-ratelimit-reset")
 
 _OK: Final = range(200, 300)
 _UNREAD: Final = object()
+
+UNREADABLE: Final = object()
+"""What stands in the place of a number that is too long to be looked at."""
+
+_MAX_DIGITS: Final = 64
+_MAX_DEPTH: Final = 64
+_MAX_BRACKETS: Final = 100_000
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
 
 
 class BrokenAnswer(Exception):
@@ -37,14 +46,25 @@ class Answer:
         return self.status in _OK
 
     def json(self) -> Any:  # noqa: ANN401 - whatever was sent
-        """Return the body as JSON. Numbers keep every digit: `int` or `Decimal`. Raises BrokenAnswer."""
+        """Return the body as JSON. Raises BrokenAnswer.
+
+        Numbers keep every digit: `int` or `Decimal`; one of more than 64 characters is `UNREADABLE`. Where values are
+        nested too deep to be read, null stands for what is deeper than 64 levels, so that the rest can be read.
+        """
         if self._content is _UNREAD:
             try:
-                content = json.loads(self.body, parse_float=Decimal, parse_constant=_refuse)
-                self._content = _whole(content) if b"\\u" in self.body else content
-            except (ValueError, ArithmeticError, RecursionError):
+                self._content = _parsed(self.body)
+            except RecursionError:
+                self._content = self._shallow()
+            except ValueError:
                 raise BrokenAnswer("no JSON") from None
         return self._content
+
+    def _shallow(self) -> Any:  # noqa: ANN401 - whatever was sent
+        try:
+            return _parsed(_cut_at_depth(self.body))
+        except (ValueError, RecursionError):
+            raise BrokenAnswer("no JSON") from None
 
     def text_of(self, *names: str) -> str:
         """Return the string values of these members, joined; the empty string when the body is no JSON object."""
@@ -54,6 +74,45 @@ class Answer:
             return ""
         values = [content.get(name) for name in names] if isinstance(content, dict) else []
         return " ".join(value for value in values if isinstance(value, str))
+
+
+def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
+    content = json.loads(body, parse_int=_int, parse_float=_decimal, parse_constant=_refuse)
+    return _whole(content) if b"\\u" in body else content
+
+
+def _int(text: str) -> object:
+    return int(text) if len(text) <= _MAX_DIGITS else UNREADABLE
+
+
+def _decimal(text: str) -> object:
+    try:
+        return Decimal(text) if len(text) <= _MAX_DIGITS else UNREADABLE
+    except ArithmeticError:  # an exponent that is no exponent of a decimal
+        return UNREADABLE
+
+
+def _cut_at_depth(body: bytes) -> bytes:
+    """Return the JSON text with null for every array and object below `_MAX_DEPTH` others.
+
+    Raises ValueError when there are too many brackets to be looked at.
+    """
+    kept: list[bytes] = []
+    depth = begin = 0
+    for number, token in enumerate(_BRACKETS.finditer(body)):
+        if number > _MAX_BRACKETS:
+            raise ValueError("too many brackets")
+        match token[0]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == _MAX_DEPTH + 1:
+                    kept.append(body[begin : token.start()])
+            case b"]" | b"}":
+                if depth == _MAX_DEPTH + 1:
+                    kept.append(b"null")
+                    begin = token.end()
+                depth -= 1
+    return b"".join((*kept, body[begin:]))
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever was sent

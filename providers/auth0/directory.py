@@ -9,7 +9,7 @@ from app.domain.errors import UserNotFound
 from app.domain.lookups import is_unicode
 from app.domain.subject_ids import derive
 from providers.auth0.jws import looks_like_token
-from providers.auth0.mapping import DATABASE, exact, has_database_identity, to_user
+from providers.auth0.mapping import to_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Auth0Directory:
     async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user with the database connection whose e-mail `address` is."""
         users = await self._management.by_email(address, shared=not fresh)
-        return _first(user for user in users if _same(user.email, address) and has_database_identity(user))
+        return _first(user for user in users if _same(user.email, address) and user.has_database_identity)
 
     async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user who has `address` as a verified e-mail identity."""
@@ -58,7 +58,7 @@ class Auth0Directory:
 
     async def _by_username(self, username: str) -> User:
         users = await self._management.search("identities.user_id", username, shared=True)
-        named = next((user for user in users if _is_called(user, username)), None)
+        named = next((user for user in users if user.is_called(username)), None)
         if named is not None:
             return to_user(named)
         subject = derive(username)
@@ -71,17 +71,13 @@ class Auth0Directory:
         return await self._management.get(subject, shared=shared)
 
 
-def _same(email: str | None, address: Address) -> bool:
-    return (email or "").strip().lower() == address
+def _same(email: str, address: Address) -> bool:
+    return email.strip().lower() == address
 
 
 def _is_verified_alternate(user: User, address: Address) -> bool:
     identity = user.email_identity(address)
     return identity is not None and identity.email_verified
-
-
-def _is_called(user: WireUser, username: str) -> bool:
-    return any(i.connection == DATABASE and exact(i.user_id) == username for i in user.identities or ())
 
 
 def _first(users: Iterator[WireUser]) -> User:

@@ -14,7 +14,7 @@ from app.domain.errors import (
 from providers.auth0 import errors
 from providers.auth0.escaping import UnsafeSegment, phrase, segment
 from providers.auth0.limiter import Lane
-from providers.auth0.mapping import WireUser, read_user, read_users
+from providers.auth0.mapping import UserReader, WireUser
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call, Tenant
 
@@ -48,9 +48,10 @@ def _segment(value: str, error: type[ServiceError]) -> str:
 class Management:
     """Calls of the Management API, in the service's own name unless a caller's token is given."""
 
-    def __init__(self, tenant: Tenant) -> None:
-        """Take what calls the tenant."""
+    def __init__(self, tenant: Tenant, reader: UserReader) -> None:
+        """Take what calls the tenant, and what reads users out of its answers."""
         self._tenant = tenant
+        self._reader = reader
 
     async def get(self, user_id: str, *, shared: bool = False, bad_id_is_nobody: bool = True) -> WireUser:
         """Return the user with that id; `shared` when the answer may be that of an identical read in flight.
@@ -64,7 +65,7 @@ class Management:
             fallback=SearchFailed,
             special={errors.BAD_REQUEST: UserNotFound} if bad_id_is_nobody else _NONE,
         )
-        return read_user(await self._read(call, ("id", user_id), shared=shared))
+        return self._reader.one(await self._read(call, ("id", user_id), shared=shared))
 
     async def by_email(self, address: Address, *, shared: bool = False) -> list[WireUser]:
         """Return the users whose own e-mail the tenant takes `address` for."""
@@ -75,7 +76,7 @@ class Management:
             params={"email": address},
             fallback=SearchFailed,
         )
-        return read_users(await self._read(call, ("email", address), shared=shared))
+        return self._reader.all(await self._read(call, ("email", address), shared=shared))
 
     async def search(self, field: str, value: str, *, shared: bool = False) -> list[WireUser]:
         """Return the users whose `field` the tenant takes for `value`."""
@@ -86,7 +87,7 @@ class Management:
             params={"q": f"{field}:{phrase(value)}", "search_engine": "v3"},
             fallback=SearchFailed,
         )
-        return read_users(await self._read(call, (field, value), shared=shared))
+        return self._reader.all(await self._read(call, (field, value), shared=shared))
 
     async def create(self, user: Mapping[str, Any], *, fallback: type[ServiceError]) -> WireUser | None:
         """Make a user, return it; None when there is one with that address in that connection already."""
@@ -99,7 +100,7 @@ class Management:
             passes=frozenset((errors.CONFLICT,)),
         )
         answer = await self._tenant.call(call)
-        return read_user(answer) if answer.ok else None
+        return self._reader.one(answer) if answer.ok else None
 
     async def update(
         self,
@@ -122,6 +123,10 @@ class Management:
                 passes=passes,
             )
         )
+
+    def updated(self, answer: Answer, user_id: str) -> WireUser:
+        """Return the user in the answer to an update. Raises ProviderUnavailable when it holds none."""
+        return self._reader.one(answer, known_as=user_id)
 
     async def delete(self, user_id: str, *, fallback: type[ServiceError]) -> None:
         """Remove a user. Raises UserNotFound, `fallback`."""

@@ -18,7 +18,7 @@ from app.domain.errors import (
 )
 from providers.auth0 import errors
 from providers.auth0.limiter import Lane
-from providers.auth0.mapping import DATABASE, has_database_identity
+from providers.auth0.mapping import DATABASE
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call
 
@@ -49,7 +49,7 @@ class Auth0Passwords:
     async def change(self, caller: Caller, current: str, new: str) -> None:
         """Set the password. Raises NoDatabaseUser, IncorrectPassword, TooManyAttempts, PasswordTooWeak."""
         user = await self._management.get(caller.subject)
-        if not user.username or not has_database_identity(user):
+        if not user.username or not user.has_database_identity:
             raise NoDatabaseUser
         await self._check(user.username, current)
         answer = await self._management.update(

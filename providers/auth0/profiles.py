@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain.errors import UpdateFailed
-from providers.auth0.mapping import read_user, to_user
+from providers.auth0.mapping import to_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,4 +28,4 @@ class Auth0Profiles:
         answer = await self._management.update(
             caller.subject, {"user_metadata": dict(change)}, token=caller.token, fallback=UpdateFailed
         )
-        return to_user(read_user(answer))
+        return to_user(self._management.updated(answer, caller.subject))

@@ -52,7 +52,7 @@ class Stubs:
     async def left_behind(self, address: Address, fits: Callable[[WireUser], bool]) -> str | None:
         """Return the id of a stub of that address that is there already, linked to nobody, and that `fits`."""
         for user in await self._management.by_email(address):
-            same = (user.email or "").strip().lower() == address
+            same = user.email.strip().lower() == address
             if same and user.only_email and not user.is_linked and fits(user):
                 return user.user_id
         return None
@@ -89,7 +89,7 @@ class Stubs:
         except ServiceError as error:
             logger.error("whether an e-mail identity was linked is unknown", stub=_named(stub), error=str(error))
             return False
-        return any(f"{i.provider}|{i.user_id}" == stub for i in user.identities or ())
+        return user.has(stub)
 
 
 def _named(stub: str) -> str:

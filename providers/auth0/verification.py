@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import CodeExchangeFailed, SendCodeFailed
 from app.domain.identity_tokens import unverified_claims
@@ -79,24 +79,18 @@ class Auth0Verification:
 
 def _read(answer: Answer) -> VerifiedEmail:
     content = answer.json()
-    if not isinstance(content, dict):
-        raise errors.of_exception(_REDEEM.name, BrokenAnswer("no object")).error
+    if not isinstance(content, dict) or not isinstance(content.get("id_token", ""), str):
+        raise errors.of_exception(_REDEEM.name, BrokenAnswer("no proof")).error
 
     def text(name: str) -> str:
         value = content.get(name)
-        return "" if value is None else _checked(value, str)
+        return value if isinstance(value, str) else ""
 
     life = content.get("expires_in")
     return VerifiedEmail(
         id_token=text("id_token"),
         access_token=text("access_token"),
         token_type=text("token_type"),
-        expires_in=0 if life is None else _checked(life, int),
+        expires_in=life if isinstance(life, int) and not isinstance(life, bool) else 0,
         scope=text("scope"),
     )
-
-
-def _checked(value: object, kind: type) -> Any:  # noqa: ANN401 - the kind that was asked for
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise errors.of_exception(_REDEEM.name, BrokenAnswer("of a wrong type")).error
-    return value

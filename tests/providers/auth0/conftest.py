@@ -33,6 +33,7 @@ class Counts:
     retries: Counter[str] = field(default_factory=Counter)
     shared: Counter[str] = field(default_factory=Counter)
     refreshes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    odd_fields: Counter[str] = field(default_factory=Counter)
 
     @contextlib.contextmanager
     def attempt(self, operation: str) -> Iterator[Attempt]:
@@ -51,6 +52,9 @@ class Counts:
 
     def refreshed(self, what: str, outcome: str) -> None:
         self.refreshes[what, outcome] += 1
+
+    def odd(self, field: str) -> None:
+        self.odd_fields[field] += 1
 
 
 @pytest.fixture(scope="session")

@@ -186,7 +186,12 @@ OF_WRITES = {
     "429 without Retry-After": dict.fromkeys(OWN, LIMITED),
     "429 with Retry-After": dict.fromkeys(OWN, LIMITED),
     "garbage": DONE,
-    "wrong types": {**DONE, "password.update": {"success": True, "message": "password updated successfully"}},
+    # The profile is changed, and nothing of it can be read.
+    "wrong types": {
+        **DONE,
+        "user_metadata.update": {"success": True, "data": {}},
+        "password.update": {"success": True, "message": "password updated successfully"},
+    },
 }
 """What is heard of a fault other than that the tenant is unavailable."""
 

@@ -6,7 +6,8 @@ GET  /mails      what was "sent"
 GET  /exchanges  what was received: operation, path, status
 POST /do         {"latency_ms": 100, "faults": [{"kind": "reply", "on": "users.get", "status": 503}], "reset": true,
                   "clear": true, "rotate": true, "revoke_m2m": true, "skew": 31, "refuse": true, "lagging": true,
-                  "certificate": "expired", "limits": {"read": {"calls": 10, "seconds": 1}}}
+                  "certificate": "expired", "limits": {"read": {"calls": 10, "seconds": 1}},
+                  "odd": {"ada": {"email_verified": "true", "identities.1.profileData.name": ["Ada"]}}}
 POST /token      {"who": "ada", "scopes": […], …} → {"access_token": …}; with "subject": {"id_token": …}
 """
 
@@ -97,6 +98,9 @@ class Control:
             case "limits":
                 for kind, limit in value.items():
                     tenant.limits.set(kind, **limit)
+            case "odd":
+                for who, fields in value.items():
+                    tenant.odd(who, fields)
             case "skew":
                 tenant.skew = float(value)
             case "rotate":

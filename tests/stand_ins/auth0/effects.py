@@ -108,7 +108,9 @@ def _mistyped(body: bytes) -> bytes:
         content = json.loads(body)
     except ValueError:
         return b"[[5]]"
-    return json.dumps(_wrong(content)).encode()
+    # A list of users is none any more; one user has no id.
+    wrong = {"users": content} if isinstance(content, list) else _wrong(content)
+    return json.dumps(wrong).encode()
 
 
 def _wrong(content: object) -> object:
@@ -121,7 +123,7 @@ def _wrong(content: object) -> object:
         case bool():
             return "yes"
         case str():
-            return 5
+            return {"value": content}
         case int() | float():
             return "many"
         case _:

@@ -16,6 +16,7 @@ from tests.stand_ins.auth0.identities import Identities
 from tests.stand_ins.auth0.limits import Limits
 from tests.stand_ins.auth0.management import Management
 from tests.stand_ins.auth0.oauth import GRANTS, TokenEndpoint
+from tests.stand_ins.auth0.oddities import Oddities
 from tests.stand_ins.auth0.passwords import hashed
 from tests.stand_ins.auth0.records import Records
 from tests.stand_ins.auth0.tokens import (
@@ -80,6 +81,7 @@ class Tenant:
         self.records.keep = True
         self.limits = Limits(self.now)
         self.accounts = Accounts(self.now)
+        self.oddities = Oddities()
         self.tokens = Tokens(self.now)
         self.tokens.domain = self.domain
         self.clients = Clients(self.tokens)
@@ -104,6 +106,8 @@ class Tenant:
             limit = _limit_of(call)
             headers = self.limits.take(limit) if limit else {}
             reply = self._routes.get(call.operation, _unknown)(call)
+            if call.operation.startswith("users") and reply.body:
+                self.oddities.show(reply)
         except Refusal as refusal:
             headers, reply = {}, refusal.reply
         if headers:
@@ -145,6 +149,10 @@ class Tenant:
     def user(self, who: str) -> Account:
         """Return a user by username or user id; KeyError when there is none."""
         return self.accounts.by_id[self.subject(who)]
+
+    def odd(self, who: str, fields: dict[str, Any]) -> None:
+        """Show a user (username or user id) with these values, by place: `email`, `identities.1.profileData`."""
+        self.oddities.fields.setdefault(self.subject(who), {}).update(fields)
 
     def subject(self, who: str) -> str:
         """Return the user id of a username; anything else is taken for a user id."""
