@@ -8,7 +8,8 @@
     ├── UpstreamError    the identity provider, mail or storage failed
     └── OwnError         this service failed
 
-The base class says whose fault a failure is; that decides its log level and its metric label.
+The base class says whose fault a failure is, unless the one at hand is blamed on somebody else
+(`ServiceError.blamed_on`); that decides its log level and its metric label.
 The one string that is not here is the error for a malformed body, which differs from subject to
 subject and stands in the subject's declaration.
 """
@@ -16,7 +17,7 @@ subject and stands in the subject's declaration.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,12 @@ class ServiceError(Exception):
     """A failure that the caller is told about, in one short line: `wire`."""
 
     wire: str
-    fault: ClassVar[Fault]
+    fault: Fault
+
+    def blamed_on(self, fault: Fault) -> Self:
+        """Return this failure, with `fault` for whose fault it is: a provider may refuse for what its callers sent."""
+        self.fault = fault
+        return self
 
     def __str__(self) -> str:
         """Return the line the caller reads; details, where there are any, are in `__cause__`."""

@@ -19,7 +19,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from app.domain.errors import WIRES, Fault, ServiceError
+from app.domain.errors import WIRES, Fault, ServiceError, UpstreamError
 from app.runtime.request_metrics import SUCCESS, RequestMetrics, SubjectCounts
 from app.runtime.subjects import PREFIX
 from app.runtime.tracing import Trace, Tracing
@@ -161,7 +161,7 @@ class SubjectTelemetry:
             duration_ms=_milliseconds(seconds),
             trace=trace,
         )
-        if error.fault is Fault.UPSTREAM and error.__cause__ is not None:
+        if isinstance(error, UpstreamError) and error.__cause__ is not None:
             record = record.bind(cause=_described(error.__cause__), secrets=_strings(body))
         record.log(level, "request refused" if level == "INFO" else "request failed")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain.errors import ServiceError, SetPrimaryFailed
+from app.domain.errors import Fault, ServiceError, SetPrimaryFailed
 
 if TYPE_CHECKING:
     from app.domain.users import Address, User
@@ -35,7 +35,7 @@ class Auth0Accounts:
         if stub is None:
             stub = await self._stubs.left_behind(address, _any)
         if stub is None:
-            raise SetPrimaryFailed
+            raise SetPrimaryFailed().blamed_on(Fault.CONFLICT)
         try:
             await self._stubs.link(user, stub, SetPrimaryFailed)
         except ServiceError:

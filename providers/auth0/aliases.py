@@ -40,7 +40,7 @@ class Auth0Aliases:
             await self._stubs.link(user, stub, LinkEmailFailed)
         except ServiceError as error:
             if not await self._stubs.remove(stub, user, _is_managed):
-                raise LinkEmailFailed from (error.__cause__ or error)
+                raise LinkEmailFailed().blamed_on(error.fault) from (error.__cause__ or error)
 
     def _was_left(self, stub: WireUser) -> bool:
         created = stub.created()

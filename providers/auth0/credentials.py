@@ -42,7 +42,7 @@ _AHEAD: Final = 0.2
 """Part of a token's life, at its end, in which it is replaced before anybody has to wait."""
 
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
-_TOKEN: Final = Kind("m2m_token", Lane.OWN)
+_TOKEN: Final = Kind("m2m_token", Lane.TOKEN)
 
 
 class Assertions:

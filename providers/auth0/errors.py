@@ -9,15 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import httpx
+from loguru import logger
 
-from app.domain.errors import InvalidToken, MissingScope, ProviderUnavailable, RateLimited, ServiceError, UserNotFound
+from app.domain.errors import (
+    Fault,
+    InvalidToken,
+    MissingScope,
+    ProviderUnavailable,
+    RateLimited,
+    ServiceError,
+    UserNotFound,
+)
 from providers.auth0.answers import BrokenAnswer
 from providers.auth0.client import never_connected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from providers.auth0.answers import Answer
+    from providers.auth0.tenant import Call
 
 OK: Final = 200
 BAD_REQUEST: Final = 400
@@ -26,6 +34,15 @@ FORBIDDEN: Final = 403
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 TOO_MANY: Final = 429
+
+_OF_CONTENT: Final = frozenset((BAD_REQUEST, CONFLICT, 410, 413, 414, 422))
+"""Statuses that refuse what was sent, and so what the caller sent: all else in a request is the same every time."""
+
+_NOT_GRANTED: Final = frozenset((UNAUTHORIZED, FORBIDDEN))
+_OF_THE_APPLICATION: Final = frozenset(
+    ("invalid_client", "unauthorized_client", "unsupported_grant_type", "bad.connection", "bad.tenant")
+)
+"""What the Authentication API says of an application that is wrongly set up, and of no user (RFC 6749, section 5.2)."""
 
 _TEMPORARY: Final = frozenset((408, 425))
 _CLIENT_ERRORS: Final = range(400, 500)
@@ -93,22 +110,29 @@ def of_exception(operation: str, error: Exception) -> Failure:
     raise error
 
 
-def refusal(
-    operation: str,
-    answer: Answer,
-    fallback: type[ServiceError],
-    special: Mapping[int, type[ServiceError]],
-    *,
-    callers_token: bool,
-) -> ServiceError:
+def refusal(call: Call, answer: Answer) -> ServiceError:
     """Return the failure that a refusal (4xx) means to the caller.
 
-    `special` are the statuses that the operation gives a meaning of its own. Who is refused on the caller's token has
-    a bad one; otherwise it is the service's own rights that are refused.
+    Who is refused on the caller's token has a bad one. Without any token it is a code, a password or the like that is
+    refused, unless the tenant says that it is the application. Otherwise it is the service's own rights that are.
     """
-    meanings: dict[int, type[ServiceError]] = {NOT_FOUND: UserNotFound}
-    if callers_token:
+    meanings: dict[int, type[ServiceError]] = {NOT_FOUND: UserNotFound, TOO_MANY: RateLimited}
+    if call.token is not None:
         meanings |= {UNAUTHORIZED: InvalidToken, FORBIDDEN: MissingScope}
-    error = {**meanings, **special}.get(answer.status, fallback)()
-    error.__cause__ = Trouble(f"{operation}: status {answer.status}")
+    error = {**meanings, **call.special}.get(answer.status, call.fallback)()
+    error.__cause__ = Trouble(f"{call.kind.name}: status {answer.status}")
+    if answer.status == TOO_MANY:
+        return error.blamed_on(Fault.LIMIT)
+    of_what_was_sent = answer.status in _OF_CONTENT or (call.anonymous and answer.status in _NOT_GRANTED)
+    if error.fault is Fault.UPSTREAM and of_what_was_sent and not refuses_application(call.kind.name, answer):
+        return error.blamed_on(Fault.CALLER)
     return error
+
+
+def refuses_application(operation: str, answer: Answer) -> bool:
+    """Whether a refusal is about the application in whose name was asked; that is logged, for no caller can mend it."""
+    word = answer.text_of("error")
+    if word not in _OF_THE_APPLICATION:
+        return False
+    logger.error("the tenant refuses an application of this service", operation=operation, refusal=word)
+    return True

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import (
+    Fault,
     GuardFailed,
     IdentityLinkedElsewhere,
     IdentityNotFound,
@@ -49,7 +50,7 @@ class Auth0Identities:
             passes=frozenset((errors.BAD_REQUEST, errors.CONFLICT)),
         )
         if not answer.ok:
-            raise IdentityLinkedElsewhere if _says_linked(answer) else LinkFailed
+            raise IdentityLinkedElsewhere if _says_linked(answer) else LinkFailed().blamed_on(Fault.CALLER)
 
     async def unlink(self, caller: Caller, provider: str, identity_id: str) -> None:
         """Remove an identity, unless it is an alias."""
@@ -59,7 +60,7 @@ class Auth0Identities:
             caller.subject, provider, identity_id, token=caller.token, fallback=UnlinkFailed
         )
         if not answer.ok:
-            raise IdentityNotFound if "identit" in _told(answer) else UnlinkFailed
+            raise IdentityNotFound if "identit" in _told(answer) else UnlinkFailed().blamed_on(Fault.CALLER)
 
     async def _refuse_alias(self, account: str, identity_id: str) -> None:
         """Raise SystemManagedIdentity for an alias, GuardFailed when it cannot be known whether it is one."""
@@ -69,7 +70,7 @@ class Auth0Identities:
             managed = any(self._policy.covers(i.email) for i in mine)
             managed = managed or await self._is_managed_stub(f"{EMAIL}|{identity_id}")
         except ServiceError as error:
-            raise GuardFailed from (error.__cause__ or error)
+            raise GuardFailed().blamed_on(error.fault) from (error.__cause__ or error)
         if managed:
             raise SystemManagedIdentity
 

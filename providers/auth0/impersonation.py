@@ -11,7 +11,6 @@ from app.domain.errors import ImpersonationNotAllowed, ImpersonationRefused, Int
 from providers.auth0 import errors
 from providers.auth0.answers import BrokenAnswer
 from providers.auth0.credentials import client_proof
-from providers.auth0.limiter import Lane
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call
 
@@ -25,7 +24,7 @@ GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 MAX_REFUSAL: Final = 300
 """Characters of the tenant's refusal that the caller gets."""
 
-_EXCHANGE: Final = Kind("exchange_token", Lane.AUTHENTICATION, writes=True)
+_EXCHANGE: Final = Kind("exchange_token", writes=True)
 _REFUSALS: Final = frozenset((400, 401, 402, 403))
 
 

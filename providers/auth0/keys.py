@@ -35,7 +35,7 @@ PATIENCE: Final = 30.0
 _MAX_KEYS: Final = 100
 _MIN_BITS: Final = 2048
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
-_KEYS: Final = Kind("jwks", Lane.OWN)
+_KEYS: Final = Kind("jwks", Lane.KEYS)
 
 
 class Key(Protocol):

@@ -22,13 +22,12 @@ _MAX_SPREAD: Final = 1.0
 
 
 class Lane(StrEnum):
-    """What the tenant limits apart."""
+    """What the tenant limits apart, whoever asks: endpoint groups of the Management API, and what the service needs."""
 
     READ = "read"
     WRITE = "write"
-    AUTHENTICATION = "authentication"
-    OWN = "own"
-    """What the service needs for itself: no caller's sign-in attempts hold it up."""
+    KEYS = "keys"
+    TOKEN = "token"  # noqa: S105 - the service's own, not a secret
 
 
 class Limiter:

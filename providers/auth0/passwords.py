@@ -6,9 +6,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from loguru import logger
-
 from app.domain.errors import (
+    Fault,
     IncorrectPassword,
     NoDatabaseUser,
     PasswordTooWeak,
@@ -17,7 +16,6 @@ from app.domain.errors import (
     TooManyAttempts,
 )
 from providers.auth0 import errors
-from providers.auth0.limiter import Lane
 from providers.auth0.mapping import DATABASE
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call
@@ -30,11 +28,10 @@ if TYPE_CHECKING:
     from providers.auth0.tenant import Tenant
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/password-realm"
-_CHECK: Final = Kind("check_password", Lane.AUTHENTICATION, once=True, limited=False, json=False)
-_RESET: Final = Kind("send_reset_link", Lane.AUTHENTICATION, writes=True, json=False)
+_CHECK: Final = Kind("check_password", once=True, json=False)
+_RESET: Final = Kind("send_reset_link", writes=True, json=False)
 _ANSWERS: Final = frozenset((errors.UNAUTHORIZED, errors.FORBIDDEN, errors.TOO_MANY))
 _REFUSALS: Final = re.compile(r"Password\w*Error|password is too weak|password_\w+", re.IGNORECASE)
-_OUR_FAULT: Final = frozenset(("invalid_client", "unauthorized_client"))
 
 
 class Auth0Passwords:
@@ -60,7 +57,7 @@ class Auth0Passwords:
         )
         if not answer.ok:
             text = answer.text_of("message", "error", "errorCode", "name", "code")
-            raise PasswordTooWeak if _REFUSALS.search(text) else PasswordUpdateFailed
+            raise PasswordTooWeak if _REFUSALS.search(text) else PasswordUpdateFailed().blamed_on(Fault.CALLER)
 
     async def _check(self, username: str, password: str) -> None:
         answer = await self._tenant.call(
@@ -85,8 +82,7 @@ class Auth0Passwords:
             return
         if answer.status == errors.TOO_MANY:
             raise TooManyAttempts
-        if answer.text_of("error") in _OUR_FAULT:
-            logger.error("the tenant refuses the profile application", status=answer.status)
+        if errors.refuses_application(_CHECK.name, answer):
             raise PasswordUpdateFailed
         raise IncorrectPassword
 

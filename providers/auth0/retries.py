@@ -41,15 +41,15 @@ class Kind:
     """What an operation is called in metrics and logs, what limits it, and whether repeating it does any harm."""
 
     name: str
-    lane: Lane
+    lane: Lane | None = None
+    """Whose limit a 429 tells of, which everybody then waits for. None: the limit is one user's or one address's, and a
+    429 is an answer like others."""
+
     once: bool = False
     """Whether it is repeated only when it certainly was not done."""
 
     writes: bool = False
     """Whether it changes something: once it was sent, what follows is not cut off. Goes with `once`."""
-
-    limited: bool = True
-    """Whether a 429 is the tenant's rate limit, to be waited for; otherwise it is an answer like others."""
 
     json: bool = True
     """Whether a success must be JSON."""
@@ -93,10 +93,8 @@ class Retries:
         tries = 0
         while True:
             until = settled or self._budget.until()
-            if self._limiter.opens(kind.lane) > asyncio.get_running_loop().time():
-                progress.error = RateLimited()  # for those who wait for this read and can do so no longer
-            if not await self._limiter.wait(kind.lane, until):
-                raise RateLimited
+            if kind.lane is not None:
+                await self._open(kind.lane, until, progress)
             prepared = await prepare()
             answer, failure = await self._attempt(kind, send, prepared, until)
             if failure is None and answer is not None:
@@ -108,6 +106,12 @@ class Retries:
             await self._sleep(self._pause(kind, answer, failure, tries), settled, failure)
             tries += 1
             self._upstream.retried(kind.name)
+
+    async def _open(self, lane: Lane, until: float, progress: Progress) -> None:
+        if self._limiter.opens(lane) > asyncio.get_running_loop().time():
+            progress.error = RateLimited()  # for those who wait for this read and can do so no longer
+        if not await self._limiter.wait(lane, until):
+            raise RateLimited
 
     async def _sleep(self, pause: float, settled: float | None, failure: Failure) -> None:
         left = (settled or self._budget.until()) - asyncio.get_running_loop().time()
@@ -126,7 +130,7 @@ class Retries:
                 began = asyncio.get_running_loop().time()
                 async with asyncio.timeout_at(min(began + ATTEMPT, until)):
                     answer = await send(prepared)
-                failure = None if answer.status == errors.TOO_MANY and not kind.limited else _judge(kind, answer)
+                failure = _judge(kind, answer)
             except Exception as error:  # noqa: BLE001 - `of_exception` raises again what it does not know
                 failure = errors.of_exception(kind.name, error)
             if failure is not None:
@@ -143,12 +147,14 @@ class Retries:
         backoff: float = longest * (0.5 + random.random() / 2)  # noqa: S311 - spreads load
         told = told_pause(answer.headers, self._now()) if answer is not None else None
         pause: float = backoff if told is None else max(told, backoff)
-        if failure.outcome is Outcome.RATE_LIMITED:
+        if failure.outcome is Outcome.RATE_LIMITED and kind.lane is not None:
             self._limiter.learn(kind.lane, pause)
         return pause
 
 
 def _judge(kind: Kind, answer: Answer) -> Failure | None:
+    if answer.status == errors.TOO_MANY and kind.lane is None:
+        return None
     failure = errors.of_status(kind.name, answer)
     if failure is None and kind.json and answer.ok:
         try:

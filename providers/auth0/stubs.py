@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from app.domain.deadline import current_deadline
-from app.domain.errors import LinkEmailFailed, ProviderUnavailable, ServiceError, UserNotFound
+from app.domain.errors import Fault, LinkEmailFailed, ProviderUnavailable, ServiceError, UserNotFound
 from app.domain.redaction import redact_email, redact_subject
 from app.domain.users import EMAIL
 from providers.auth0.errors import CONFLICT
@@ -62,7 +62,7 @@ class Stubs:
         body = {"provider": EMAIL, "user_id": stub.partition("|")[2]}
         answer = await self._management.link(account.user_id, body, fallback=fallback, passes=frozenset((CONFLICT,)))
         if not answer.ok:
-            raise fallback
+            raise fallback().blamed_on(Fault.CONFLICT)
 
     async def remove(self, stub: str, account: User, fits: Callable[[WireUser], bool]) -> bool:
         """Undo the making of a stub whose linking failed, if it still is a stub that `fits`.

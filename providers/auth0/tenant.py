@@ -157,7 +157,7 @@ class Tenant:
             answer = await self._retries.run(call.kind, self._token_for(call), send, progress)
         if answer.ok or answer.status in call.passes:
             return answer
-        raise errors.refusal(call.kind.name, answer, call.fallback, call.special, callers_token=call.token is not None)
+        raise errors.refusal(call, answer)
 
     def _token_for(self, call: Call) -> Callable[[], Awaitable[str]]:
         if call.token is None and not call.anonymous:

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import CodeExchangeFailed, SendCodeFailed
+from app.domain.errors import CodeExchangeFailed, Fault, SendCodeFailed
 from app.domain.identity_tokens import unverified_claims
 from app.domain.ports import VerifiedEmail
 from app.domain.users import EMAIL
 from providers.auth0 import errors
 from providers.auth0.answers import BrokenAnswer
-from providers.auth0.limiter import Lane
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call
 
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
     from providers.auth0.tenant import Tenant
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/passwordless/otp"
-_SEND: Final = Kind("send_code", Lane.AUTHENTICATION, writes=True, json=False)
-_REDEEM: Final = Kind("redeem_code", Lane.AUTHENTICATION, writes=True)
+_SEND: Final = Kind("send_code", writes=True, json=False)
+_REDEEM: Final = Kind("redeem_code", writes=True)
 _REFUSED: Final = {errors.NOT_FOUND: CodeExchangeFailed}
 
 
@@ -70,10 +69,11 @@ class Auth0Verification:
             )
         )
         proof = _read(answer)
-        # The token came from the tenant itself over TLS: OpenID Connect Core, section 3.1.3.7, asks for no more.
+        # The token came from the tenant itself over TLS: OpenID Connect Core, section 3.1.3.7, asks for no more. It is
+        # for another address where the one asked for is linked to an account, unverified: whoever asks signs in there.
         email = (unverified_claims(proof.id_token) or {}).get("email")
         if not isinstance(email, str) or email.strip().lower() != address:
-            raise CodeExchangeFailed
+            raise CodeExchangeFailed().blamed_on(Fault.CALLER)
         return proof
 
 

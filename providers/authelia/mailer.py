@@ -12,7 +12,7 @@ import aiosmtplib
 
 from app.domain.addresses import parse_address
 from app.domain.deadline import current_deadline
-from app.domain.errors import VerificationMailFailed
+from app.domain.errors import Fault, VerificationMailFailed
 from providers.authelia.message import code_message
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_TIME: Final = 10.0
 _LEFT_FOR_THE_REPLY: Final = 0.5
+_PERMANENT: Final = range(500, 600)
 
 
 class NoTransportSecurity(Exception):
@@ -48,17 +49,22 @@ class Mailer:
         message = code_message(address, code, settings.from_address, settings.from_name, datetime.now(UTC))
         time = max(0.1, min(_MAX_TIME, current_deadline().remaining() - _LEFT_FOR_THE_REPLY))
         try:
-            with self._upstream.attempt("smtp_send"):
-                async with asyncio.timeout(time):
-                    await self._send(message, address, time)
+            with self._upstream.attempt("smtp_send") as attempt:
+                try:
+                    async with asyncio.timeout(time):
+                        await self._send(message, address, time)
+                except aiosmtplib.SMTPException as error:
+                    attempt.outcome = "refused" if _refuses(error, address) else ""
+                    raise
         except (aiosmtplib.SMTPException, NoTransportSecurity, OSError, TimeoutError, ValueError) as error:
-            fault = type(error).__name__
+            name, of_the_address = type(error).__name__, _refuses(error, address)
         else:
             self.sent += 1
             return
         self.refused += 1
         # Only of which kind, and raised where that error is not the context: an answer may repeat what it was sent.
-        raise VerificationMailFailed from RuntimeError(fault)
+        failed = VerificationMailFailed()
+        raise (failed.blamed_on(Fault.CALLER) if of_the_address else failed) from RuntimeError(name)
 
     async def _send(self, message: EmailMessage, address: Address, time: float) -> None:
         settings = self._settings
@@ -93,3 +99,16 @@ class Mailer:
                 async with asyncio.timeout(1):
                     await client.quit()
             client.close()
+
+
+def _refuses(error: Exception, address: Address) -> bool:
+    """Whether the server takes no mail for this address, as the caller may have it, and takes mail for others.
+
+    A permanent refusal of the recipient (RFC 5321, section 4.2.1), but not one by policy (RFC 3463, section 3.8), such
+    as that this service may not send at all; or a server without SMTPUTF8 (RFC 6531) for an address that needs it.
+    """
+    if isinstance(error, aiosmtplib.SMTPNotSupported):
+        return not address.isascii()
+    return isinstance(error, aiosmtplib.SMTPRecipientsRefused) and all(
+        one.code in _PERMANENT and not one.message.startswith("5.7.") for one in error.recipients
+    )

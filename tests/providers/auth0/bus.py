@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from app.domain.ports import Provider
+    from app.runtime.telemetry import Telemetry
     from providers import Surroundings
 
 PREFIX = "lfx.auth-service."
@@ -37,6 +39,7 @@ class Bus:
     client: Client
     inboxes: str
     replies: dict[str, list[bytes]] = field(default_factory=dict)
+    telemetry: Telemetry | None = None
 
     async def listen(self) -> None:
         """Begin to take replies."""
@@ -59,6 +62,16 @@ class Bus:
             assert set(said) == {"success", "error"}
             return said["error"]
         return said
+
+    def counted(self, metric: str) -> dict[str, float]:
+        """Return how often each `outcome` of a counter was met, without those that were not."""
+        assert self.telemetry is not None
+        counts: Counter[str] = Counter()
+        for family in self.telemetry.registry.collect():
+            for sample in family.samples:
+                if sample.name == metric and sample.value:
+                    counts[sample.labels["outcome"]] += sample.value
+        return dict(counts)
 
     async def ask_all(self, requests: dict[str, Any]) -> dict[str, Any]:
         """Send the requests at once, each under its subject and whatever follows a space; return the replies."""
@@ -88,6 +101,7 @@ async def on_the_bus(
         await bus.listen()
         async with running(settings, create) as service:
             await service.broker.start()
+            bus.telemetry = service.telemetry
             yield bus
         # The service is drained: a second reply to anything would be here.
         await client.flush()

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr, ValidationError
 
 from app.authelia_settings import EmailSettings
-from app.domain.errors import ServiceError, VerificationMailFailed
+from app.domain.errors import Fault, ServiceError, VerificationMailFailed
 from app.domain.users import Address
 from app.runtime.upstream import UpstreamTelemetry
 from providers.authelia.mailer import Mailer
@@ -45,6 +45,20 @@ async def _refused(mailer: Mailer) -> ServiceError:
         await mailer.send_code(NEW, "123456")
     assert (mailer.sent, mailer.refused) == (0, 1)
     return refused.value
+
+
+@pytest.mark.parametrize(
+    ("reply", "fault"),
+    [
+        ("550 5.1.1 no such user", Fault.CALLER),
+        ("553 no such domain", Fault.CALLER),
+        ("450 4.2.0 greylisted", Fault.UPSTREAM),
+        ("550 5.7.1 relaying denied", Fault.UPSTREAM),
+    ],
+)
+async def test_an_address_of_nobody_is_whose_mistake_it_is(reply, fault):
+    async with MailServer({"recipient": reply}).serving() as server:
+        assert (await _refused(_mailer(server))).fault is fault
 
 
 async def test_a_mail_can_be_read_by_people():
