@@ -79,10 +79,14 @@ class AliasPolicy:
         return local
 
 
-def has_address_in(user: User, domain: str) -> bool:
-    """Whether the user's primary e-mail or one of the e-mail identities lies in `domain`."""
+def address_in(user: User, domain: str) -> str:
+    """Return the address that the account has in `domain`, the empty string for none.
+
+    Of several it is the primary e-mail, else the e-mail identity that is first in stored order: whoever claims at the
+    same time, through whichever replica, sees the same one.
+    """
     addresses = (user.primary_email, *(identity.email for identity in user.alternate_emails))
-    return any(address.strip().lower().endswith(f"@{domain}") for address in addresses)
+    return next((address for address in addresses if address.strip().lower().endswith(f"@{domain}")), "")
 
 
 class Aliases:
@@ -94,7 +98,8 @@ class Aliases:
         self._directory = directory
         self._aliases = aliases
         self._policy = policy
-        # What the account has is read before the claim: a second one must not read before the first one is through.
+        # That an account has one alias a domain is up to the provider, for there are other replicas. Within a process
+        # taking turns spares the provider what is made and taken back again: a second claim reads what the first left.
         self._claims = KeyedLocks()
 
     async def add(self, token: str, alias: str, domain: str) -> Address:
@@ -113,7 +118,7 @@ class Aliases:
 
     async def _claim(self, account: str, alias: str, domain: str) -> Address:
         user = await self._directory.by_subject(account)
-        if has_address_in(user, domain):
+        if address_in(user, domain):
             raise AlreadyClaimed
         address = Address(f"{self._policy.local_part(alias)}@{domain}")
         try:

@@ -150,7 +150,11 @@ class Aliases(Protocol):
     """Gives out addresses of the platform's own domains."""
 
     async def claim(self, user: User, address: Address) -> None:
-        """Add `address` as a verified e-mail identity that its owner cannot remove. Raises AliasNotAvailable."""
+        """Add `address` as a verified e-mail identity that its owner cannot remove.
+
+        Of several claims in one domain for one account at once, by whichever process, one is granted. Raises
+        AliasNotAvailable, AlreadyClaimed.
+        """
         ...
 
 

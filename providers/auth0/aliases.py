@@ -6,7 +6,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import AliasNotAvailable, LinkEmailFailed, ServiceError
+from loguru import logger
+
+from app.domain.aliases import address_in
+from app.domain.errors import AliasNotAvailable, AlreadyClaimed, LinkEmailFailed, ProviderUnavailable, ServiceError
+from app.domain.redaction import redact_subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +26,12 @@ _MANAGED: Final = {"app_metadata": {"system_managed": True}}
 
 
 class Auth0Aliases:
-    """Gives out aliases. That an address is given once is decided by the tenant, which makes one stub of it."""
+    """Gives out aliases.
+
+    That an address is given once is decided by the tenant, which makes one stub of it. That an account gets one a
+    domain is decided by the order in which the tenant keeps its identities: each claim looks at it after linking, and
+    takes back what it linked when another address comes before. So the first stays, whatever the others do.
+    """
 
     def __init__(self, stubs: Stubs, now: Callable[[], float] = time.time) -> None:
         """Take what makes stubs, and the clock (Unix seconds)."""
@@ -30,7 +39,11 @@ class Auth0Aliases:
         self._now = now
 
     async def claim(self, user: User, address: Address) -> None:
-        """Add the alias, or nothing. Raises AliasNotAvailable, LinkEmailFailed."""
+        """Add the alias, or nothing. Raises AliasNotAvailable, AlreadyClaimed, LinkEmailFailed.
+
+        When the account cannot be read after linking the alias stays and the failure is that of the read: to take it
+        back unseen could leave the account with none.
+        """
         stub = await self._stubs.make(address, LinkEmailFailed, _MANAGED)
         if stub is None:
             stub = await self._stubs.left_behind(address, self._was_left)
@@ -41,6 +54,23 @@ class Auth0Aliases:
         except ServiceError as error:
             if not await self._stubs.remove(stub, user, _is_managed):
                 raise LinkEmailFailed().blamed_on(error.fault) from (error.__cause__ or error)
+            if not isinstance(error, ProviderUnavailable):  # a refusal: another claim of the account has linked it
+                raise AlreadyClaimed from error
+        await self._keep_first(user, address, stub)
+
+    async def _keep_first(self, user: User, address: Address, stub: str) -> None:
+        """Take the alias back unless it is the address that the account has in that domain. Raises AlreadyClaimed."""
+        try:
+            there = address_in(await self._stubs.account(user), address.rpartition("@")[2])
+        except ServiceError:
+            logger.error("whether an account has another alias in the domain is unknown", stub=redact_subject(stub))
+            raise
+        if not there:  # nothing comes before it, so nothing is taken back
+            logger.error("an alias that was linked is not on the account", stub=redact_subject(stub))
+            raise LinkEmailFailed
+        if there.strip().lower() != address:
+            await self._stubs.take_back(stub, user, address)
+            raise AlreadyClaimed
 
     def _was_left(self, stub: WireUser) -> bool:
         created = stub.created()

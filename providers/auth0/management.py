@@ -156,7 +156,13 @@ class Management:
         )
 
     async def unlink(
-        self, user_id: str, provider: str, identity_id: str, *, fallback: type[ServiceError], token: SecretStr
+        self,
+        user_id: str,
+        provider: str,
+        identity_id: str,
+        *,
+        fallback: type[ServiceError],
+        token: SecretStr | None = None,
     ) -> Answer:
         """Remove an identity from a user. Raises IdentityNotFound, `fallback`; a 400 is returned."""
         path = "/".join(

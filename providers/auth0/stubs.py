@@ -12,10 +12,19 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from app.domain.deadline import current_deadline
-from app.domain.errors import Fault, LinkEmailFailed, ProviderUnavailable, ServiceError, UserNotFound
+from app.domain.errors import (
+    Fault,
+    IdentityNotFound,
+    LinkEmailFailed,
+    ProviderUnavailable,
+    ServiceError,
+    UnlinkFailed,
+    UserNotFound,
+)
 from app.domain.redaction import redact_email, redact_subject
 from app.domain.users import EMAIL
 from providers.auth0.errors import CONFLICT
+from providers.auth0.mapping import to_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,24 +80,56 @@ class Stubs:
         be undone is logged as such; nothing is raised.
         """
         with self._budget.undoing():
-            try:
-                user = await self._management.get(stub)
-                if user.only_email and not user.is_linked and fits(user):
-                    await self._management.delete(stub, fallback=LinkEmailFailed)
-                else:
-                    logger.error("a half-made e-mail identity was left: it is not what was made", stub=_named(stub))
-            except UserNotFound:
-                return await self._has(account, stub)
-            except ServiceError as error:
-                logger.error("a half-made e-mail identity could not be removed", stub=_named(stub), error=str(error))
+            return await self._remove(stub, account, fits)
+
+    async def take_back(self, stub: str, account: User, address: Address) -> None:
+        """Undo a link that was made, and the stub with it.
+
+        The tenant makes a user of an identity that is unlinked, without what the platform noted about the stub. So the
+        stub is known by its id, which nobody else has, and its address. What could not be undone is logged as such;
+        nothing is raised.
+        """
+        with self._budget.undoing():
+            if await self._unlinked(stub, account):
+                await self._remove(stub, account, lambda user: user.email.strip().lower() == address)
+            else:
+                logger.error("an e-mail identity too many could not be taken back", stub=_named(stub))
+
+    async def account(self, account: User) -> User:
+        """Return the account as the tenant has it now."""
+        return to_user(await self._management.get(account.user_id))
+
+    async def _unlinked(self, stub: str, account: User) -> bool:
+        """Unlink a stub; return whether the account is without it."""
+        provider, _, identity_id = stub.partition("|")
+        try:
+            answer = await self._management.unlink(account.user_id, provider, identity_id, fallback=UnlinkFailed)
+        except IdentityNotFound:
+            return True
+        except ServiceError:  # it may have been done
+            return not await self._has(account, stub, otherwise=True)
+        return answer.ok
+
+    async def _remove(self, stub: str, account: User, fits: Callable[[WireUser], bool]) -> bool:
+        try:
+            user = await self._management.get(stub)
+            if user.only_email and not user.is_linked and fits(user):
+                await self._management.delete(stub, fallback=LinkEmailFailed)
+            else:
+                logger.error("a half-made e-mail identity was left: it is not what was made", stub=_named(stub))
+        except UserNotFound:
+            return await self._has(account, stub)
+        except ServiceError as error:
+            logger.error("a half-made e-mail identity could not be removed", stub=_named(stub), error=str(error))
         return False
 
-    async def _has(self, account: User, stub: str) -> bool:
+    async def _has(self, account: User, stub: str, *, otherwise: bool = False) -> bool:
+        """Return whether the account has the identity; `otherwise` when that cannot be found out."""
         try:
             user = await self._management.get(account.user_id)
         except ServiceError as error:
             logger.error("whether an e-mail identity was linked is unknown", stub=_named(stub), error=str(error))
-            return False
+            return otherwise
         return user.has(stub)
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from app.domain.errors import AliasNotAvailable
+from app.domain.aliases import address_in
+from app.domain.errors import AliasNotAvailable, AlreadyClaimed
 from providers.mock.profiles import email_identity
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ class MockAliases:
         self._store = store
 
     async def claim(self, user: User, address: Address) -> None:
-        """Add the alias, unless somebody has it by now."""
+        """Add the alias, unless somebody has it, or the account has another, by now."""
+        if address_in(self._store.by_subject(user.user_id).user, address.rpartition("@")[2]):
+            raise AlreadyClaimed
         if self._store.owner(address) is not None:
             raise AliasNotAvailable
         entry = self._store.change(
