@@ -1,27 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""Authelia's users file: what of it is read and changed. Everything else of it stays as it was."""
+"""Authelia's users file: what of it is read and changed. Everything else of it stays as it was.
+
+Names and fields are read as Authelia does (`internal/authentication/file_user_provider_database.go`, with go-yaml):
+of several documents the first, keys as the texts that they are. A name that stands twice is refused by Authelia, and
+here: such a file is left alone.
+"""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.util import load_yaml_guess_indent
+from typing import TYPE_CHECKING, Final
 
 from app.domain.addresses import parse_address
 from app.domain.errors import InvalidEmail
+from providers import yaml_files
 from providers.authelia.splicing import Splicer, Unfit
+from providers.yaml_files.nodes import BadYaml, Mapping, Scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping as Map
 
     from app.domain.users import Address
+    from providers.yaml_files.composer import Contents
+    from providers.yaml_files.nodes import Node
 
-_NO_FOLDING: Final = 1_000_000
+_USERS: Final = "users"
 
 
 class BadUsersFile(Exception):
@@ -37,108 +40,120 @@ class WantedUser:
 
 
 class UsersFile:
-    """The file, of which only what has changed is written anew; where its layout does not allow that, all of it.
-
-    Even then comments, order, quotes and unknown fields stay.
-    """
+    """The file, of which only what has changed is written anew."""
 
     def __init__(self, text: str) -> None:
         """Take the file's text. Raises BadUsersFile."""
         self._text = text
-        self._yaml = YAML()
-        self._yaml.preserve_quotes = True
-        self._yaml.width = _NO_FOLDING
-        try:
-            _, indent, offset = load_yaml_guess_indent(text)
-            self._content: Any = self._yaml.load(text)
-        except (YAMLError, ValueError, RecursionError, AttributeError) as error:
-            raise BadUsersFile(f"no YAML: {type(error).__name__}") from None
-        self._yaml.indent(mapping=_mapping_indent(text), sequence=indent or 2, offset=offset or 0)
-        if self._content is None:
-            self._content = CommentedMap()
-        users = self._content.get("users", ...) if isinstance(self._content, dict) else None
-        if users is ... or (users is None and isinstance(self._content, dict)):
-            self._content["users"] = users = CommentedMap()
-        if not isinstance(users, dict) or not all(isinstance(entry, dict) for entry in users.values()):
-            raise BadUsersFile("users: must be a mapping of mappings")
-        self._users = users
-        self._changed = False
-        self._splicer: Splicer | None = Splicer(text)
+        self._contents: Contents = {}
+        self._root = self._read(text)
+        self._users = _users(self._root)
+        self._changes: dict[str, dict[str, str]] = {}
+        self._added: dict[str, dict[str, str]] = {}
 
     @property
     def changed(self) -> bool:
         """Whether anything was changed."""
-        return self._changed
+        return bool(self._changes or self._added)
 
     def usernames(self) -> list[str]:
         """Return who is in the file."""
-        return [name for name in self._users if isinstance(name, str)]
+        return list(self._users)
 
     def describe(self, username: str) -> tuple[Address | None, str]:
         """Return address and display name of an entry; None stands for what is no address."""
         entry = self._users[username]
-        email, name = entry.get("email"), entry.get("displayname")
         try:
-            address = parse_address(email, InvalidEmail) if isinstance(email, str) else None
+            address = parse_address(_text(entry, "email"), InvalidEmail)
         except InvalidEmail:
             address = None
-        return address, name if isinstance(name, str) else ""
+        return address, _text(entry, "displayname")
 
-    def reconcile(self, wanted: Mapping[str, WantedUser]) -> None:
+    def reconcile(self, wanted: Map[str, WantedUser]) -> None:
         """Let storage win on the addresses of those who are in the file, and give everybody a display name."""
-        for username, entry in self._users.items():
+        for username in self._users:
             user = wanted.get(username)
-            if user is not None and user.email and str(entry.get("email", "")).strip().lower() != user.email:
-                self._set(username, entry, "email", user.email)
-            if not str(entry.get("displayname") or "").strip():
-                self._set(username, entry, "displayname", (user.displayname if user else "") or str(username))
+            address, displayname = self.describe(username)
+            if user is not None and user.email and address != user.email:
+                self._changes.setdefault(username, {})["email"] = user.email
+            if not displayname.strip():
+                name = (user.displayname if user else "") or username
+                self._changes.setdefault(username, {})["displayname"] = name
 
     def add(self, username: str, user: WantedUser, password_hash: str) -> None:
         """Add a user."""
-        fields = {
+        self._added[username] = {
             "displayname": user.displayname or username,
             "password": password_hash,
             "email": user.email,
         }
-        self._users[username] = CommentedMap(fields)
-        if self._splicer is not None:
-            self._splicer.add(username, fields)
-        self._changed = True
 
     def text(self) -> str:
-        """Return the file as it shall be: the very text when nothing was changed."""
-        if not self._changed:
+        """Return the file as it shall be: the very text when nothing was changed. Raises BadUsersFile.
+
+        It is refused where it could not be changed without changing something else.
+        """
+        if not self.changed:
             return self._text
-        return self._spliced() or self._dumped()
-
-    def _set(self, username: str, entry: CommentedMap, field: str, value: str) -> None:
-        if self._splicer is not None:
-            try:
-                self._splicer.set(username, field, value)
-            except Unfit:
-                self._splicer = None
-        entry[field] = value
-        self._changed = True
-
-    def _spliced(self) -> str:
-        """Return the text with the changes put in; empty when it does not say then what it shall."""
-        if self._splicer is None:
-            return ""
+        mark, text = yaml_files.without_mark(self._text)
         try:
-            text = self._splicer.text()
-            return text if YAML().load(text) == self._content else ""
-        except (Unfit, YAMLError, ValueError):
-            return ""
+            changed = mark + Splicer(text, self._root, self._users).text(self._changes, self._added)
+        except Unfit as error:
+            raise BadUsersFile(f"line {error.line}: laid out in a way in which it cannot be changed") from None
+        if not self._says_what_it_shall(changed):
+            raise BadUsersFile("laid out in a way in which it cannot be changed by itself")
+        return changed
 
-    def _dumped(self) -> str:
-        stream = io.StringIO()
-        self._yaml.explicit_start = self._text.lstrip().startswith("---")
-        self._yaml.dump(self._content, stream)
-        return stream.getvalue()
+    def _read(self, text: str) -> Node | None:
+        try:
+            return yaml_files.read(text, self._contents)
+        except BadYaml as error:
+            raise BadUsersFile(f"no YAML: {error}") from None
+
+    def _says_what_it_shall(self, text: str) -> bool:
+        """Return whether users and fields that were to change say what they shall, and all else what it said."""
+        try:
+            root = self._read(text)
+            users = _users(root)
+        except BadUsersFile:
+            return False
+        if users.keys() != self._users.keys() | self._added.keys() or _others(root) != _others(self._root):
+            return False
+        for username, entry in users.items():
+            new = self._added.get(username) or self._changes.get(username, {})
+            before = self._users.get(username)
+            if any(_text(entry, field) != value for field, value in new.items()):
+                return False
+            if before is not None and _contents(entry, new) != _contents(before, new):
+                return False
+        return True
 
 
-def _mapping_indent(text: str) -> int:
-    """Return by how much the first nested mapping is indented."""
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    indents = [len(line) - len(line.lstrip(" ")) for line in lines]
-    return next((indent for indent in indents if indent), 2)
+def _users(root: Node | None) -> dict[str, Mapping]:
+    """Return the entries by name, aliases and merge keys followed. Raises BadUsersFile."""
+    if root is None or (isinstance(root, Scalar) and root.is_null):
+        return {}
+    if not isinstance(root, Mapping):
+        raise BadUsersFile("users: must be a mapping of mappings")
+    users = root.fields.get(_USERS)
+    if users is None or (isinstance(users, Scalar) and users.is_null):
+        return {}
+    found = users.fields if isinstance(users, Mapping) else {"": users}
+    entries = {name: entry for name, entry in found.items() if isinstance(entry, Mapping)}
+    if len(entries) != len(found):
+        line = next(entry.line for entry in found.values() if not isinstance(entry, Mapping))
+        raise BadUsersFile(f"line {line}: users: must be a mapping of mappings")
+    return entries
+
+
+def _text(entry: Mapping, field: str) -> str:
+    node = entry.fields.get(field)
+    return node.value if isinstance(node, Scalar) and not node.is_null else ""
+
+
+def _others(root: Node | None) -> dict[str, int]:
+    return _contents(root, {_USERS}) if isinstance(root, Mapping) else {}
+
+
+def _contents(mapping: Mapping, without: Map[str, str] | set[str]) -> dict[str, int]:
+    return {name: node.content for name, node in mapping.fields.items() if name not in without}

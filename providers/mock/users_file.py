@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The users file of the mock provider: `users:`, a list of entries. A bad file says where it is bad."""
+"""The users file of the mock provider: `users:`, a list of entries. A bad file says where it is bad.
+
+Fields are texts, as they stand there (`yaml_files`); as a boolean pydantic takes what YAML 1.1 did, `yes` and `on` too.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from app.domain import subject_ids
@@ -15,7 +17,9 @@ from app.domain.errors import InvalidEmail
 from app.domain.metadata import known
 from app.domain.users import EMAIL, Identity, User
 from app.settings import ConfigurationError
+from providers import yaml_files
 from providers.mock.store import Entry
+from providers.yaml_files.nodes import BadYaml, Mapping, Node, Sequence, TwiceTheSame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +39,7 @@ EmailAddress = Annotated[str, AfterValidator(_address)]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class FileIdentity(_Model):
@@ -107,46 +111,73 @@ def load_users(path: Path | None) -> list[tuple[Entry, str]]:
     """Return the users of the file with their tokens; of the fixture users when there is no path.
 
     Raises:
-        ConfigurationError: names the file, the entry and the field.
+        ConfigurationError: names the file, the line, the entry and the field.
     """
     path = path or FIXTURE_USERS
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeError) as error:
-        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: cannot be read: {type(error).__name__}") from error
-    except yaml.YAMLError as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: no YAML, line {(line or 0) + 1}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("users"), list):
-        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: users: must be a list")
     problems: list[str] = []
-    users = list(_parsed(content["users"], problems))
+    users: list[tuple[int, int, FileUser]] = []
+    try:
+        users.extend(_parsed(_entries(path), problems))
+    except (OSError, UnicodeError) as error:
+        problems.append(f"cannot be read: {type(error).__name__}")
+    except TwiceTheSame as error:
+        problems.append(f"line {error.line}: {error.key}: {error.problem}")
+    except BadYaml as error:
+        problems.append(f"no YAML, {error}")
     problems.extend(_clashes(users))
     if problems:
         raise ConfigurationError("\n".join(f"MOCK_USERS_FILE: {path}: {problem}" for problem in problems))
-    return [(Entry(entry.user(), entry.password), entry.token) for _, entry in users]
+    return [(Entry(entry.user(), entry.password), entry.token) for _, _, entry in users]
 
 
-def _parsed(entries: list[Any], problems: list[str]) -> Iterator[tuple[int, FileUser]]:
-    for number, entry in enumerate(entries, 1):
+def _entries(path: Path) -> Sequence:
+    with path.open("rb") as file:
+        content = file.read(yaml_files.MAX_TEXT + 1)
+    if len(content) > yaml_files.MAX_TEXT:
+        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: more than {yaml_files.MAX_TEXT} bytes")
+    root = yaml_files.read(content.decode(), alone=True)
+    users = root.fields.get("users") if isinstance(root, Mapping) else None
+    if not isinstance(users, Sequence):
+        raise ConfigurationError(f"MOCK_USERS_FILE: {path}: users: must be a list")
+    return users
+
+
+def _parsed(entries: Sequence, problems: list[str]) -> Iterator[tuple[int, int, FileUser]]:
+    """Yield number, line and user of each entry that is good."""
+    for number, entry in enumerate(entries.items, 1):
+        here = f"users, entry {number}"
         try:
-            user = FileUser.model_validate(entry)
+            user = FileUser.model_validate(yaml_files.data(entry))
         except ValidationError as error:
             for problem in error.errors(include_url=False, include_context=False, include_input=False):
                 field = ".".join(str(part) for part in problem["loc"]) or "(the entry)"
-                problems.append(f"users, entry {number}: {field}: {problem['msg']}")
+                problems.append(f"line {_line(entry, problem['loc'])}: {here}: {field}: {problem['msg']}")
             continue
         if not (user.username or user.user_id or user.sub):
-            problems.append(f"users, entry {number}: username: one of username and user_id is required")
+            problems.append(f"line {entry.line}: {here}: username: one of username and user_id is required")
         elif user.user_id and user.sub and user.user_id != user.sub:
-            problems.append(f"users, entry {number}: sub: differs from user_id")
+            problems.append(f"line {_line(entry, ('sub',))}: {here}: sub: differs from user_id")
         else:
-            yield number, user
+            yield number, entry.line, user
 
 
-def _clashes(users: list[tuple[int, FileUser]]) -> Iterator[str]:
+def _line(node: Node, way: tuple[int | str, ...]) -> int:
+    """Return the line of what is found on that way down from the node, or of the last thing that is there."""
+    for part in way:
+        inner: Node | None = None
+        if isinstance(node.meant, Mapping):
+            inner = node.meant.own.get(str(part))
+        elif isinstance(node.meant, Sequence) and isinstance(part, int):
+            inner = node.meant.items[part]
+        if inner is None:
+            break
+        node = inner
+    return node.line
+
+
+def _clashes(users: list[tuple[int, int, FileUser]]) -> Iterator[str]:
     seen: dict[tuple[str, str], int] = {}
-    for number, entry in users:
+    for number, line, entry in users:
         user = entry.user()
         # An alternate may be somebody's primary address as well: the look-ups say who comes first.
         unique = {
@@ -157,5 +188,5 @@ def _clashes(users: list[tuple[int, FileUser]]) -> Iterator[str]:
         }
         for field, value in unique.items():
             if value and (field, value) in seen:
-                yield f"users, entry {number}: {field}: the same as in entry {seen[field, value]}"
+                yield f"line {line}: users, entry {number}: {field}: the same as in entry {seen[field, value]}"
             seen.setdefault((field, value), number)

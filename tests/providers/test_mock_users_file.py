@@ -84,11 +84,83 @@ def test_an_email_identity_keeps_the_id_it_has(tmp_path):
 
 
 def test_metadata_that_cannot_be_told_is_left_out(tmp_path):
-    entry, _ = _user(tmp_path, username="ada", user_metadata={"city": "Oslo", "bio": 5, "shoe_size": "43"})
+    entry, _ = _user(tmp_path, username="ada", user_metadata={"city": "Oslo", "bio": ["x"], "shoe_size": "43"})
     assert entry.user.user_metadata == {"city": "Oslo"}
 
 
+@pytest.mark.parametrize(
+    "text", ["007", "0x1F", "1_000", "12:30:45", "1.10", "1001", "true", "no", "2024-01-01", "Null"]
+)
+def test_a_plain_scalar_is_the_text_that_it_is(tmp_path, text):
+    [(entry, token)] = _load(
+        tmp_path,
+        f"users:\n- username: {text}\n  token: {text}\n  password: {text}\n  user_metadata: {{name: {text}}}\n"
+        f"  identities: [{{provider: github, identity_id: {text}, nickname: {text}}}]\n",
+    )
+    assert (entry.user.username, token, entry.password) == (text, text, text)
+    assert entry.user.user_metadata == {"name": text}
+    assert entry.user.identities == (Identity("github", text, "github", "", nickname=text),)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("true", True), ("yes", True), ("On", True), ("'true'", True), ("false", False), ("no", False), ("off", False)],
+)
+def test_a_boolean_is_one_where_the_field_is(tmp_path, text, meant):
+    [(entry, _)] = _load(tmp_path, f"users: [{{username: a, alternate_emails: [{{email: a@b.c, verified: {text}}}]}}]")
+    assert entry.user.identities[0].email_verified is meant
+
+
+@pytest.mark.parametrize("text", ["", "~"])
+def test_a_field_without_a_value_is_as_if_it_were_not_there(tmp_path, text):
+    fields = ("token", "password", "primary_email", "user_id", "user_metadata", "identities", "alternate_emails")
+    [(entry, token)] = _load(tmp_path, "users:\n- username: ada\n" + "".join(f"  {f}: {text}\n" for f in fields))
+    assert (entry.password, token, entry.user.user_id, entry.user.identities) == (None, "", "auth0|ada", ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffusers: [{username: ada, token: t}]",
+        "users:\r\n- username: ada # c\r\n  token: t\r\n",
+        "users: [{\tusername: ada,\ttoken: t\t}]\t# the end",
+        "users:\n- username: ada\n  token: t\n# the end",
+        "---\nusers:\n- username: ada\n  token: t\n...\n---\n",
+        "who: &w {token: t}\nusers:\n- <<: *w\n  username: ada\n",
+        "name: &n ada\nusers:\n- {username: *n, token: t}\n",
+    ],
+)
+def test_files_as_people_write_them(tmp_path, text):
+    [(entry, token)] = _load(tmp_path, text)
+    assert (entry.user.username, token) == ("ada", "t")
+
+
 BAD = {
+    "a field twice": (
+        "users:\n- username: a\n  token: x\n  token: y\n",
+        "line 4: token: a key that stands in line 3 already",
+    ),
+    "users twice": ("users: [{username: a}]\nusers: []\n", "line 2: users: a key that stands in line 1 already"),
+    "a key of metadata twice": (
+        "users:\n- username: a\n  user_metadata: {city: x,\n    city: y}\n",
+        "line 4: city: a key that stands in line 3 already",
+    ),
+    "a user twice": (
+        "users:\n- username: a\n- token: x\n  username: a\n",
+        "line 3: users, entry 2: username: the same as in entry 1",
+    ),
+    "a wrong field, with its line": (
+        "users:\n- username: a\n  identities:\n  - provider: x\n    is_social: perhaps\n",
+        "line 5: users, entry 1: identities.0.is_social: Input should be a valid boolean",
+    ),
+    "another document": ("users: []\n---\nusers: []\n", "no YAML, line 3: another document"),
+    "UTF-16": ("users: []".encode("utf-16-be").decode(), "no YAML, line 1: a character that YAML does not allow"),
+    "a bomb": (
+        "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 60)),
+        "no YAML, line 7: more than can be read",
+    ),
+    "depth": ("users: " + "[" * 100_000, "no YAML, line 1: deeper than can be read"),
+    "length": ("#" * (4 * 1024 * 1024 + 1), "more than 4194304 bytes"),
     "not YAML": ("users: [", "no YAML, line 1"),
     "not YAML further down": ("users:\n  - username: ada\n  bad", "no YAML, line 3"),
     "a control character": ("users: \x07", "no YAML, line 1"),
@@ -174,7 +246,7 @@ def test_every_problem_is_named_and_no_value(tmp_path):
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\xff"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\xff", "users: []".encode("utf-16")])
 def test_a_file_that_cannot_be_read(tmp_path, content):
     path = tmp_path / "users.yaml"
     if content is not None:
