@@ -81,7 +81,7 @@ class Keys:
         if (key := self.known(kid)) is not None:
             return key
         if not self._fresh(self._fetched_at):
-            if self._fresh(self._failed_at) and not self._fetches.in_flight("keys"):
+            if self._fresh(self._failed_at) and not self._fetches.to_join("keys"):
                 raise ProviderUnavailable
             await self._fetches.join("keys", self._fetch)
         if (key := self.known(kid)) is not None:

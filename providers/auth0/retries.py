@@ -96,11 +96,12 @@ class Retries:
             if kind.lane is not None:
                 await self._open(kind.lane, until, progress)
             prepared = await prepare()
+            progress.sent = asyncio.get_running_loop().time()
             answer, failure = await self._attempt(kind, send, prepared, until)
             if failure is None and answer is not None:
                 return answer
             failure = cast("Failure", failure)
-            progress.error = failure.error
+            progress.error, progress.sent = failure.error, None
             if not (failure.write_again if kind.once or kind.writes else failure.read_again):
                 raise failure.error
             await self._sleep(self._pause(kind, answer, failure, tries), settled, failure)

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "lfx-v2-auth-service"}
 """Nothing packed is asked for, so that what is read is all there is."""
 
+SHARED_FOR: Final = 0.05
+"""Seconds after a read was sent in which an identical one shares its answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -111,7 +114,7 @@ class Tenant:
         self._upstream = line.upstream
         self._credentials = credentials
         self._writes = 0
-        self._reads: Flights[Answer] = Flights(line.budget)
+        self._reads: Flights[Answer] = Flights(line.budget, SHARED_FOR)
 
     async def call(self, call: Call) -> Answer:
         """Return the answer to `call`: a success, or a refusal that the call lets pass.
@@ -124,10 +127,11 @@ class Tenant:
     async def shared(self, key: Hashable, call: Call) -> Answer:
         """Return the answer to a read, which others who ask the same at the same time share.
 
-        A read begun after a write does not join one begun before it.
+        A read begun after a write of this process does not join one begun before it. Of the writes of others nothing
+        is known here: what is joined was sent so lately that it can be older than such a write by `SHARED_FOR` at most.
         """
         key = (self._writes, key)
-        if self._reads.in_flight(key):
+        if self._reads.to_join(key):
             self._upstream.coalesced(call.kind.name)
         return await self._reads.join(key, lambda progress: self._call(call, progress))
 
