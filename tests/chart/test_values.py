@@ -18,7 +18,7 @@ from tests.chart.helm import NAME, ChartError, container, environment, rendered
         ("app.environment.USER_REPOSITORY_TYPE.value=auth1", "value must be one of 'mock', 'auth0', 'authelia'"),
         ("image.pullPolicy=always", "value must be one of 'Always', 'IfNotPresent', 'Never'"),
         ("service.port=0", "at '/service/port': minimum: got 0, want 1"),
-        ("replicaCount=three", "at '/replicaCount': got string, want null or integer"),
+        ("replicaCount=three", "at '/replicaCount': 'three' does not match pattern"),
         ("terminationGracePeriodSeconds=20", "at '/terminationGracePeriodSeconds': minimum: got 20, want 26"),
         ("nats.authelia_users_kv_bucket.storage=disk", "value must be one of 'file', 'memory'"),
         ("app.existingSecret.keys.AUTH0_TENANT=x", "additional properties 'AUTH0_TENANT' not allowed"),

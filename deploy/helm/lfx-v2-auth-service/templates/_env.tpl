@@ -17,7 +17,7 @@ A value goes before a valueFrom; an empty one counts as none, as it does for the
   {{- if and (not (kindIs "invalid" $setting.value)) (ne (include "auth-service.text" $setting.value) "") -}}
     {{- $entry = dict "name" $name "value" (include "auth-service.text" $setting.value) -}}
   {{- else if $setting.valueFrom -}}
-    {{- $entry = dict "name" $name "valueFrom" $setting.valueFrom -}}
+    {{- $entry = dict "name" $name "valueFrom" (fromJson (include "auth-service.part" $setting.valueFrom)).part -}}
   {{- end -}}
   {{- if and $entry (not (hasKey $taken $name)) -}}
     {{- $entries = append $entries $entry -}}
@@ -30,7 +30,7 @@ A value goes before a valueFrom; an empty one counts as none, as it does for the
     {{- $_ := set $taken .name true -}}
   {{- end -}}
 {{- end -}}
-{{- $entries = concat $entries (.Values.app.extraEnv | default list) -}}
+{{- $entries = concat $entries (fromJson (include "auth-service.part" (.Values.app.extraEnv | default list))).part -}}
 {{- range fromYamlArray (include "auth-service.otelEnv" .) -}}
   {{- if not (hasKey $taken .name) -}}
     {{- $entries = append $entries . -}}
@@ -45,14 +45,14 @@ A value goes before a valueFrom; an empty one counts as none, as it does for the
 - {name: PORT, value: {{ include "auth-service.port" . | quote }}}
 {{- with .Values.nats.credentials }}
 {{- if .existingSecret }}
-- {name: NATS_CREDENTIALS, value: {{ printf "/etc/auth-service/nats-credentials/%s" .key | quote }}}
+- {name: NATS_CREDENTIALS, value: {{ include "auth-service.text" .key | printf "/etc/auth-service/nats-credentials/%s" | quote }}}
 {{- end }}
 {{- end }}
 {{- with .Values.nats.tls }}
 {{- if .existingSecret }}
 {{- range $variable, $key := dict "NATS_TLS_CA" .ca "NATS_TLS_CERT" .cert "NATS_TLS_KEY" .key }}
 {{- if $key }}
-- {name: {{ $variable }}, value: {{ printf "/etc/auth-service/nats-tls/%s" $key | quote }}}
+- {name: {{ $variable }}, value: {{ include "auth-service.text" $key | printf "/etc/auth-service/nats-tls/%s" | quote }}}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -64,8 +64,8 @@ A value goes before a valueFrom; an empty one counts as none, as it does for the
 - name: {{ . }}
   valueFrom:
     secretKeyRef:
-      name: {{ $secret.name | quote }}
-      key: {{ index ($secret.keys | default dict) . | default . | quote }}
+      name: {{ include "auth-service.text" $secret.name | quote }}
+      key: {{ include "auth-service.text" (index ($secret.keys | default dict) .) | default . | quote }}
       optional: true
 {{- end }}
 {{- end }}
