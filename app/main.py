@@ -24,6 +24,7 @@ from app.domain.lookups import Lookups
 from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
 from app.domain.ports import Absent, Provider
+from app.proxies import ignore_proxies
 from app.runtime.asyncapi import Documents
 from app.runtime.broker import AuthBroker
 from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
@@ -224,6 +225,7 @@ def run(
     """
     import uvloop  # noqa: PLC0415 - only a process that serves needs it
 
+    ignore_proxies()
     sink = set_up_logs(settings.log, settings.secrets)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(serve(settings, started, create, sink))
