@@ -104,3 +104,14 @@ def test_the_scripts_that_are_shown_on_have_their_licence_beside_them():
 
 def test_the_document_of_the_subjects_can_be_fetched():
     assert (SITE / "asyncapi.yaml").read_bytes() == (TOP / "asyncapi.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(SITE).as_posix())
+def test_no_cell_of_a_table_shows_how_a_bar_is_escaped(page):
+    cells = re.findall(r"<t[dh]\b[^>]*>(.*?)</t[dh]>", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert [cell for cell in cells if "\\|" in cell] == []
+
+
+def test_code_with_a_bar_stands_whole_in_its_cell():
+    page = (SITE / "providers" / "auth0" / "index.html").read_text(encoding="utf-8")
+    assert re.search(r"<td>[^<]*(<[^t][^<]*)*<code>email\|…</code>", page)

@@ -30,6 +30,7 @@ ASSETS = {
 }
 """Files that are copied, and their addresses on the site."""
 LINK = re.compile(r"(?<!!)(\[(?:[^\]\\]|\\.)*\])\(([^)\s#]+)(#[^)\s]*)?\)")
+CODE_IN_ROW = re.compile(r"`[^`\n]*`")
 FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 
 
@@ -49,7 +50,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: object) -> str:
-    """Lead links to files outside docs to where they are on the site, or else to the sources."""
+    """Lead links to files outside docs to where they are on the site, or else to the sources; mend rows of tables."""
     origin = {target: source for source, target in FROM_TOP.items()}
     folder = posixpath.dirname(origin.get(page.file.src_uri) or f"docs/{page.file.src_uri}")
 
@@ -60,7 +61,16 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, **_: objec
         return f"{text}({address(posixpath.normpath(posixpath.join(folder, path)), page, config)}{anchor})"
 
     parts = FENCE.split(markdown)
-    return "".join(part if FENCE.match(part) else LINK.sub(led, part) for part in parts)
+    return "".join(part if FENCE.match(part) else with_bars(LINK.sub(led, part)) for part in parts)
+
+
+def with_bars(markdown: str) -> str:
+    r"""Return the text with bare bars in the code of tables: code hosts ask for `\|`, here its backslash would show."""
+    rows = (
+        CODE_IN_ROW.sub(lambda code: code[0].replace(r"\|", "|"), line) if line.startswith("|") else line
+        for line in markdown.split("\n")
+    )
+    return "\n".join(rows)
 
 
 def address(path: str, page: Page, config: MkDocsConfig) -> str:
