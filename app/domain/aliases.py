@@ -25,6 +25,7 @@ from app.domain.users import Address
 if TYPE_CHECKING:
     from app.domain.ports import Aliases as AliasPort
     from app.domain.ports import Callers, Directory
+    from app.domain.tokens import Caller
     from app.domain.users import User
 
 RESERVED: Final = frozenset(
@@ -114,10 +115,10 @@ class Aliases:
             raise DomainNotAllowed
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
         async with self._claims.of(caller.subject):
-            return await self._claim(caller.subject, alias, domain)
+            return await self._claim(caller, alias, domain)
 
-    async def _claim(self, account: str, alias: str, domain: str) -> Address:
-        user = await self._directory.by_subject(account)
+    async def _claim(self, caller: Caller, alias: str, domain: str) -> Address:
+        user = await self._directory.of_caller(caller)
         if address_in(user, domain):
             raise AlreadyClaimed
         address = Address(f"{self._policy.local_part(alias)}@{domain}")

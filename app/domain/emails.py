@@ -56,7 +56,7 @@ class Emails:
         require(email, EmailRequired)
         address = parse_address(email, InvalidEmailFormat)
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
-        user = await self._directory.by_subject(caller.subject)
+        user = await self._directory.of_caller(caller)
         if user.primary_email.strip().lower() == address:
             return
         identity = user.email_identity(address) or fail(NotLinked)

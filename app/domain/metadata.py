@@ -123,7 +123,7 @@ class Metadata:
         caller = await self._caller(token, username.strip())
         tidied = tidy(change)
         if not tidied:
-            return known((await self._directory.by_subject(caller.subject)).user_metadata)
+            return known((await self._directory.of_caller(caller)).user_metadata)
         user = await self._profiles.update_metadata(caller, tidied)
         whole = known(user.user_metadata)
         await self._events.profile_updated(ProfileUpdated(user.user_id, caller.subject, whole, self._now()))

@@ -50,5 +50,5 @@ class PasswordResets:
         token = bare(token)
         require(token, TokenRequired)
         caller = await self._callers.verify(token, scope=UPDATE_METADATA)
-        user = await self._directory.by_subject(caller.subject)
+        user = await self._directory.of_caller(caller)
         await self._links.send(parse_address(user.primary_email, NoEmailAddress))

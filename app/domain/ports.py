@@ -57,7 +57,7 @@ class Directory(Protocol):
     """Finds users. Every method raises UserNotFound when there is none.
 
     A search may share the answer of an identical one in flight, unless it is `fresh`: asked for because a write
-    depends on it. `by_subject`, which comes before writes only, is always fresh.
+    depends on it. `of_caller`, which comes before writes only, is always fresh.
     """
 
     async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
@@ -68,8 +68,8 @@ class Directory(Protocol):
         """Find the user who has `address` as a verified e-mail identity."""
         ...
 
-    async def by_subject(self, subject: str) -> User:
-        """Find the user with that subject identifier."""
+    async def of_caller(self, caller: Caller) -> User:
+        """Find the account that a verified token speaks for."""
         ...
 
     async def resolve(self, reference: str) -> User:

@@ -16,10 +16,15 @@ _BEARER: Final = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever a verified token speaks for: `subject` is the token's `sub`, `token` the token as received."""
+    """Whoever a verified token speaks for: `subject` is the token's `sub`, `token` the token as received.
+
+    `username` names the account where the provider's tokens do so by username; elsewhere it is empty, and `subject`
+    names it.
+    """
 
     subject: str
     token: SecretStr
+    username: str = ""
 
 
 def bare(text: str) -> str:

@@ -14,6 +14,7 @@ from providers.auth0.mapping import to_user
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.domain.tokens import Caller
     from app.domain.users import Address, User
     from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
@@ -41,6 +42,10 @@ class Auth0Directory:
         users = await self._management.search("identities.profileData.email", address, shared=not fresh)
         found = (to_user(user) for user in users)
         return next((user for user in found if _is_verified_alternate(user, address)), None) or _nobody()
+
+    async def of_caller(self, caller: Caller) -> User:
+        """Find the account that a verified token speaks for."""
+        return await self.by_subject(caller.subject)
 
     async def by_subject(self, subject: str) -> User:
         """Find the user with that subject identifier."""

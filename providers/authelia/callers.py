@@ -17,10 +17,12 @@ from app.domain.deadline import current_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, TokenOfClient, UserNotFound
 from app.domain.tokens import Caller
 from providers.authelia import records
+from providers.authelia.kv import StorageFull
 
 if TYPE_CHECKING:
     from app.domain.ports import Upstream
     from app.domain.users import User
+    from providers.authelia.records import Record
     from providers.authelia.storage import Users
 
 TOKEN_PREFIX: Final = "authelia_at_"  # noqa: S105 - how one begins
@@ -125,15 +127,26 @@ class AutheliaCallers:
         """Return whoever the token speaks for. Raises InvalidToken, UserNotFound."""
         if not token.startswith(TOKEN_PREFIX):
             raise InvalidToken
-        return Caller((await self.user_of(token)).user_id, SecretStr(token))
+        username, subject, record = await self._account_of(token)
+        return Caller(subject or records.subject_of(username, record), SecretStr(token), username)
 
     async def user_of(self, token: str) -> User:
-        """Return the account that the token speaks for, with the `sub` that Authelia gives it stored."""
+        """Return the account that the token speaks for. Raises InvalidToken, UserNotFound."""
+        username, _, record = await self._account_of(token)
+        return records.user(username, record)
+
+    async def _account_of(self, token: str) -> tuple[str, str, Record]:
+        """Return username, `sub` of the token, and the record, in which the `sub` is stored."""
         username, subject = await self._userinfo.of(token)
         if not records.is_username(username):
             raise UserNotFound
-        stored = self._users.store_subject(username, subject) if subject else self._users.get(username)
-        return records.user(username, await stored)
+        if not subject:
+            return username, subject, await self._users.get(username)
+        try:
+            return username, subject, await self._users.subjects.store(username, subject)
+        except StorageFull:
+            # The account is its username; what needs to write will say that there is no room.
+            return username, subject, await self._users.get(username)
 
 
 class AutheliaClients:
@@ -148,4 +161,4 @@ class AutheliaClients:
         if not records.is_username(username):
             raise UserNotFound
         record = await self._users.get(username)
-        return Caller(records.subject_of(username, record), SecretStr(token))
+        return Caller(records.subject_of(username, record), SecretStr(token), username)

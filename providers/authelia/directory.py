@@ -11,6 +11,7 @@ from providers.authelia import records
 from providers.authelia.callers import TOKEN_PREFIX
 
 if TYPE_CHECKING:
+    from app.domain.tokens import Caller
     from app.domain.users import Address, User
     from providers.authelia.callers import AutheliaCallers
     from providers.authelia.storage import Users
@@ -41,9 +42,13 @@ class AutheliaDirectory:
             raise UserNotFound
         return user
 
+    async def of_caller(self, caller: Caller) -> User:
+        """Find the account that a verified token speaks for: the one of its `preferred_username`."""
+        return await self.by_username(caller.username)
+
     async def by_subject(self, subject: str) -> User:
         """Find the user with that subject identifier, stored or derived."""
-        found = await self._users.owner_of_subject(subject)
+        found = await self._users.subjects.owner(subject)
         if found is None:
             raise UserNotFound
         return records.user(*found)

@@ -17,7 +17,6 @@ from app.domain.errors import (
 from app.domain.identity_tokens import unverified_claims
 from app.domain.users import EMAIL
 from providers.authelia import records
-from providers.authelia.profiles import username_of
 from providers.authelia.social import without_social
 from providers.authelia.storage import claiming
 
@@ -47,7 +46,7 @@ class AutheliaIdentities:
 
     async def link(self, caller: Caller, identity_token: str, subject: str) -> None:
         """Link the address that a token of this service proves; any other identity only where that is switched on."""
-        username = await username_of(self._users, caller.subject)
+        username = caller.username
         provider, bar, identity_id = subject.partition("|")
         if provider == EMAIL:
             await self._link_email(username, (await self._signing.keys()).tokens.check(identity_token))
@@ -58,7 +57,7 @@ class AutheliaIdentities:
 
     async def unlink(self, caller: Caller, provider: str, identity_id: str) -> None:
         """Remove an alternate address (provider `email`), otherwise the identity with that provider and id."""
-        username = await username_of(self._users, caller.subject)
+        username = caller.username
         if provider == EMAIL:
             return await self._unlink_email(username, records.address(identity_id))
 
@@ -115,7 +114,7 @@ class AutheliaIdentities:
     async def _link_social(self, username: str, provider: str, identity_id: str, identity_token: str) -> None:
         if records.user(username, await self._users.get(username)).identity(provider, identity_id):
             return
-        owner = await self._users.owner_of_subject(f"{provider}|{identity_id}")
+        owner = await self._users.subjects.owner(f"{provider}|{identity_id}")
         if owner is not None or not await self._social.claim(username, provider, identity_id):
             raise IdentityLinkedElsewhere
         claims = unverified_claims(identity_token) or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain.errors import EmailAlreadyLinked, NotLinked, UserNotFound
+from app.domain.errors import EmailAlreadyLinked, NotLinked
 from providers.authelia import records
 from providers.authelia.storage import claiming
 
@@ -18,14 +18,6 @@ if TYPE_CHECKING:
     from providers.authelia.storage import Users
 
 
-async def username_of(users: Users, subject: str) -> str:
-    """Return the username of the account with that subject identifier. Raises UserNotFound."""
-    found = await users.owner_of_subject(subject)
-    if found is None:
-        raise UserNotFound
-    return found[0]
-
-
 class AutheliaProfiles:
     """Changes metadata."""
 
@@ -35,13 +27,12 @@ class AutheliaProfiles:
 
     async def update_metadata(self, caller: Caller, change: Mapping[str, str]) -> User:
         """Set the fields of `change`, return the user as stored."""
-        username = await username_of(self._users, caller.subject)
 
         def changed(record: Record) -> Record:
             stored = record.get("user_metadata")
             return {**record, "user_metadata": {**(stored if isinstance(stored, dict) else {}), **change}}
 
-        return records.user(username, await self._users.change(username, changed))
+        return records.user(caller.username, await self._users.change(caller.username, changed))
 
 
 class AutheliaAccounts:

@@ -10,13 +10,14 @@ minute, in which the owner may still be at work, and then goes to whoever wants 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from app.domain.codes import StaleRevision
 from app.domain.errors import UserNotFound
 from app.domain.locks import KeyedLocks
 from providers.authelia import records
+from providers.authelia.lookup_keys import LookupKeys
+from providers.authelia.subjects import Subjects
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from providers.authelia.records import Record
 
     Open = Callable[[], Awaitable[Bucket]]
-
-CLAIM_TIME: Final = 60.0
-"""Seconds for which a claim without an owner keeps others from the address."""
 
 
 class AddressHeld(Exception):
@@ -43,8 +41,9 @@ class Users:
         """Take the bucket, the clock for what is stored, and the one that ages claims (both Unix seconds)."""
         self._bucket = bucket
         self._now = now
-        self._lease_now = lease_now
         self._turns = KeyedLocks()
+        self._keys = LookupKeys(bucket, lease_now)
+        self.subjects = Subjects(self, self._keys)
 
     async def usernames(self) -> list[str]:
         """Return the keys under which users may stand."""
@@ -94,7 +93,7 @@ class Users:
         if email:
             await self.claim(username, email)
         made = records.new(username, email, displayname, self._now())
-        await self.point_subject(username, records.subject_of(username, made))
+        await self.subjects.point(username, made)
         try:
             await (await self._bucket()).put(username, records.encode(made, self._now()), entry.revision)
         except StaleRevision:
@@ -103,37 +102,26 @@ class Users:
 
     async def holder(self, address: Address) -> tuple[str, Record] | None:
         """Return who has the address as primary or verified alternate; a lookup key that lies is removed."""
-        username, entry = await self._pointed_at(records.email_key(address))
+        username, entry = await self._keys.read(records.email_key(address))
         if username is None:
             return None
         record = await self.find(username)
         if record is not None and address in records.held(record):
             return username, record
-        if (record is None or not records.mentions(record, address)) and not self._is_fresh(entry):
-            await self._drop(records.email_key(address), entry.revision)
-        return None
-
-    async def owner_of_subject(self, subject: str) -> tuple[str, Record] | None:
-        """Return whose subject identifier it is, stored or derived."""
-        pointed, _ = await self._pointed_at(records.subject_key(subject))
-        provider, bar, name = subject.partition("|")
-        for username in (pointed, name if bar and provider == "auth0" else None):
-            record = None if username is None else await self.find(username)
-            if username is not None and record is not None and records.subject_of(username, record) == subject:
-                return username, record
+        if (record is None or not records.mentions(record, address)) and not self._keys.is_fresh(entry):
+            await self._keys.drop(records.email_key(address), entry.revision)
         return None
 
     async def claim(self, username: str, address: Address) -> None:
         """Point the lookup key of the address at the user, before the record has it. Raises AddressHeld."""
         key = records.email_key(address)
         while True:
-            pointed, entry = await self._pointed_at(key)
+            pointed, entry = await self._keys.read(key)
             loser = None if pointed in (None, username) else pointed
-            if loser is not None and (await self._holds(loser, address) or self._is_fresh(entry)):
+            if loser is not None and (await self._holds(loser, address) or self._keys.is_fresh(entry)):
                 raise AddressHeld
             try:
-                # Written again even when it is there: a removal that is under way must notice.
-                await (await self._bucket()).put(key, username.encode(), entry.revision)
+                await self._keys.point(key, username, entry.revision)
             except StaleRevision:
                 continue
             if loser is not None:
@@ -142,7 +130,7 @@ class Users:
 
     async def confirm(self, username: str, address: Address) -> bool:
         """Whether the claim still stands, once the record has the address; if not, the record loses it again."""
-        pointed, _ = await self._pointed_at(records.email_key(address))
+        pointed, _ = await self._keys.read(records.email_key(address))
         if pointed == username:
             return True
         await self.change(username, lambda record: records.without_alternate(record, address))
@@ -150,50 +138,25 @@ class Users:
 
     async def revision_of(self, address: Address) -> int:
         """Return the revision of the address's lookup key, to be asked for before the record loses the address."""
-        return (await (await self._bucket()).get(records.email_key(address))).revision
+        return (await self._keys.read(records.email_key(address)))[1].revision
 
     async def release(self, username: str, address: Address, revision: int | None = None) -> None:
         """Remove the lookup key of an address that the record does not have (any more); other people's stay."""
-        pointed, entry = await self._pointed_at(records.email_key(address))
+        pointed, entry = await self._keys.read(records.email_key(address))
         record = await self.find(username)
         if pointed == username and (record is None or address not in records.held(record)):
-            await self._drop(records.email_key(address), entry.revision if revision is None else revision)
-
-    async def point_subject(self, username: str, subject: str) -> None:
-        """Point the lookup key of the subject identifier at the user: who gave the identifier out knows best."""
-        key = records.subject_key(subject)
-        while True:
-            pointed, entry = await self._pointed_at(key)
-            if pointed == username:
-                return
-            if pointed is not None and await self._has_subject(pointed, subject):
-                return
-            try:
-                await (await self._bucket()).put(key, username.encode(), entry.revision)
-            except StaleRevision:
-                continue
-            return
-
-    async def store_subject(self, username: str, subject: str) -> Record:
-        """Store the subject identifier that Authelia gives the user. Raises UserNotFound."""
-        before = await self.get(username)
-        if records.text(before, "sub") == subject:
-            return before
-        await self.point_subject(username, subject)
-        after = await self.change(username, lambda record: {**record, "sub": subject})
-        await self._forget_subject(username, records.subject_of(username, before), subject)
-        return after
+            await self._keys.drop(records.email_key(address), entry.revision if revision is None else revision)
 
     async def repair(self, username: str, record: Record) -> None:
         """Give the user's addresses and subject identifier the lookup keys that they lack."""
         for address in dict.fromkeys(records.held(record)):
-            pointed, _ = await self._pointed_at(records.email_key(address))
+            pointed, _ = await self._keys.read(records.email_key(address))
             if pointed != username:
                 try:
                     await self.claim(username, address)
                 except AddressHeld:
                     continue
-        await self.point_subject(username, records.subject_of(username, record))
+        await self.subjects.point(username, record)
 
     async def _read(self, username: str) -> tuple[Record | None, Entry]:
         if not records.is_username(username):
@@ -201,37 +164,13 @@ class Users:
         entry = await (await self._bucket()).get(username)
         return records.parse(entry.value), entry
 
-    async def _pointed_at(self, key: str) -> tuple[str | None, Entry]:
-        entry = await (await self._bucket()).get(key)
-        username = None if entry.value is None else entry.value.decode("utf-8", "replace").strip()
-        return (username if username and records.is_username(username) else None), entry
-
     async def _holds(self, username: str, address: Address) -> bool:
         record = await self.find(username)
         return record is not None and address in records.held(record)
 
-    async def _has_subject(self, username: str, subject: str) -> bool:
-        record = await self.find(username)
-        return record is not None and records.subject_of(username, record) == subject
-
-    def _is_fresh(self, entry: Entry) -> bool:
-        written = entry.written or datetime.fromtimestamp(0, UTC)
-        return self._lease_now() - written.timestamp() < CLAIM_TIME
-
     async def _remove_unverified(self, username: str, address: Address) -> None:
         if await self.find(username) is not None:
             await self.change(username, lambda record: records.without_alternate(record, address, unverified_only=True))
-
-    async def _forget_subject(self, username: str, old: str, new: str) -> None:
-        pointed, entry = await self._pointed_at(records.subject_key(old))
-        if pointed == username and records.subject_key(old) != records.subject_key(new):
-            await self._drop(records.subject_key(old), entry.revision)
-
-    async def _drop(self, key: str, revision: int) -> None:
-        try:
-            await (await self._bucket()).delete(key, revision)
-        except StaleRevision:
-            return  # somebody has use for it meanwhile
 
 
 async def claiming(users: Users, username: str, address: Address, error: type[ServiceError]) -> None:

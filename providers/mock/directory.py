@@ -10,6 +10,7 @@ from app.domain.errors import UserNotFound
 from app.domain.lookups import find_by_email
 
 if TYPE_CHECKING:
+    from app.domain.tokens import Caller
     from app.domain.users import Address, User
     from providers.mock.callers import MockCallers
     from providers.mock.store import Store
@@ -30,6 +31,10 @@ class MockDirectory:
     async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - always is
         """Find the user who has `address` as a verified e-mail identity."""
         return self._store.by_alternate(address).user
+
+    async def of_caller(self, caller: Caller) -> User:
+        """Find the account that a token speaks for."""
+        return await self.by_subject(caller.subject)
 
     async def by_subject(self, subject: str) -> User:
         """Find the user with that subject identifier."""

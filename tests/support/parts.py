@@ -91,7 +91,7 @@ class Parts:
 
 
 def caller(username: str) -> Caller:
-    return Caller(f"auth0|{username}", SecretStr("x"))
+    return Caller(f"auth0|{username}", SecretStr("x"), username)
 
 
 async def parts(client: Client, key: str, life: Life | None = None, later: float = 0.0) -> Parts:
@@ -141,7 +141,7 @@ async def take_over(one: Parts) -> None:
 
 
 async def store_subject(one: Parts) -> None:
-    await one.users.store_subject("grace.hopper", SUB)
+    await one.users.subjects.store("grace.hopper", SUB)
 
 
 OPERATIONS = {
@@ -150,7 +150,7 @@ OPERATIONS = {
 }
 
 
-LATER = {"take_over": 61.0}
+LATER = {"take_over": 61.0, "store_subject": 61.0}
 """Seconds by which an operation comes later than what stands in storage."""
 
 

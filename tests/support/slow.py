@@ -37,8 +37,8 @@ class RuledDirectory:
         await self._before(reference)
         return await self._directory.resolve(reference.rpartition(":")[2])
 
-    async def by_subject(self, subject: str) -> Any:
-        return await self._directory.by_subject(subject)
+    async def of_caller(self, caller: Any) -> Any:
+        return await self._directory.of_caller(caller)
 
     async def by_primary_email(self, address: Any, *, fresh: bool = False) -> Any:
         return await self._directory.by_primary_email(address, fresh=fresh)

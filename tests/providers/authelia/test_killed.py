@@ -168,6 +168,6 @@ async def test_a_user_who_was_half_made_is_made_by_the_next_synchronisation(stag
 async def test_a_subject_that_was_half_stored_finds_its_user_after_the_next_token(stage, js, writes):
     await _killed(stage, "store_subject", writes)
     one = await _after(js)
-    await one.users.store_subject("grace.hopper", SUB)
-    assert (await one.users.owner_of_subject(SUB))[0] == "grace.hopper"
-    assert await one.users.owner_of_subject("auth0|grace.hopper") is None
+    await one.users.subjects.store("grace.hopper", SUB)
+    assert (await one.users.subjects.owner(SUB))[0] == "grace.hopper"
+    assert await one.users.subjects.owner("auth0|grace.hopper") is None

@@ -6,8 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import Counter
-from contextlib import asynccontextmanager
 
 import bcrypt
 import nats
@@ -16,75 +14,25 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from app.domain.users import Address
-from app.main import running
 from app.runtime.upstream import UpstreamTelemetry
-from app.settings import HttpSettings, WorkSettings
-from providers.authelia import authelia_provider
 from providers.authelia.kv import BucketOptions, Buckets
-from providers.authelia.pace import Pace
 from providers.authelia.records import email_key
 from providers.authelia.signing import SigningKey, keys_of, parse_key
 from tests.stand_ins.kubernetes import CONFIGMAP, SECRET
 from tests.support.authelia import PEOPLE, populated, signing_key, users_file
 from tests.support.people import grace
+from tests.support.replicas import replicas_of
 from tests.support.waiting import until
 
-PREFIX = "lfx.auth-service."
 NEW = "new@example.org"
 TOKEN = "authelia_at_grace"
-
-
-class Replicas:
-    """Two replicas, and a client of theirs."""
-
-    def __init__(self, client, services, providers) -> None:
-        self.client, self.services, self.providers = client, services, providers
-
-    async def ask(self, subject, body):
-        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        return json.loads((await self.client.request(PREFIX + subject, data, timeout=120)).data)
-
-    async def all_at_once(self, subject, bodies):
-        """Return how often each reply came, and assert that both replicas had a part in it."""
-        before = [_handled(service, subject) for service in self.services]
-        replies = await asyncio.gather(*(self.ask(subject, body) for body in bodies))
-        after = [_handled(service, subject) for service in self.services]
-        assert all(now > then for now, then in zip(after, before, strict=True))
-        return Counter(reply.get("error", "success") for reply in replies)
-
-
-def _handled(service, subject) -> float:
-    lines = service.telemetry.exposition().decode().splitlines()
-    counts = [line for line in lines if line.startswith("auth_service_requests_total{") and f'"{subject}"' in line]
-    return sum(float(line.rpartition(" ")[2]) for line in counts)
-
-
-@asynccontextmanager
-async def _service(stage, providers):
-    settings = stage.settings()
-    settings.http = HttpSettings(port=0, bind="127.0.0.1")
-    settings.work = WorkSettings(timeout=100.0)
-
-    @asynccontextmanager
-    async def create(given, surroundings):
-        async with authelia_provider(given, surroundings, kubernetes=stage.api, pace=Pace(gather=0.3)) as provider:
-            providers.append(provider)
-            yield provider
-
-    async with running(settings, create) as service:
-        await service.broker.start()
-        yield service
 
 
 @pytest_asyncio.fixture
 async def replicas(stage, js):  # noqa: ARG001 - the buckets are emptied first
     stage.userinfo.claims[TOKEN] = {"preferred_username": "grace.hopper", "sub": grace.subject}
-    providers = []
-    client = await nats.connect(stage.url)
-    async with _service(stage, providers) as one, _service(stage, providers) as two:
-        await until(lambda: all(not any(p.readiness().values()) for p in providers))
-        yield Replicas(client, [one, two], providers)
-    await client.close()
+    async with replicas_of(stage, 2) as two:
+        yield two
 
 
 async def _code(stage, replicas) -> str:

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""A bucket in memory, between replicas: every call lets others go first, and a write says when it came too late."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from app.domain.codes import StaleRevision
+from providers.authelia.kv import Entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class MemoryBucket:
+    """What `providers.authelia.kv.Bucket` says, in an order that `seed` rules; `now` is the server's clock."""
+
+    def __init__(self, seed: int, now: Callable[[], float]) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._chance = random.Random(seed)
+        self._now = now
+        self._revision = 0
+
+    async def opened(self) -> MemoryBucket:
+        return self
+
+    async def get(self, key: str) -> Entry:
+        await self._let_others()
+        found = self._entries.get(key, Entry(None, 0))
+        await self._let_others()
+        return found
+
+    async def put(self, key: str, value: bytes, revision: int) -> int:
+        return await self._set(key, value, revision)
+
+    async def delete(self, key: str, revision: int) -> None:
+        await self._set(key, None, revision)
+
+    async def keys(self) -> list[str]:
+        await self._let_others()
+        return list(self._entries)
+
+    async def _set(self, key: str, value: bytes | None, revision: int) -> int:
+        await self._let_others()
+        if self._entries.get(key, Entry(None, 0)).revision != revision:
+            raise StaleRevision
+        self._revision += 1
+        self._entries[key] = Entry(value, self._revision, datetime.fromtimestamp(self._now(), UTC))
+        await self._let_others()
+        return self._revision
+
+    async def _let_others(self) -> None:
+        for _ in range(self._chance.choice((0, 0, 1, 1, 2, 5, 20))):
+            await asyncio.sleep(0)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Replicas of the service on Authelia in this process, asked over the bus; who answers is the server's choice."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import nats
+
+from app.main import running
+from app.settings import HttpSettings, WorkSettings
+from providers.authelia import authelia_provider
+from providers.authelia.pace import Pace
+from tests.support.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nats.aio.client import Client
+
+    from tests.support.authelia import Stage
+
+PREFIX = "lfx.auth-service."
+
+
+class Replicas:
+    """The replicas, and a client of theirs."""
+
+    def __init__(self, client: Client, services: list[Any], providers: list[Any]) -> None:
+        self.client, self.services, self.providers = client, services, providers
+
+    async def ask(self, subject: str, body: Any) -> Any:
+        data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        return json.loads((await self.client.request(PREFIX + subject, data, timeout=120)).data)
+
+    async def all_at_once(self, subject: str, bodies: list[Any]) -> Counter[str]:
+        """Return how often each reply came, and assert that every replica had a part in it."""
+        before = [_handled(service, subject) for service in self.services]
+        replies = await asyncio.gather(*(self.ask(subject, body) for body in bodies))
+        after = [_handled(service, subject) for service in self.services]
+        assert all(now > then for now, then in zip(after, before, strict=True))
+        return Counter(reply.get("error", "success") for reply in replies)
+
+
+def _handled(service: Any, subject: str) -> float:
+    lines = service.telemetry.exposition().decode().splitlines()
+    counts = [line for line in lines if line.startswith("auth_service_requests_total{") and f'"{subject}"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in counts)
+
+
+@asynccontextmanager
+async def _service(stage: Stage, providers: list[Any], authelia: dict[str, Any]) -> AsyncIterator[Any]:
+    settings = stage.settings(**authelia)
+    settings.http = HttpSettings(port=0, bind="127.0.0.1")
+    settings.work = WorkSettings(timeout=100.0)
+
+    @asynccontextmanager
+    async def create(given: Any, surroundings: Any) -> AsyncIterator[Any]:
+        async with authelia_provider(given, surroundings, kubernetes=stage.api, pace=Pace(gather=0.3)) as provider:
+            providers.append(provider)
+            yield provider
+
+    async with running(settings, create) as service:
+        await service.broker.start()
+        yield service
+
+
+@asynccontextmanager
+async def replicas_of(stage: Stage, number: int, **authelia: Any) -> AsyncIterator[Replicas]:
+    """Run so many replicas, with these settings of the provider; return when all of them are ready."""
+    providers: list[Any] = []
+    client = await nats.connect(stage.url)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(client.close)
+        services = [await stack.enter_async_context(_service(stage, providers, authelia)) for _ in range(number)]
+        await until(lambda: all(not any(p.readiness().values()) for p in providers))
+        yield Replicas(client, services, providers)
