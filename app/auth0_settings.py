@@ -58,7 +58,8 @@ class Auth0Settings(Section):
     lfx_v2_api_audience: str = Field(
         "",
         validation_alias="AUTH0_LFX_V2_API_AUDIENCE",
-        description="Audience of impersonation; without it: `impersonation flow unavailable`.",
+        description="Audience of the platform's API. Reads take its tokens too, and impersonation needs it: without "
+        "it, `impersonation flow unavailable`.",
     )
     impersonation_require_claim: bool = Field(
         default=True,

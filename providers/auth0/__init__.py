@@ -78,7 +78,8 @@ class _Parts:
         self.assertions = Assertions(auth0.m2m_client_id, auth0.private_key_pem(), issuer, now)
         self.credentials = Credentials(line, self.assertions, _grant(auth0), now)
         self.keys = Keys(line, monotonic)
-        self.tokens = Tokens(self.keys, issuer, auth0.management_audience or f"{http.origin}/api/v2/", now)
+        audience = auth0.management_audience or f"{http.origin}/api/v2/"
+        self.tokens = Tokens(self.keys, issuer, audience, now, also_read=auth0.lfx_v2_api_audience)
         self.tenant = Tenant(line, self.credentials)
         self.reader = UserReader(Oddities(upstream))
         self.now = now

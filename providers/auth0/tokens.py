@@ -52,11 +52,17 @@ class Verified:
 class Tokens:
     """Verifies callers' tokens."""
 
-    def __init__(self, keys: Keys, issuer: str, audience: str, now: Callable[[], float] = time.time) -> None:
-        """Take the tenant's keys, its name, for whom the tokens must be meant, and the clock (Unix seconds)."""
+    def __init__(
+        self, keys: Keys, issuer: str, audience: str, now: Callable[[], float] = time.time, also_read: str = ""
+    ) -> None:
+        """Take the tenant's keys, its name, for whom the tokens must be meant, and the clock (Unix seconds).
+
+        `also_read`: another audience, whose tokens say who their subject is, and let nobody act on an account.
+        """
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
+        self._readers = (audience, also_read) if also_read else (audience,)
         self._now = now
         self._remembered: OrderedDict[bytes, Verified] = OrderedDict()
 
@@ -69,10 +75,10 @@ class Tokens:
 
     async def subject_of(self, token: str) -> str:
         """Return whom `token` speaks for, whatever its scopes. Raises what `verify` raises but MissingScope."""
-        return (await self.check(token, self._audience)).subject
+        return (await self.check(token, *self._readers)).subject
 
-    async def check(self, token: str, audience: str) -> Verified:
-        """Return what `token`, meant for `audience`, says.
+    async def check(self, token: str, *audiences: str) -> Verified:
+        """Return what `token`, meant for one of `audiences`, says.
 
         Raises, in the order of the checks: InvalidToken, TokenExpired, InvalidIssuer, InvalidAudience; and
         ProviderUnavailable when it cannot be known whether the tenant has the key.
@@ -85,7 +91,7 @@ class Tokens:
             raise TokenExpired
         if verified.issuer != self._issuer:
             raise InvalidIssuer
-        if audience not in verified.audiences:
+        if verified.audiences.isdisjoint(audiences):
             raise InvalidAudience
         return verified
 

@@ -61,11 +61,15 @@ def _of(reference: object) -> dict[str, object]:
     return {"user": {"auth_token": reference}}
 
 
+API = "https://lfx-api.example/"
+"""The audience of the platform's API."""
+
 BAD_TOKENS = {
     "of another issuer": (made(iss="https://elsewhere.example/"), "invalid issuer"),
     "of nobody": (made(sub=""), "invalid token"),
     "for another audience": (made(aud="https://elsewhere.example/"), "invalid audience"),
     "for several others": (made(aud=["https://a.example/", "https://b.example/"]), "invalid audience"),
+    "for the platform's API": (made(aud=API), "invalid audience"),
     "of another issuer and audience": (made(iss="x", aud="x"), "invalid issuer"),
     "that never expires": (made(exp=None), "invalid token"),
     "without scopes": (made([]), "missing required scope"),
@@ -106,6 +110,22 @@ READS = [
     case(
         "user_emails.read", "an address is no reference", send=_of("ada@example.org"), reply=failure("user not found")
     ),
+    case("user_metadata.read", "a token for the platform's API", send=made([], aud=API), reply=data({}), as_=grace),
+    case(
+        "user_emails.read",
+        "a token for the platform's API",
+        send=_of(made([], aud=["https://elsewhere.example/", API])),
+        reply=data({"primary_email": "grace@example.org", "alternate_emails": []}),
+        as_=grace,
+    ),
+    case(
+        LIST,
+        "a token for the platform's API",
+        send=_of(made([], aud=API)),
+        reply=data([{"provider": "auth0", "user_id": "grace.hopper", "isSocial": False}]),
+        as_=grace,
+    ),
+    case("user_metadata.read", "an expired one for it", send=made(aud=API, exp=1), reply=failure("token has expired")),
     case("user_metadata.read", "another audience", send=made(aud="x"), reply=failure("invalid audience")),
     case("user_metadata.read", "another issuer", send=made(iss="x"), reply=failure("invalid issuer")),
     case("user_metadata.read", "over 512 bytes", send="x" * 513, reply=failure("user not found")),

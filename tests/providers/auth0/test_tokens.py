@@ -208,3 +208,10 @@ async def test_after_a_failed_fetch_an_unknown_key_waits_for_the_next(provider, 
     later.by = 62
     within(2.0)
     assert (await provider.callers.verify(token, scope=UPDATE_METADATA)).subject == "auth0|ada"
+
+
+async def test_a_token_for_the_platforms_api_says_who_its_subject_is_and_lets_nobody_act(provider, tenant):
+    token = tenant.access_token("ada", ["update:current_user_metadata"], aud="https://lfx-api.example/")
+    assert (await provider.directory.resolve(token)).user_id == "auth0|ada"
+    with pytest.raises(InvalidAudience):
+        await provider.callers.verify(token, scope="update:current_user_metadata")
