@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from pydantic import Field, SecretStr
 
+from app.setting_checks import rsa_key_pem
 from app.setting_types import Section
 
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
@@ -74,35 +75,29 @@ class Auth0Settings(Section):
 
     def private_key_pem(self) -> SecretStr:
         """Return the service's RSA key as PEM. Raises ValueError for anything else."""
-        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - this provider only
-        from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - as above
+        return SecretStr(rsa_key_pem(self.m2m_private_key.get_secret_value()))
 
-        text = self.m2m_private_key.get_secret_value().strip()
-        try:
-            pem = text.encode() if text.startswith("-----") else base64.b64decode("".join(text.split()), validate=True)
-            key: object = load_pem_private_key(pem, password=None)
-        except Exception:  # noqa: BLE001 - the library raises many kinds, whose words may show the key
-            key = None
-        if not isinstance(key, RSAPrivateKey):
-            raise ValueError("must be an RSA private key: PEM (PKCS#8 or PKCS#1), or base64 of that")  # noqa: TRY004
-        return SecretStr(pem.decode())
-
-    def problems(self) -> list[str]:
-        """Return a line for every variable without which, or with whose value, this provider cannot start."""
+    def missing(self, bad: frozenset[str]) -> Iterator[str]:
+        """Tell every variable without which this provider cannot start; `bad` names those that are set and wrong."""
         required = {
             "AUTH0_M2M_CLIENT_ID": self.m2m_client_id,
             "AUTH0_M2M_PRIVATE_BASE64_KEY": self.m2m_private_key.get_secret_value(),
             "AUTH0_AUDIENCE": self.audience,
             "AUTH0_LFX_PROFILE_CLIENT_ID": self.profile_client_id,
             "AUTH0_LFX_PROFILE_CLIENT_SECRET": self.profile_client_secret.get_secret_value(),
-            "AUTH0_TENANT": self.tenant or self.domain,
+            "AUTH0_TENANT": self.tenant or self.domain or "AUTH0_DOMAIN" in bad,
         }
-        lines = [f"  {name}: required for auth0" for name, value in required.items() if not value]
-        if (self.tenant or self.domain) and not _HOST.fullmatch(self.host):
-            lines.append(f"  {'AUTH0_DOMAIN' if self.domain else 'AUTH0_TENANT'}: must be a host name")
+        return (f"{name}: required for auth0" for name, value in required.items() if not value and name not in bad)
+
+    def wrong(self) -> Iterator[str]:
+        """Tell every variable that is set to what this provider cannot use. It is asked when it is the provider."""
+        usable = _HOST.fullmatch(self.domain)
+        if self.domain and not usable:
+            yield "AUTH0_DOMAIN: must be a host name"
+        if self.tenant and not usable and not _HOST.fullmatch(f"{self.tenant}.auth0.com"):
+            yield "AUTH0_TENANT: must be the first part of a host name"
         if self.m2m_private_key.get_secret_value():
             try:
                 self.private_key_pem()
             except ValueError as error:
-                lines.append(f"  AUTH0_M2M_PRIVATE_BASE64_KEY: {error}")
-        return lines
+                yield f"AUTH0_M2M_PRIVATE_BASE64_KEY: {error}"

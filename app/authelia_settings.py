@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from collections.abc import Iterator
+from typing import Annotated
 
+from pydantic import AfterValidator, Field, SecretStr
+
+from app.setting_checks import check_signing_key
 from app.setting_types import Section
 
 
@@ -35,7 +39,7 @@ class AutheliaSettings(Section):
         pattern=r"^https?://[^\s/]+",
         description="Authelia's userinfo endpoint.",
     )
-    signing_key: SecretStr | None = Field(
+    signing_key: Annotated[SecretStr, AfterValidator(check_signing_key)] | None = Field(
         None,
         validation_alias="AUTHELIA_SIGNING_KEY",
         description="RSA private key of identity tokens, PEM or base64 of that; made once in KV unless set.",
@@ -82,3 +86,9 @@ class EmailSettings(Section):
         pattern=r"^[^\x00-\x1f\x7f]*$",
         description="The name beside that address.",
     )
+
+    def faults(self, bad: frozenset[str]) -> Iterator[str]:
+        """Tell when there is a name without a password, or the other way round."""
+        pair = {"EMAIL_SMTP_USERNAME", "EMAIL_SMTP_PASSWORD"}
+        if (self.username is None) != (self.password is None) and bad.isdisjoint(pair):
+            yield "EMAIL_SMTP_USERNAME, EMAIL_SMTP_PASSWORD: one is of no use without the other"

@@ -35,7 +35,7 @@ from app.runtime.logs import AuditLog, Sink, set_up_logs
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.subjects import PROFILE_UPDATED
 from app.runtime.telemetry import Telemetry
-from app.settings import NatsSettings, WorkSettings
+from app.settings import NatsSettings, Settings, WorkSettings
 from providers import Surroundings
 from routers import subjects
 from routers.impersonation import target_in
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from app.domain.metadata import ProfileEvents
-    from app.settings import AliasSettings, Settings
+    from app.settings import AliasSettings
 
 VERSION = version("lfx-v2-auth-service")
 
@@ -212,6 +212,14 @@ async def _serve_connected(
         logger.error("NATS is gone for good", error=service.broker.last_error)
         return 1
     return 0
+
+
+def configured() -> Settings:
+    """Return the settings that the environment holds, looked at as far as can be without a connection.
+
+    Raises ConfigurationError, which names everything that is wrong.
+    """
+    return Settings(further=providers.faults)
 
 
 def run(

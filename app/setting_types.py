@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.setting_checks import check_file
 
 
 class Section(BaseSettings):
@@ -23,6 +27,13 @@ class Section(BaseSettings):
         hide_input_in_errors=True,
     )
 
+    def faults(self, bad: frozenset[str]) -> Iterable[str]:  # noqa: ARG002 - for those that override it
+        """Tell what is wrong with the values as they stand together: lines `VARIABLE, VARIABLE: what is wrong`.
+
+        Asked also when some of them are wrong by themselves: those are named in `bad`, and have their defaults here.
+        """
+        return ()
+
 
 def _split(value: object) -> object:
     return [part for part in (p.strip() for p in value.split(",")) if part] if isinstance(value, str) else value
@@ -35,3 +46,6 @@ def lower_case(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Words, comma-separated."""
+
+File = Annotated[Path, AfterValidator(check_file)]
+"""A file that can be read."""

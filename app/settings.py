@@ -4,26 +4,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.auth0_settings import Auth0Settings
 from app.authelia_settings import AutheliaSettings, EmailSettings
-from app.setting_checks import check_ca, check_certificate, check_credentials, check_file, check_seed, check_servers
-from app.setting_types import Section, Words, lower_case
+from app.process_settings import ProcessSettings
+from app.setting_checks import (
+    check_ca,
+    check_certificate,
+    check_credentials,
+    check_key,
+    check_seed,
+    check_servers,
+)
+from app.setting_reading import ConfigurationError as ConfigurationError  # noqa: PLC0414 - others know it from here
+from app.setting_reading import Reader
+from app.setting_types import File, Section, Words, lower_case
 from app.telemetry_settings import TelemetrySettings
 
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
-_SECTION = TypeVar("_SECTION", bound=Section)
-
-
-class ConfigurationError(Exception):
-    """The environment is not fit to start with; the message names every offending variable and shows no value."""
 
 
 def parse_duration(value: object) -> object:
@@ -41,7 +47,6 @@ def parse_duration(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400, allow_inf_nan=False)]
-File = Annotated[Path, AfterValidator(check_file)]
 
 
 class NatsSettings(Section):
@@ -74,22 +79,22 @@ class NatsSettings(Section):
     tls_ca: Annotated[File, AfterValidator(check_ca)] | None = Field(
         None, validation_alias="NATS_TLS_CA", description="File with the certificates that are trusted."
     )
-    tls_cert: File | None = Field(
+    tls_cert: Annotated[File, AfterValidator(check_ca)] | None = Field(
         None, validation_alias="NATS_TLS_CERT", description="File with the client certificate."
     )
-    tls_key: File | None = Field(
+    tls_key: Annotated[File, AfterValidator(check_key)] | None = Field(
         None, validation_alias="NATS_TLS_KEY", description="File with the client certificate's key."
     )
 
-    @model_validator(mode="after")
-    def _belong_together(self) -> Self:
-        if (self.user is None) != (self.password is None):
-            raise ValueError("NATS_USER, NATS_PASSWORD: one is of no use without the other")
-        if self.tls_key is not None and self.tls_cert is None:
-            raise ValueError("NATS_TLS_KEY, NATS_TLS_CERT: a key is of no use without its certificate")
-        if self.tls_cert is not None:
-            check_certificate(self.tls_cert, self.tls_key)
-        return self
+    def faults(self, bad: frozenset[str]) -> Iterable[str]:
+        """Tell which of them are of no use as they stand together."""
+        if (self.user is None) != (self.password is None) and bad.isdisjoint({"NATS_USER", "NATS_PASSWORD"}):
+            yield "NATS_USER, NATS_PASSWORD: one is of no use without the other"
+        has_certificate = self.tls_cert is not None or "NATS_TLS_CERT" in bad
+        if (self.tls_key is not None or "NATS_TLS_KEY" in bad) and not has_certificate:
+            yield "NATS_TLS_KEY, NATS_TLS_CERT: a key is of no use without its certificate"
+        if self.tls_cert is not None and "NATS_TLS_KEY" not in bad:
+            yield from check_certificate(self.tls_cert, self.tls_key)
 
     @property
     def url_passwords(self) -> tuple[str, ...]:
@@ -188,45 +193,51 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     AutheliaSettings,
     EmailSettings,
     TelemetrySettings,
+    ProcessSettings,
 )
+
+
+def _nothing_further(_: Settings) -> Iterable[str]:
+    return ()
 
 
 class Settings:
     """All settings, read on construction and never again."""
 
-    def __init__(self, *sections: Section, env_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        *sections: Section,
+        env_file: Path | None = None,
+        further: Callable[[Settings], Iterable[str]] = _nothing_further,
+    ) -> None:
         """Take sections that are given, read the others from the environment (and from `env_file`, for development).
+
+        `further` looks at what the sections cannot, such as what a file holds, and returns a line for each fault:
+        `VARIABLE: what is wrong`. It is asked whatever else is wrong, so that one message names all.
 
         Raises:
             ConfigurationError: a variable is missing or bad.
         """
-        given: dict[type, Any] = {type(section): section for section in sections}
-        problems: list[str] = []
-
-        def read(section: type[_SECTION]) -> _SECTION:
-            if section in given:
-                return cast("_SECTION", given[section])
-            try:
-                return section(_env_file=env_file)
-            except ValidationError as error:
-                problems.extend(_explain(error))
-                return cast("_SECTION", section.model_construct())
-
-        self.provider = read(ProviderSettings)
-        self.nats = read(NatsSettings)
-        self.work = read(WorkSettings)
-        self.http = read(HttpSettings)
-        self.log = read(LogSettings)
-        self.aliases = read(AliasSettings)
-        self.mock = read(MockSettings)
-        self.auth0 = read(Auth0Settings)
-        self.telemetry = read(TelemetrySettings)
+        reader = Reader(sections, env_file)
+        self.provider = reader.read(ProviderSettings)
+        self.nats = reader.read(NatsSettings)
+        self.work = reader.read(WorkSettings)
+        self.http = reader.read(HttpSettings)
+        self.log = reader.read(LogSettings)
+        self.aliases = reader.read(AliasSettings)
+        self.mock = reader.read(MockSettings)
+        self.auth0 = reader.read(Auth0Settings)
+        self.telemetry = reader.read(TelemetrySettings)
+        self.authelia = reader.read(AutheliaSettings)
+        self.email = reader.read(EmailSettings)
+        self.process = reader.read(ProcessSettings)
+        unknown = "USER_REPOSITORY_TYPE" in reader.bad
         if self.provider.type == "auth0":
-            problems.extend(self.auth0.problems())
-        self.authelia = read(AutheliaSettings)
-        self.email = read(EmailSettings)
-        if problems:
-            raise ConfigurationError("\n".join(["bad configuration:", *sorted(set(problems))]))
+            reader.complain(self.auth0.missing(reader.bad))
+        if self.provider.type == "auth0" or unknown:
+            reader.complain(self.auth0.wrong())
+        reader.complain(further(self))
+        reader.finish()
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
@@ -235,12 +246,3 @@ class Settings:
         values: list[Any] = [value for section in sections for value in dict(section).values()]
         secrets = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
         return (*filter(None, secrets), *self.nats.url_passwords, *self.telemetry.header_values)
-
-
-def _explain(error: ValidationError) -> list[str]:
-    """Return a line for every offending variable; pydantic's messages say what is wanted, never what was given."""
-    lines = []
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        text = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"  {problem['loc'][0]}: {text}" if problem["loc"] else f"  {text}")
-    return lines

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Final, Literal
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from app.exporter_settings import exporter_faults
 from app.setting_types import Section, Words, lower_case
 
 _PROPAGATORS: Final = ("tracecontext", "baggage", "jaeger")
@@ -126,6 +128,10 @@ class TelemetrySettings(Section):
         description="`service.version` of what is exported; the service's own unless set.",
     )
 
+    def faults(self, bad: frozenset[str]) -> Iterator[str]:
+        """Tell which variables the exporters, where there are any, could not use."""
+        return exporter_faults(self._exported(bad))
+
     @property
     def header_values(self) -> tuple[str, ...]:
         """What a log must not show of the headers: the SDK complains of one that is ill-formed, in its own words."""
@@ -137,6 +143,10 @@ class TelemetrySettings(Section):
     @property
     def protocols(self) -> dict[str, str]:
         """The protocol of each signal that is exported."""
+        return self._exported(frozenset())
+
+    def _exported(self, bad: frozenset[str]) -> dict[str, str]:
+        """Return the protocol of each signal that is, or may be meant to be, exported; `bad` names what is misspelt."""
         if self.disabled:
             return {}
         signals = {
@@ -144,4 +154,8 @@ class TelemetrySettings(Section):
             "metrics": (self.metrics_exporter, self.metrics_protocol),
             "logs": (self.logs_exporter, self.logs_protocol),
         }
-        return {signal: own or self.protocol for signal, (exporter, own) in signals.items() if exporter == "otlp"}
+        return {
+            signal: own or self.protocol
+            for signal, (exporter, own) in signals.items()
+            if exporter == "otlp" or f"OTEL_{signal.upper()}_EXPORTER" in bad
+        }

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.setting_reading import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -22,6 +24,19 @@ class Surroundings:
 
     nats: Client
     upstream: Upstream
+
+
+def faults(settings: Settings) -> list[str]:
+    """Return a line for everything that the chosen provider cannot begin with and that no section can see."""
+    if settings.provider.type != "mock" or settings.mock.users_file is None:
+        return []
+    from providers.mock.users_file import load_users  # noqa: PLC0415 - only the chosen provider is loaded
+
+    try:
+        load_users(settings.mock.users_file)
+    except ConfigurationError as error:
+        return str(error).splitlines()
+    return []
 
 
 @asynccontextmanager

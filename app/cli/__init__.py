@@ -89,11 +89,11 @@ def serve() -> None:
     Exit status: 0 after a drain; 1 when NATS stays away or the HTTP address
     is taken; 2 when the configuration is bad.
     """
-    from app.main import run  # noqa: PLC0415 - see the module's first line
-    from app.settings import ConfigurationError, Settings  # noqa: PLC0415 - the same
+    from app.main import configured, run  # noqa: PLC0415 - see the module's first line
+    from app.settings import ConfigurationError  # noqa: PLC0415 - the same
 
     try:
-        settings = Settings()
+        settings = configured()
         status = run(settings)
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None

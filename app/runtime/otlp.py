@@ -46,9 +46,17 @@ _SYSTEM: Final = {"messaging.system": "nats"}
 
 
 def tidy_environment(settings: TelemetrySettings) -> None:
-    """Take away what the SDK would misread: variables set to nothing, and an HTTP endpoint without its scheme."""
+    """Rewrite what the SDK would misread: variables set to nothing, the compression `none`, an endpoint without scheme.
+
+    Certificates are those of `SSL_CERT_FILE`, which the exporters do not look at, unless they have a file of their own.
+    """
+    for name in [name for name in os.environ if name.startswith("OTEL_") and name.endswith("_COMPRESSION")]:
+        if os.environ[name].strip().lower() == "none":
+            del os.environ[name]
     for name in [name for name, value in os.environ.items() if name.startswith("OTEL_") and not value.strip()]:
         del os.environ[name]
+    if trusted := os.environ.get("SSL_CERT_FILE"):
+        os.environ.setdefault("OTEL_EXPORTER_OTLP_CERTIFICATE", trusted)
     scheme = "http" if settings.insecure else "https"
     for signal, protocol in settings.protocols.items():
         for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"):

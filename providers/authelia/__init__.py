@@ -79,7 +79,10 @@ async def authelia_provider(
         ConfigurationError: the signing key is none.
     """
     if settings.authelia.trust_unverified_identity_tokens:
-        logger.warning("social identities are linked by tokens that nobody verifies: for development only")
+        logger.warning(
+            "AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS=true: social identities are linked by tokens that nobody "
+            "verifies: for development only"
+        )
     kept = _kept(settings, surroundings, now)
     cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
     restarts = Restarts(kept.buckets.opener(LEDGER), time.time, pace.restart)

@@ -35,7 +35,10 @@ def mock_provider(settings: Settings, now: Callable[[], float] = time.time) -> P
     Raises:
         ConfigurationError: the file is not what it should be.
     """
-    logger.warning("the mock provider takes every caller at their word: never use it where others can reach it")
+    logger.warning(
+        "USER_REPOSITORY_TYPE=mock: the mock provider takes every caller at their word: "
+        "never use it where others can reach it"
+    )
     store = Store(load_users(settings.mock.users_file))
     policy = AliasPolicy(frozenset(settings.aliases.allowed_domains))
     tokens = new_identity_tokens(now)

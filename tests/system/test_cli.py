@@ -130,11 +130,13 @@ class TestRequest:
 
 class TestServe:
     def test_every_bad_variable_is_named_in_one_message_without_a_value(self):
-        bad = {"PORT": "p0rt", "LOG_LEVEL": "l0ud", "NATS_TIMEOUT": "s00n", "NATS_TLS_CA": "/n0where/ca.pem"}
-        done = run("serve", NATS_PASSWORD="s3cret", NATS_TOKEN="t0ken", **bad)
+        bad = {"PORT": "p0rt", "LOG_LEVEL": "l0ud", "NATS_TIMEOUT": "s00n"}
+        file = {"NATS_TLS_CA": "/n0where/ca.pem"}
+        done = run("serve", NATS_PASSWORD="s3cret", NATS_TOKEN="t0ken", **bad, **file)
         assert (done.returncode, done.stdout) == (2, b"")
         message = done.stderr.decode()
         assert [name for name in bad if name not in message] == []
+        assert "  NATS_TLS_CA: /n0where/ca.pem: cannot be read: No such file or directory\n" in message
         assert [value for value in (*bad.values(), "s3cret", "t0ken") if value in message] == []
 
     def test_a_bad_users_file_ends_with_2(self, tmp_path):

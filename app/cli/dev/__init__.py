@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
+import providers
 from app.cli import FAILED, UNUSABLE, fail
 from app.cli.dev.auth0 import auth0_surroundings
 from app.cli.dev.authelia import authelia_surroundings
@@ -50,7 +51,11 @@ def develop(provider: str) -> int:
         signal.signal(number, _end)
     try:
         # The provider is the one asked for here, so what another one would need is not asked for.
-        given = Settings(ProviderSettings(type="mock"), env_file=_ENV_FILE)
+        given = Settings(
+            ProviderSettings(type="mock"),
+            env_file=_ENV_FILE,
+            further=providers.faults if provider == "mock" else lambda _: (),
+        )
         with nats_server(free_port(_NATS_PORT)) as server, _OPENERS[provider](given, server.url) as around:
             os.environ.update(around.environment)
             settings = _for_development(given, provider, server.url, around)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""Whatever is wrong with the configuration, one message names all of it, and shows no secret."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app.main import configured
+from app.settings import ConfigurationError, Settings
+from tests.stand_ins.certificates import Authority
+
+SESAME = "s3same"
+MISSING = "/nowhere/of/that/name"
+
+
+def short_key():
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+SHORT_KEY = short_key()
+
+# Of each variable values that are wrong by their type, by their content, or as a file.
+BAD = {
+    "NATS_URL": ["http://u:s3same@h", "nats://u:s3same@h:port"],
+    "NATS_TIMEOUT": [SESAME, "0s", "9999999h"],
+    "NATS_MAX_RECONNECT": ["-2", SESAME, "1" * 5000],
+    "NATS_RECONNECT_WAIT": [SESAME],
+    "NATS_CREDENTIALS": [MISSING, "/", "{garbage}"],
+    "NATS_NKEY_SEED": [f"SU{SESAME}"],
+    "NATS_TLS_CA": [MISSING, "{garbage}"],
+    "NATS_TLS_CERT": [MISSING, "{garbage}"],
+    "NATS_TLS_KEY": [MISSING, "{garbage}"],
+    "REQUEST_TIMEOUT": [SESAME],
+    "MAX_CONCURRENT_REQUESTS": ["0", SESAME],
+    "MAX_PENDING_REQUESTS": ["-1", SESAME],
+    "PORT": ["65536", SESAME],
+    "LOG_LEVEL": [SESAME],
+    "LOG_FORMAT": [SESAME],
+    "LOG_ADD_SOURCE": [SESAME],
+    "AUTH0_IMPERSONATION_REQUIRE_CLAIM": [SESAME],
+    "AUTHELIA_OIDC_USERINFO_URL": [f"ftp://{SESAME}"],
+    "AUTHELIA_SIGNING_KEY": [SESAME, SHORT_KEY, base64.b64encode(SHORT_KEY.encode()).decode()],
+    "AUTHELIA_KV_REPLICAS": ["6", SESAME],
+    "AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS": [SESAME],
+    "AUTHELIA_CLIENT_TOKENS": [SESAME],
+    "EMAIL_SMTP_PORT": ["many", "0"],
+    "EMAIL_FROM_ADDRESS": [SESAME],
+    "EMAIL_FROM_NAME": [f"a\n{SESAME}"],
+    "OTEL_SDK_DISABLED": [SESAME],
+    "OTEL_TRACES_EXPORTER": [SESAME],
+    "OTEL_METRICS_EXPORTER": [SESAME],
+    "OTEL_LOGS_EXPORTER": [SESAME],
+    "OTEL_EXPORTER_OTLP_PROTOCOL": [SESAME],
+    "OTEL_TRACES_SAMPLER": [SESAME],
+    "OTEL_TRACES_SAMPLER_ARG": ["1.5", SESAME],
+    "OTEL_METRIC_EXPORT_INTERVAL": ["1", SESAME],
+    "OTEL_PROPAGATORS": [SESAME],
+    "SSL_CERT_FILE": [MISSING, "{garbage}"],
+    # One without the other:
+    "EMAIL_SMTP_USERNAME": ["somebody"],
+    "NATS_PASSWORD": [SESAME],
+}
+OF_PROVIDER = {
+    "mock": {"MOCK_USERS_FILE": [MISSING, "{garbage}"]},
+    "auth0": {
+        "AUTH0_DOMAIN": [f"https://{SESAME}"],
+        "AUTH0_M2M_PRIVATE_BASE64_KEY": [SESAME, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"],
+        "AUTH0_M2M_CLIENT_ID": [""],
+        "AUTH0_AUDIENCE": [""],
+        "AUTH0_LFX_PROFILE_CLIENT_ID": [""],
+        "AUTH0_LFX_PROFILE_CLIENT_SECRET": [""],
+    },
+    "authelia": {},
+    SESAME: {  # nobody knows which one is meant: what is set is looked at all the same
+        "MOCK_USERS_FILE": ["{garbage}"],
+        "AUTH0_DOMAIN": [f"https://{SESAME}"],
+        "AUTH0_M2M_PRIVATE_BASE64_KEY": [SESAME],
+    },
+}
+# Not shown: what is a secret, and what may hold one because it was put into the wrong place.
+SECRETS = [SESAME, *SHORT_KEY.split("\n")[1:3], base64.b64encode(SHORT_KEY.encode()).decode()[:30]]
+
+
+@pytest.fixture(scope="module")
+def garbage(tmp_path_factory):
+    file = tmp_path_factory.mktemp("files") / "garbage.txt"
+    file.write_text(f"users: {SESAME}\n")
+    return str(file)
+
+
+@pytest.fixture(scope="module")
+def good_auth0():
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return {
+        "AUTH0_DOMAIN": "tenant.example",
+        "AUTH0_M2M_CLIENT_ID": "id",
+        "AUTH0_M2M_PRIVATE_BASE64_KEY": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "AUTH0_AUDIENCE": "audience",
+        "AUTH0_LFX_PROFILE_CLIENT_ID": "id",
+        "AUTH0_LFX_PROFILE_CLIENT_SECRET": "hidden",
+    }
+
+
+def named(environment):
+    """The variables that the message names, and the message."""
+    with patch.dict(os.environ, environment):
+        try:
+            configured()
+        except ConfigurationError as error:
+            first, *lines = str(error).splitlines()
+            assert first == "bad configuration:"
+            assert [line for line in lines if not line.startswith("  ") or ": " not in line] == []
+            return {name for line in lines for name in line.strip().partition(":")[0].split(", ")}, str(error)
+    return set(), ""
+
+
+@pytest.mark.parametrize("provider", list(OF_PROVIDER))
+@settings(deadline=None, derandomize=True, database=None, max_examples=80, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_any_of_the_bad_variables_are_named_all_at_once_and_no_secret_is_shown(provider, data, garbage, good_auth0):
+    possible = BAD | OF_PROVIDER[provider]
+    chosen = data.draw(st.sets(st.sampled_from(sorted(possible))))
+    environment = {"USER_REPOSITORY_TYPE": provider, **(good_auth0 if provider == "auth0" else {})}
+    for name in chosen:
+        environment[name] = data.draw(st.sampled_from(possible[name])).replace("{garbage}", garbage)
+    wrong, message = named(environment)
+    expected = chosen | ({"USER_REPOSITORY_TYPE"} if provider == SESAME else set())
+    # Others are named only beside them: the other half of a pair.
+    alone = wrong - {"EMAIL_SMTP_PASSWORD", "NATS_USER", "NATS_TLS_CERT", "AUTH0_TENANT"}
+    assert expected <= wrong
+    assert alone <= expected
+    assert [secret for secret in SECRETS if secret in message] == []
+
+
+@pytest.mark.parametrize("name", ["NATS_CREDENTIALS", "NATS_TLS_CA", "NATS_TLS_CERT", "NATS_TLS_KEY", "SSL_CERT_FILE"])
+@pytest.mark.parametrize(("path", "reason"), [(MISSING, "No such file or directory"), ("/", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_named_with_its_path(name, path, reason):
+    wrong, message = named({name: path})
+    assert name in wrong
+    assert f"  {name}: {path}: cannot be read: {reason}" in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU",
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----",
+        f"eyJ{'a' * 40}.eyJ{'b' * 40}.{'c' * 86}",
+        "LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t" * 50,
+    ],
+)
+def test_a_secret_that_stands_where_its_file_belongs_is_not_shown(value):
+    wrong, message = named({"NATS_CREDENTIALS": value})
+    assert wrong == {"NATS_CREDENTIALS"}
+    assert value[:20] not in message
+    assert value[-20:] not in message
+
+
+@pytest.mark.parametrize("given", ["EMAIL_SMTP_USERNAME", "EMAIL_SMTP_PASSWORD"])
+def test_half_of_what_a_mail_server_asks_for_is_refused(given):
+    _, message = named({given: "somebody"})
+    assert message == (
+        "bad configuration:\n  EMAIL_SMTP_USERNAME, EMAIL_SMTP_PASSWORD: one is of no use without the other"
+    )
+    assert named({"EMAIL_SMTP_USERNAME": "somebody", "EMAIL_SMTP_PASSWORD": "hidden"}) == (set(), "")
+
+
+def test_a_certificate_and_a_key_are_looked_at_each_by_itself_and_together(tmp_path):
+    authority = Authority(tmp_path)
+    both, others = str(authority.leaf("good")), str(authority.leaf("expired"))
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    parts = re.findall(r"-----BEGIN.*?-----END[^\n]*\n", Path(both).read_text(), re.DOTALL)
+    certificate.write_text("".join(part for part in parts if "CERTIFICATE" in part))
+    key.write_text("".join(part for part in parts if "PRIVATE KEY" in part))
+    pair = {"NATS_TLS_CERT": str(certificate), "NATS_TLS_KEY": str(key)}
+    assert named(pair) == named({"NATS_TLS_CERT": both}) == named(pair | {"NATS_TLS_KEY": both}) == (set(), "")
+    assert named(pair | {"NATS_TLS_KEY": others})[0] == {"NATS_TLS_CERT", "NATS_TLS_KEY"}
+    assert named({"NATS_TLS_CERT": str(certificate)})[0] == {"NATS_TLS_CERT", "NATS_TLS_KEY"}
+    assert named(pair | {"NATS_TLS_CERT": str(key)})[0] == {"NATS_TLS_CERT"}
+    assert named(pair | {"NATS_TLS_KEY": str(certificate)})[0] == {"NATS_TLS_KEY"}
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "abc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "-1"),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "zip"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", MISSING),
+        ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", MISSING),
+        ("OTEL_BSP_SCHEDULE_DELAY", "-5"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "999999"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_BLRP_MAX_QUEUE_SIZE", "abc"),
+    ],
+)
+def test_what_only_the_exporters_read_is_named_too(name, value, protocol):
+    on = {f"OTEL_{signal}_EXPORTER": "otlp" for signal in ("TRACES", "METRICS", "LOGS")}
+    wrong, _ = named({name: value, "PORT": "many", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol, **on})
+    assert {name, "PORT"} <= wrong <= {name, "PORT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"}
+    assert named({name: value}) == (set(), "")
+
+
+def test_a_file_of_variables_that_cannot_be_read_is_named(tmp_path):
+    file = tmp_path / "variables.env"
+    file.write_bytes(b"PORT=\xff\n")
+    with patch.dict(os.environ, {"LOG_LEVEL": SESAME}), pytest.raises(ConfigurationError) as caught:
+        Settings(env_file=file)
+    lines = str(caught.value).splitlines()
+    assert lines[1] == f"  {file}: cannot be read: it is no UTF-8"
+    assert lines[2].startswith("  LOG_LEVEL: ")
+
+
+def test_what_is_right_counts_also_beside_what_is_wrong():
+    """What stands together is judged by what was given, not by a default in the place of a bad neighbour."""
+    wrong, message = named({"NATS_USER": "me", "NATS_PASSWORD": SESAME, "NATS_TIMEOUT": SESAME})
+    assert wrong == {"NATS_TIMEOUT"}
+    assert SESAME not in message
