@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""E-mail addresses: what is one, and in which form it is compared."""
+"""E-mail addresses: what is one. Which are the same stands in `spellings`."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
 
+from app.domain.spellings import LONGEST
 from app.domain.users import Address
 
 if TYPE_CHECKING:
     from app.domain.errors import ServiceError
-
-MAX_ADDRESS: Final = 254
-"""Characters of an address: RFC 5321, section 4.5.3.1.3, less the angle brackets (RFC 3696, erratum 1690)."""
 
 MAX_LOCAL_PART: Final = 64
 """Characters before the at sign: RFC 5321, section 4.5.3.1.1."""
@@ -36,7 +34,7 @@ def is_local_part(text: str) -> bool:
 
 
 def parse_address(text: str, error: type[ServiceError]) -> Address:
-    """Return the address in the form in which it is stored, searched and compared.
+    """Return the address in the form in which it is stored and mailed: as it was given, trimmed and in lower case.
 
     An address is a bare `local@domain` (the addr-spec of RFC 5322, section 3.4.1, without quoted strings,
     domain literals and comments) of at most 254 characters.
@@ -44,8 +42,11 @@ def parse_address(text: str, error: type[ServiceError]) -> Address:
     Raises:
         `error` when `text` is anything else.
     """
-    address = text.strip().lower()
+    address = text.strip()
+    if len(address) > LONGEST:
+        raise error
+    address = address.lower()
     local, at, domain = address.rpartition("@")
-    if not at or len(address) > MAX_ADDRESS or not _is_dot_atom(local) or not _is_dot_atom(domain):
+    if not at or len(address) > LONGEST or not _is_dot_atom(local) or not _is_dot_atom(domain):
         raise error
     return Address(address)

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from app.domain.addresses import is_local_part
+from app.domain.addresses import is_local_part, parse_address
 from app.domain.errors import (
     AliasInvalid,
     AliasNotAvailable,
@@ -15,18 +15,21 @@ from app.domain.errors import (
     AuthTokenRequired,
     DomainNotAllowed,
     EmailAlreadyLinked,
+    fail,
     require,
 )
 from app.domain.locks import KeyedLocks
 from app.domain.lookups import refuse_taken
+from app.domain.spellings import comparable, comparable_domain
 from app.domain.tokens import UPDATE_IDENTITIES, bare
-from app.domain.users import Address
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from app.domain.ports import Aliases as AliasPort
     from app.domain.ports import Callers, Directory
     from app.domain.tokens import Caller
-    from app.domain.users import User
+    from app.domain.users import Address, User
 
 RESERVED: Final = frozenset(
     (
@@ -60,15 +63,25 @@ class AliasPolicy:
 
     domains: frozenset[str] = frozenset()
     reserved_extra: frozenset[str] = frozenset()
+    _spelled: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Bring both into the form in which they are compared."""
         for name in ("domains", "reserved_extra"):
             object.__setattr__(self, name, frozenset(word.strip().lower() for word in getattr(self, name)))
+        spelled = {comparable_domain(domain): domain for domain in sorted(self.domains, reverse=True)}
+        object.__setattr__(self, "_spelled", spelled)
 
     def covers(self, email: str) -> bool:
         """Whether the address lies in one of the domains."""
-        return email.strip().lower().rpartition("@")[2] in self.domains
+        return _domain_of(email) in self._spelled
+
+    def domain(self, domain: str) -> str:
+        """Return the domain as it is configured: there is one spelling of an alias, and the provider makes it once.
+
+        Raises DomainNotAllowed.
+        """
+        return self._spelled.get(comparable_domain(domain)) or fail(DomainNotAllowed)
 
     def local_part(self, alias: str) -> str:
         """Return the local part in the form in which it is given. Raises AliasInvalid, AliasReserved."""
@@ -87,7 +100,13 @@ def address_in(user: User, domain: str) -> str:
     same time, through whichever replica, sees the same one.
     """
     addresses = (user.primary_email, *(identity.email for identity in user.alternate_emails))
-    return next((address for address in addresses if address.strip().lower().endswith(f"@{domain}")), "")
+    domain = comparable_domain(domain)
+    return next((address for address in addresses if _domain_of(address) == domain), "")
+
+
+def _domain_of(address: str) -> str:
+    """Return the domain of an address in the form in which it is compared."""
+    return comparable(address).rpartition("@")[2]
 
 
 class Aliases:
@@ -109,10 +128,9 @@ class Aliases:
         Raises AuthTokenRequired, DomainNotAllowed, AlreadyClaimed, AliasInvalid, AliasReserved, AliasNotAvailable,
         and what verifying a token raises.
         """
-        token, domain = bare(token), domain.strip().lower()
+        token = bare(token)
         require(token, AuthTokenRequired)
-        if domain not in self._policy.domains:
-            raise DomainNotAllowed
+        domain = self._policy.domain(domain)
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
         async with self._claims.of(caller.subject):
             return await self._claim(caller, alias, domain)
@@ -121,7 +139,7 @@ class Aliases:
         user = await self._directory.of_caller(caller)
         if address_in(user, domain):
             raise AlreadyClaimed
-        address = Address(f"{self._policy.local_part(alias)}@{domain}")
+        address = parse_address(f"{self._policy.local_part(alias)}@{domain}", AliasInvalid)
         try:
             await refuse_taken(self._directory, address)
         except EmailAlreadyLinked as taken:

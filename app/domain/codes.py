@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from app.domain.errors import CodeNotFound, TooManyAttempts, TooManyCodes, TooManyGuesses, WrongCode
+from app.domain.spellings import comparable
+from app.domain.users import Address
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
-    from app.domain.users import Address
 
 CODE_LIFETIME: Final = 5 * 60
 MAX_GUESSES: Final = 5
@@ -51,7 +51,9 @@ class Ledger:
 
 
 class CodeStore(Protocol):
-    """Keeps the two records of an address. A revision is whatever the store compares; None: there is no record.
+    """Keeps the two records of an address, which is given in the form in which addresses are compared.
+
+    A revision is whatever the store compares; None: there is no record.
 
     The `save` methods raise StaleRevision when the record is not at that revision any more; saving None removes it.
     """
@@ -73,6 +75,11 @@ class CodeStore(Protocol):
         ...
 
 
+def _one_for_all(address: Address) -> Address:
+    """Return the address in the form that all its spellings share."""
+    return Address(comparable(address))
+
+
 class OneTimeCodes:
     """Makes codes and checks guesses, however many replicas share the store."""
 
@@ -83,17 +90,20 @@ class OneTimeCodes:
         self._now = now
         self._randbelow = randbelow
 
-    async def send(self, address: Address, deliver: Callable[[Address, str], Awaitable[None]]) -> None:
+    async def send(self, given: Address, deliver: Callable[[Address, str], Awaitable[None]]) -> None:
         """Make a code, deliver it, and let it replace the one before; what `deliver` raises leaves no code behind.
+
+        It goes to the address as it was given; all else is kept and counted for all spellings of the address together.
 
         Raises:
             TooManyCodes: five were sent within the hour.
             TooManyAttempts: the address is locked.
         """
+        address = _one_for_all(given)
         await self._count_send(address)
         code = f"{self._randbelow(1_000_000):06d}"
         made = Code(self._digest(address, code), self._now() + CODE_LIFETIME)
-        await deliver(address, code)
+        await deliver(given, code)
         while True:
             _, revision = await self._store.load_code(address)
             try:
@@ -110,6 +120,7 @@ class OneTimeCodes:
             TooManyGuesses: a later one, right or wrong.
             TooManyAttempts: the address is locked.
         """
+        address = _one_for_all(address)
         ledger, _ = await self._store.load_ledger(address)
         self._refuse_locked(ledger)
         code = await self._count_guess(address)

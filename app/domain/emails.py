@@ -20,6 +20,7 @@ from app.domain.errors import (
     require,
 )
 from app.domain.lookups import refuse_taken
+from app.domain.spellings import same
 from app.domain.tokens import UPDATE_IDENTITIES, bare
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Emails:
         address = parse_address(email, InvalidEmailFormat)
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
         user = await self._directory.of_caller(caller)
-        if user.primary_email.strip().lower() == address:
+        if same(user.primary_email, address):
             return
         identity = user.email_identity(address) or fail(NotLinked)
         require(identity.email_verified, NotVerified)

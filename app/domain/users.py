@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final, NewType
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.spellings import comparable
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Address = NewType("Address", str)
-"""An e-mail address that has passed `addresses.parse_address`: valid, trimmed, lower-case."""
+"""An e-mail address that has passed `addresses.parse_address`: valid, trimmed, lower-case. Compared by `spellings`."""
 
 EMAIL: Final = "email"
 """The connection of an e-mail identity, and the provider in its subject identifier."""
@@ -92,7 +94,8 @@ class User:
 
     def email_identity(self, address: Address) -> Identity | None:
         """Find the e-mail identity of `address`, a verified one first."""
-        found = [i for i in self.alternate_emails if i.email.strip().lower() == address]
+        key = comparable(address)
+        found = [i for i in self.alternate_emails if comparable(i.email) == key]
         return max(found, key=lambda identity: identity.email_verified, default=None)
 
     def identity(self, provider: str, identity_id: str) -> Identity | None:

@@ -95,7 +95,7 @@ class _Parts:
         management = Management(self.tenant, self.reader)
         stubs = Stubs(management, self.budget)
         client = ProfileClient(auth0.profile_client_id, auth0.profile_client_secret)
-        policy = AliasPolicy(frozenset(domain.lower() for domain in settings.aliases.allowed_domains))
+        policy = AliasPolicy(frozenset(settings.aliases.allowed_domains))
         return Provider(
             name="auth0",
             callers=self.tokens,

@@ -11,6 +11,7 @@ from loguru import logger
 from app.domain.aliases import address_in
 from app.domain.errors import AliasNotAvailable, AlreadyClaimed, LinkEmailFailed, ProviderUnavailable, ServiceError
 from app.domain.redaction import redact_subject
+from app.domain.spellings import same
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,7 @@ class Auth0Aliases:
         if not there:  # nothing comes before it, so nothing is taken back
             logger.error("an alias that was linked is not on the account", stub=redact_subject(stub))
             raise LinkEmailFailed
-        if there.strip().lower() != address:
+        if not same(there, address):
             await self._stubs.take_back(stub, user, address)
             raise AlreadyClaimed
 

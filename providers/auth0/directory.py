@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
 from app.domain.lookups import is_unicode
+from app.domain.spellings import same
 from app.domain.subject_ids import derive
 from providers.auth0.jws import looks_like_token
 from providers.auth0.mapping import to_user
@@ -35,11 +36,11 @@ class Auth0Directory:
     async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user with the database connection whose e-mail `address` is."""
         users = await self._management.by_email(address, shared=not fresh)
-        return _first(user for user in users if _same(user.email, address) and user.has_database_identity)
+        return _first(user for user in users if same(user.email, address) and user.has_database_identity)
 
     async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user who has `address` as a verified e-mail identity."""
-        users = await self._management.search("identities.profileData.email", address, shared=not fresh)
+        users = await self._management.search_email("identities.profileData.email", address, shared=not fresh)
         found = (to_user(user) for user in users)
         return next((user for user in found if _is_verified_alternate(user, address)), None) or _nobody()
 
@@ -74,10 +75,6 @@ class Auth0Directory:
 
     async def _by_subject(self, subject: str, *, shared: bool) -> WireUser:
         return await self._management.get(subject, shared=shared)
-
-
-def _same(email: str, address: Address) -> bool:
-    return email.strip().lower() == address
 
 
 def _is_verified_alternate(user: User, address: Address) -> bool:

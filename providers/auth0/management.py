@@ -11,6 +11,7 @@ from app.domain.errors import (
     UserNotFound,
     fail,
 )
+from app.domain.spellings import forms
 from providers.auth0 import errors
 from providers.auth0.escaping import UnsafeSegment, phrase, segment
 from providers.auth0.limiter import Lane
@@ -68,26 +69,39 @@ class Management:
         return self._reader.one(await self._read(call, ("id", user_id), shared=shared))
 
     async def by_email(self, address: Address, *, shared: bool = False) -> list[WireUser]:
-        """Return the users whose own e-mail the tenant takes `address` for."""
-        call = Call(
-            kind=_BY_EMAIL,
-            method="GET",
-            path="/api/v2/users-by-email",
-            params={"email": address},
-            fallback=SearchFailed,
-        )
-        return self._reader.all(await self._read(call, ("email", address), shared=shared))
+        """Return the users whose own e-mail the tenant takes `address` for, in whichever of its forms it has it.
 
-    async def search(self, field: str, value: str, *, shared: bool = False) -> list[WireUser]:
-        """Return the users whose `field` the tenant takes for `value`."""
+        It is asked for each, since it compares to the letter. One that it takes for no address is nobody's, unless it
+        is the one given.
+        """
+        found: list[WireUser] = []
+        for form in forms(address):
+            call = Call(
+                kind=_BY_EMAIL,
+                method="GET",
+                path="/api/v2/users-by-email",
+                params={"email": form},
+                fallback=SearchFailed,
+                passes=frozenset() if form == address else frozenset((errors.BAD_REQUEST,)),
+            )
+            answer = await self._read(call, ("email", form), shared=shared)
+            found += self._reader.all(answer) if answer.ok else ()
+        return found
+
+    async def search_email(self, field: str, address: Address, *, shared: bool = False) -> list[WireUser]:
+        """Return the users whose `field` the tenant takes for `address`, in whichever of its forms it has it."""
+        return await self.search(field, *forms(address), shared=shared)
+
+    async def search(self, field: str, *values: str, shared: bool = False) -> list[WireUser]:
+        """Return the users whose `field` the tenant takes for one of `values`."""
         call = Call(
             kind=_SEARCH,
             method="GET",
             path="/api/v2/users",
-            params={"q": f"{field}:{phrase(value)}", "search_engine": "v3"},
+            params={"q": " OR ".join(f"{field}:{phrase(value)}" for value in values), "search_engine": "v3"},
             fallback=SearchFailed,
         )
-        return self._reader.all(await self._read(call, (field, value), shared=shared))
+        return self._reader.all(await self._read(call, (field, *values), shared=shared))
 
     async def create(self, user: Mapping[str, Any], *, fallback: type[ServiceError]) -> WireUser | None:
         """Make a user, return it; None when there is one with that address in that connection already."""
@@ -184,5 +198,5 @@ class Management:
             )
         )
 
-    async def _read(self, call: Call, key: tuple[str, str], *, shared: bool) -> Answer:
+    async def _read(self, call: Call, key: tuple[str, ...], *, shared: bool) -> Answer:
         return await (self._tenant.shared(key, call) if shared else self._tenant.call(call))

@@ -22,6 +22,7 @@ from app.domain.errors import (
     UserNotFound,
 )
 from app.domain.redaction import redact_email, redact_subject
+from app.domain.spellings import same
 from app.domain.users import EMAIL
 from providers.auth0.errors import CONFLICT
 from providers.auth0.mapping import to_user
@@ -61,8 +62,7 @@ class Stubs:
     async def left_behind(self, address: Address, fits: Callable[[WireUser], bool]) -> str | None:
         """Return the id of a stub of that address that is there already, linked to nobody, and that `fits`."""
         for user in await self._management.by_email(address):
-            same = user.email.strip().lower() == address
-            if same and user.only_email and not user.is_linked and fits(user):
+            if same(user.email, address) and user.only_email and not user.is_linked and fits(user):
                 return user.user_id
         return None
 
@@ -91,7 +91,7 @@ class Stubs:
         """
         with self._budget.undoing():
             if await self._unlinked(stub, account):
-                await self._remove(stub, account, lambda user: user.email.strip().lower() == address)
+                await self._remove(stub, account, lambda user: same(user.email, address))
             else:
                 logger.error("an e-mail identity too many could not be taken back", stub=_named(stub))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from app.domain.errors import CodeExchangeFailed, Fault, SendCodeFailed
 from app.domain.identity_tokens import unverified_claims
 from app.domain.ports import VerifiedEmail
+from app.domain.spellings import same
 from app.domain.users import EMAIL
 from providers.auth0 import errors
 from providers.auth0.answers import BrokenAnswer
@@ -72,7 +73,7 @@ class Auth0Verification:
         # The token came from the tenant itself over TLS: OpenID Connect Core, section 3.1.3.7, asks for no more. It is
         # for another address where the one asked for is linked to an account, unverified: whoever asks signs in there.
         email = (unverified_claims(proof.id_token) or {}).get("email")
-        if not isinstance(email, str) or email.strip().lower() != address:
+        if not isinstance(email, str) or not same(email, address):
             raise CodeExchangeFailed().blamed_on(Fault.CALLER)
         return proof
 

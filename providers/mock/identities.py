@@ -16,6 +16,7 @@ from app.domain.errors import (
     SystemManagedIdentity,
 )
 from app.domain.identity_tokens import LIFETIME, IdentityTokens, unverified_claims
+from app.domain.spellings import same
 from app.domain.users import EMAIL, Identity
 from providers.mock.profiles import email_identity
 
@@ -80,7 +81,7 @@ class MockIdentities:
     def _link_email(self, user: User, identity_token: str) -> None:
         proof = self._tokens.check(identity_token)
         identity = user.email_identity(proof.address)
-        if user.primary_email.strip().lower() == proof.address or (identity and identity.email_verified):
+        if same(user.primary_email, proof.address) or (identity and identity.email_verified):
             return
         self._used = {jti: until for jti, until in self._used.items() if until > self._now()}
         if proof.jti in self._used:

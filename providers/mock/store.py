@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.domain.errors import UserNotFound
+from app.domain.spellings import comparable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -58,15 +59,16 @@ class Store:
 
     def by_primary(self, address: Address) -> Entry:
         """Return the user whose primary e-mail that is. Raises UserNotFound."""
-        return _found(self._by_primary.get(address))
+        return _found(self._by_primary.get(comparable(address)))
 
     def by_alternate(self, address: Address) -> Entry:
         """Return the user who has that verified e-mail identity. Raises UserNotFound."""
-        return _found(self._by_alternate.get(address))
+        return _found(self._by_alternate.get(comparable(address)))
 
     def owner(self, address: Address) -> Entry | None:
         """Return who has the address, as primary or verified alternate."""
-        return self._by_primary.get(address) or self._by_alternate.get(address)
+        key = comparable(address)
+        return self._by_primary.get(key) or self._by_alternate.get(key)
 
     def identity_owner(self, provider: str, identity_id: str) -> Entry | None:
         """Return who has that identity, or is it: an account is its own identity, listed or not."""
@@ -87,10 +89,10 @@ class Store:
         self._by_alternate.clear()
         for entry in self._by_subject.values():
             if entry.user.primary_email:
-                self._by_primary.setdefault(entry.user.primary_email.strip().lower(), entry)
+                self._by_primary.setdefault(comparable(entry.user.primary_email), entry)
             for identity in entry.user.alternate_emails:
                 if identity.email_verified:
-                    self._by_alternate.setdefault(identity.email.strip().lower(), entry)
+                    self._by_alternate.setdefault(comparable(identity.email), entry)
 
 
 def _found(entry: Entry | None) -> Entry:

@@ -15,6 +15,7 @@ from app.domain import subject_ids
 from app.domain.addresses import parse_address
 from app.domain.errors import InvalidEmail
 from app.domain.metadata import known
+from app.domain.spellings import comparable
 from app.domain.users import EMAIL, Identity, User
 from app.settings import ConfigurationError
 from providers import yaml_files
@@ -184,7 +185,7 @@ def _clashes(users: list[tuple[int, int, FileUser]]) -> Iterator[str]:
             "user_id": user.user_id,
             "username": user.username,
             "token": entry.token,
-            "primary_email": user.primary_email,
+            "primary_email": comparable(user.primary_email),
         }
         for field, value in unique.items():
             if value and (field, value) in seen:

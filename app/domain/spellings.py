@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The spellings of an e-mail address: which are one address, and in which forms others may have stored it.
+
+Addresses are compared without regard to case, the local part in NFC (Unicode Standard Annex 15; RFC 6532, section 3.1),
+the domain as A-labels (IDNA 2008, RFC 5890, after the mapping of Unicode Technical Standard 46). Nothing here changes
+what is stored or where mail goes. Every text is bounded before it is looked at, so a comparison costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+import idna
+
+LONGEST: Final = 254
+"""Characters of an address: RFC 5321, section 4.5.3.1.3, less the angle brackets (RFC 3696, erratum 1690)."""
+
+_LONGEST_LABEL: Final = 63
+_PREFIX: Final = "xn--"
+_HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+
+
+def comparable(address: str) -> str:
+    """Return the form in which an address is compared; of what is no address, something no address is the same as."""
+    address = address.strip()
+    if address.isascii():
+        return address.lower()
+    if len(address) > LONGEST:
+        return address
+    local, at, domain = address.lower().rpartition("@")
+    return f"{_nfc(local)}{at}{comparable_domain(domain)}"
+
+
+def comparable_domain(domain: str) -> str:
+    """Return the form in which a domain is compared: A-labels, in lower case.
+
+    A label that IDNA 2008 does not allow but the mapping does, as an emoji, is encoded all the same, for that is how
+    it is found in the DNS. A domain that the mapping does not allow, or of which it makes none, is left as it is, in
+    NFC; so is a label that is too long.
+    """
+    domain = domain.strip().lower()
+    if domain.isascii() or len(domain) > LONGEST:
+        return domain
+    try:
+        mapped = idna.uts46_remap(domain, std3_rules=False)
+    except idna.IDNAError:
+        return _nfc(domain)
+    if len(mapped) > LONGEST or "@" in mapped:  # one character can be mapped to eighteen, and one to the at sign
+        return _nfc(domain)
+    return ".".join(_a_label(label) for label in mapped.split("."))
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts spell one address."""
+    return comparable(one) == comparable(other)
+
+
+def forms(address: str) -> tuple[str, ...]:
+    """Return the forms, seven at most, in which others may have stored a valid address; likely ones first.
+
+    A plain ASCII address has one. Others come as given, then with the local part in NFC and in NFD, each with the
+    domain as A-labels, in Unicode (NFC), and in NFD.
+    """
+    if address.isascii() and _PREFIX not in address:
+        return (address,)
+    local, _, domain = comparable(address).rpartition("@")
+    if not _HOST.fullmatch(domain):
+        return (address,)
+    in_unicode = ".".join(_u_label(label) for label in domain.split("."))
+    others = (f"{one}@{other}" for one in (local, _nfd(local)) for other in (domain, in_unicode, _nfd(in_unicode)))
+    return tuple(dict.fromkeys((address, *(form for form in others if len(form) <= LONGEST))))
+
+
+def _a_label(label: str) -> str:
+    if label.isascii() or len(label) > _LONGEST_LABEL:
+        return label
+    try:
+        return idna.alabel(label).decode("ascii")
+    except idna.IDNAError:
+        return f"{_PREFIX}{label.encode('punycode').decode('ascii')}"
+
+
+def _u_label(label: str) -> str:
+    try:
+        return idna.ulabel(label) if label.startswith(_PREFIX) else label
+    except idna.IDNAError:
+        return label
+
+
+def _nfc(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _nfd(text: str) -> str:
+    return unicodedata.normalize("NFD", text)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""The spellings of one address are one address, and no two addresses are."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+
+import idna
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.domain.addresses import parse_address
+from app.domain.errors import InvalidEmail
+from app.domain.spellings import comparable, comparable_domain, forms, same
+
+LETTERS = "abcxyzäöüßéñçøåłπ\u03c3ςжя例子用户\uff21À\u1e9b"
+words = st.text(LETTERS + "0123456789", min_size=1, max_size=8)
+domains = st.lists(words, min_size=1, max_size=3).map(".".join)
+addresses = st.builds("{}@{}".format, words, domains)
+anything = st.text(max_size=60) | st.builds("{}@{}".format, st.text(max_size=30), st.text(max_size=30)) | addresses
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada@example.org", " Ada@Example.ORG\n"),
+        ("jörg@example.org", "jo\u0308rg@example.org"),
+        ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("ada@bücher.example", "ADA@XN--BCHER-KVA.example"),
+        ("ada@BÜCHER.example", "ada@bu\u0308cher.example"),
+        ("用户@例子.广告", "用户@xn--fsqu00a.xn--4rr70v"),
+        ("ada@例子。广告", "ada@xn--fsqu00a.xn--4rr70v"),
+        ("ada@\uff45xample.org", "ada@example.org"),
+        ("ada@faß.example", "ada@xn--fa-hia.example"),
+        ("ada@💩.example", "ada@xn--ls8h.example"),
+    ],
+)
+def test_these_are_one(one, other):
+    assert same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada@faß.example", "ada@fass.example"),
+        ("straße@example.org", "strasse@example.org"),
+        ("jörg@example.org", "jorg@example.org"),
+        ("jörg@example.org", "xn--jrg-sna@example.org"),
+        ("\uff41da@example.org", "ada@example.org"),
+        ("ada@example.org", "ada@example.org."),
+        ("ada@a_b.example", "ada@ab.example"),
+    ],
+)
+def test_these_are_two(one, other):
+    assert not same(one, other)
+
+
+@given(addresses)
+def test_the_spellings_of_an_address_are_one(address):
+    local, _, domain = address.partition("@")
+    for form in ("NFC", "NFD"):
+        assert same(address, unicodedata.normalize(form, address))
+    assert same(address, address.lower())
+    try:
+        encoded = idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return
+    assert same(address, f"{local}@{encoded}")
+    assert comparable(address).endswith(f"@{encoded}")
+
+
+@given(anything)
+@example("İ@İ.example")
+@example("ΑΣ@ΑΣ.example")
+@example("\u0345@\u0345a\u0301")
+@example("a@ǰ\u0323.x")
+def test_the_form_is_its_own_form(text):
+    assert comparable(comparable(text)) == comparable(text)
+    assert comparable_domain(comparable_domain(text)) == comparable_domain(text)
+
+
+@given(st.text(st.characters(codec="ascii"), max_size=300))
+def test_plain_ascii_is_compared_as_ever(text):
+    assert comparable(text) == text.strip().lower()
+
+
+@given(addresses)
+@example("jo\u0308rg@bu\u0308cher.example")
+def test_the_forms_are_few_and_all_of_one_address(address):
+    try:
+        address = parse_address(address, InvalidEmail)
+    except InvalidEmail:
+        return
+    found = forms(address)
+    assert found[0] == address
+    assert len(found) == len(set(found)) <= 7
+    assert {comparable(form) for form in found} == {comparable(address)}
+
+
+def test_an_address_is_searched_for_in_the_forms_in_which_it_may_be_stored():
+    assert forms("ada@example.org") == ("ada@example.org",)
+    assert forms("ada@xn--bcher-kva.example") == (
+        "ada@xn--bcher-kva.example",
+        "ada@bücher.example",
+        "ada@bu\u0308cher.example",
+    )
+    assert forms("jo\u0308rg@bücher.example") == (
+        "jo\u0308rg@bücher.example",
+        "jörg@xn--bcher-kva.example",
+        "jörg@bücher.example",
+        "jörg@bu\u0308cher.example",
+        "jo\u0308rg@xn--bcher-kva.example",
+        "jo\u0308rg@bu\u0308cher.example",
+    )
+    assert forms('ada@"x') == ('ada@"x',)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ü" * 2**20,
+        "a@" + "ü" * 2**20,
+        "a@" + "ü." * 2**19,
+        "\u0300\u0323" * 2**18 + "@x",
+        "\ufdfa" * 2**19,
+        "@" * 2**20 + "ü",
+        "\ud800" * 2**19,
+        *(
+            "a@" + piece * (252 // len(piece))
+            for piece in ("ü", "ü.", "\ufdfa", "א1", "\u0300\u0323", "例", "xn--ü.", "ü" * 63 + ".")
+        ),
+    ],
+    ids=lambda text: f"{len(text)} {text[2:6]!a}",
+)
+def test_no_text_costs_much(text):
+    """A mebibyte is cut off before it is looked at; 254 characters of the worst kind are little work."""
+    began = time.process_time()
+    for _ in range(20):
+        comparable(text)
+        comparable_domain(text)
+    assert time.process_time() - began < 0.5
