@@ -85,7 +85,7 @@ async def authelia_provider(
         )
     kept = _kept(settings, surroundings, now)
     cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
-    restarts = Restarts(kept.buckets.opener(LEDGER), time.time, pace.restart)
+    restarts = Restarts(kept.buckets.opener(LEDGER), time.time, pace)
     synchronisation = Synchronisation(Reconciler(kept.users, cluster, restarts), surroundings.nats, time.time, pace)
     http = HttpxAiohttpClient(
         follow_redirects=False,

@@ -65,22 +65,17 @@ class Cluster:
         """Update the Secret from the version in it. Raises VersionConflict."""
         await self._call("PUT", "v1", self._secret, changed)
 
-    async def restart(self, at: str) -> bool:
-        """Let the DaemonSet replace its pods, as `kubectl rollout restart` does; False when it was restarted `at` then.
+    async def daemonset(self) -> Object:
+        """Return the DaemonSet."""
+        return await self._call("GET", "apps/v1", self._daemonset)
 
-        Raises VersionConflict.
-        """
-        daemonset = await self._call("GET", "apps/v1", self._daemonset)
-        template = daemonset["spec"]["template"]
-        annotations = (template.get("metadata") or {}).get("annotations") or {}
-        if annotations.get(_RESTARTED_AT) == at:
-            return False
+    async def restart(self, daemonset: Object, at: str) -> None:
+        """Let the DaemonSet replace its pods, as `kubectl rollout restart` does. Raises VersionConflict."""
         patch = {
-            "metadata": {"resourceVersion": daemonset["metadata"]["resourceVersion"]},
+            "metadata": {"resourceVersion": part(daemonset, "metadata").get("resourceVersion")},
             "spec": {"template": {"metadata": {"annotations": {_RESTARTED_AT: at}}}},
         }
         await self._call("PATCH", "apps/v1", self._daemonset, patch)
-        return True
 
     async def close(self) -> None:
         """Close the connections."""
@@ -131,6 +126,20 @@ class Cluster:
         if not isinstance(answer, dict):
             raise KubernetesUnavailable(f"{what}: no object")
         return answer
+
+
+def part(thing: Object, *way: str) -> Object:
+    """Return the object that stands below another; an empty one when there is none."""
+    for name in way:
+        inner = thing.get(name)
+        thing = inner if isinstance(inner, dict) else {}
+    return thing
+
+
+def restarted_at(daemonset: Object) -> str:
+    """Return when the pods were last restarted, by whomever; empty when that is not known."""
+    at = part(daemonset, "spec", "template", "metadata", "annotations").get(_RESTARTED_AT)
+    return at if isinstance(at, str) else ""
 
 
 def _client(namespace: str) -> Api:

@@ -23,4 +23,7 @@ class Pace:
     """How long a call of Kubernetes may take."""
 
     restart: float = 60.0
-    """For how long a restart is left to whoever changed the file."""
+    """For how long a restart is left to whoever changed the file, or began to make it."""
+
+    between: float = 30.0
+    """From one restart of Authelia to the next, at least."""

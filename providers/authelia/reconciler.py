@@ -3,8 +3,7 @@
 
 Any number of replicas may do it at once. A password is settled by who first gets it into the Secret, an entry by
 who first gets it into the ConfigMap: both are updates from a known version, and who loses begins anew from what is
-there. Only the replica whose update of the ConfigMap went through restarts Authelia, after it has left a note of
-that (`restarts`): when it is killed in between, another finds the note a minute later.
+there. Who has updated the ConfigMap notes where the others see it that a restart of Authelia is owed (`restarts`).
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from loguru import logger
 
 from app.domain.redaction import redact_subject
 from providers.authelia import records
-from providers.authelia.kubernetes import VersionConflict
-from providers.authelia.restarts import Restarts
+from providers.authelia.kubernetes import VersionConflict, part, restarted_at
 from providers.authelia.storage import AddressHeld
 from providers.authelia.users_file import BadUsersFile, UsersFile, WantedUser
 
 if TYPE_CHECKING:
     from app.domain.users import Address
     from providers.authelia.kubernetes import Cluster, Object
+    from providers.authelia.restarts import Owed, Restarts
     from providers.authelia.storage import Users
 
 FILE: Final = "users_database.yml"
@@ -39,6 +38,8 @@ _COST: Final = 12
 _MAX_PASSWORD: Final = 72
 """Bytes of a password that bcrypt looks at."""
 _TRIES: Final = 10
+_SOON: Final = 1.0
+"""Seconds until it is looked again what is owed when another replica was faster."""
 _SECRET_KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
@@ -58,9 +59,21 @@ class Reconciler:
         self.conflicts = 0
         self.restarts = 0
         self.skipped = 0
+        self.left_alone = ""
+        """What of the last run must be mended by hand."""
+        self.next_restart: float | None = None
+        """In how many seconds a restart that is owed may be made; None when none is owed."""
 
     async def run(self) -> None:
         """Bring them in step. Raises KubernetesUnavailable, BadUsersFile, TooManyConflicts, ProviderUnavailable."""
+        try:
+            await self._in_step()
+        except Exception:
+            await self._restart()  # which is owed whatever has come between
+            raise
+        await self._restart()
+
+    async def _in_step(self) -> None:
         await self._repair()
         for _ in range(_TRIES):
             try:
@@ -73,12 +86,11 @@ class Reconciler:
 
     async def _once(self) -> None:
         configmap = await self._cluster.configmap()
-        text = (configmap.get("data") or {}).get(FILE)
+        text = part(configmap, "data").get(FILE)
         if not isinstance(text, str):
             raise BadUsersFile(f"no {FILE}")
         file = await asyncio.to_thread(UsersFile, text)
-        if at := await self._restarts.overdue(text):
-            await self._restart(text, at)
+        await self._restarts.recover(text)
         await self._import(file)
         wanted = await self._wanted()
         file.reconcile(wanted)
@@ -89,21 +101,42 @@ class Reconciler:
             await self._write(configmap, await asyncio.to_thread(file.text))
 
     async def _write(self, configmap: Object, text: str) -> None:
-        at = await self._restarts.note(text)
+        await self._restarts.note(text)
         await self._cluster.replace_configmap({**configmap, "data": {**configmap["data"], FILE: text}})
-        await self._restart(text, at)
+        await self._restarts.owe(text)
 
-    async def _restart(self, text: str, at: str) -> None:
+    async def _restart(self) -> None:
+        """Restart Authelia when that is owed and it is time."""
+        self.next_restart = None
+        owed = await self._restarts.owed()
+        if owed is None:
+            return
+        daemonset = await self._cluster.daemonset()
+        if owed.at and owed.at == restarted_at(daemonset):
+            await self._restarts.made(owed)
+            return
+        if wait := self._restarts.wait(owed, restarted_at(daemonset)):
+            self.next_restart = wait
+        elif begun := await self._restarts.begin(owed):
+            await self._make(begun, daemonset)
+        else:
+            self.next_restart = _SOON
+
+    async def _make(self, begun: Owed, daemonset: Object) -> None:
+        before = restarted_at(daemonset)
         for _ in range(_TRIES):
             try:
-                restarted = await self._cluster.restart(at)
+                await self._cluster.restart(daemonset, begun.at)
             except VersionConflict:
                 self.conflicts += 1
-                continue
-            await self._restarts.forget(text)
-            if restarted:
-                self.restarts += 1
-                logger.info("Authelia is restarted: its users file has changed")
+                daemonset = await self._cluster.daemonset()
+                if restarted_at(daemonset) == before:
+                    continue
+                self.next_restart = _SOON  # somebody else made one
+                return
+            await self._restarts.made(begun)
+            self.restarts += 1
+            logger.info("Authelia is restarted: its users file has changed")
             return
         raise TooManyConflicts
 
@@ -125,6 +158,7 @@ class Reconciler:
             if await self._users.find(username) is None:
                 skipped += not await self._create(username, email, displayname)
         self.skipped = skipped
+        self.left_alone = ""
 
     async def _create(self, username: str, email: Address | None, displayname: str) -> bool:
         try:
@@ -148,16 +182,26 @@ class Reconciler:
         names = [name for name in missing if _SECRET_KEY.fullmatch(name)]
         for name in missing.keys() - set(names):
             logger.warning("a user is skipped: the name can be no key of a Secret", user=_masked(name))
+            self.skipped += 1
         if not names:
             return {}
         secret = await self._cluster.secret()
-        entries = dict(secret.get("data") or {})
-        found = {name: password for name in names if (password := _decoded(entries.get(name)))}
+        entries = part(secret, "data")
+        found = {name: _decoded(entries[name]) for name in names if entries.get(name)}
         made = {name: _new_password() for name in names if name not in found}
+        if unreadable := sorted(name for name, password in found.items() if not password):
+            self._leave_alone(unreadable)
         if made:
             encoded = {name: base64.b64encode(password.encode()).decode() for name, password in made.items()}
             await self._cluster.replace_secret({**secret, "data": {**entries, **encoded}})
-        return found | made
+        return {name: password for name, password in (found | made).items() if password}
+
+    def _leave_alone(self, names: list[str]) -> None:
+        for name in names:
+            logger.warning("a user is skipped: the entry of the Secret is no password", user=_masked(name))
+        self.skipped += len(names)
+        entries = "1 entry" if len(names) == 1 else f"{len(names)} entries"
+        self.left_alone = f"{entries} of the Secret cannot be a password: no UTF-8, or a NUL in it"
 
     async def _hash(self, username: str, password: str) -> str:
         known, hashed = self._hashes.get(username, ("", ""))
@@ -178,7 +222,9 @@ def _new_password() -> str:
 
 
 def _decoded(value: object) -> str:
+    """Return the password that stands there; empty when it can be none: bcrypt takes no NUL."""
     try:
-        return base64.b64decode(value, validate=True).decode() if isinstance(value, str) else ""
+        password = base64.b64decode(value, validate=True).decode() if isinstance(value, str) else ""
     except (binascii.Error, ValueError):
         return ""
+    return "" if "\0" in password else password

@@ -59,7 +59,10 @@ class Synchronisation:
             succeeded = await self.once()
             if succeeded:
                 self.pending -= pending
-            await self._wait(self._pace.every if succeeded else self._pace.after_failure, reconnects)
+            pauses = [self._pace.every if succeeded else self._pace.after_failure]
+            if self.reconciler.next_restart is not None:
+                pauses.append(self.reconciler.next_restart)
+            await self._wait(min(pauses), reconnects)
 
     async def once(self) -> bool:
         """Synchronise now; return whether it succeeded. A failure is logged and shown."""
@@ -73,15 +76,18 @@ class Synchronisation:
             logger.opt(exception=error).error("synchronisation met what nobody expected")
             return self._failed(type(error).__name__)
         self.succeeded_at = self._now()
-        self.fault = ""
+        self._tell(self.reconciler.left_alone, "synchronisation with Kubernetes left something alone")
         return True
 
     def _failed(self, fault: str) -> bool:
         self.failures += 1
-        if fault != self.fault:
-            logger.warning("synchronisation with Kubernetes failed", error=fault)
-        self.fault = fault
+        self._tell(fault, "synchronisation with Kubernetes failed")
         return False
+
+    def _tell(self, fault: str, message: str) -> None:
+        if fault and fault != self.fault:
+            logger.warning(message, error=fault)
+        self.fault = fault
 
     async def _wait(self, seconds: float, reconnects: int) -> None:
         loop = asyncio.get_running_loop()

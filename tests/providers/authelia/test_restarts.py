@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""Restarts of Authelia: none too soon after another, none lost, by any number of replicas."""
+
+from __future__ import annotations
+
+import json
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET
+from tests.support.authelia import PEOPLE, users_file
+from tests.support.people import grace
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.usefixtures("people")
+OTHERS = users_file(tuple(person for person in PEOPLE if person is not grace))
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+def _restarted(stage, at) -> None:
+    """Somebody restarts Authelia at that moment, for reasons of their own."""
+    daemonset = stage.kubernetes.objects[DAEMONSET]
+    daemonset["spec"]["template"]["metadata"]["annotations"][RESTARTED_AT] = at
+    stage.kubernetes.put(DAEMONSET, daemonset)
+
+
+def _last(stage) -> str:
+    return stage.kubernetes.objects[DAEMONSET]["spec"]["template"]["metadata"]["annotations"].get(RESTARTED_AT, "")
+
+
+def _ago(seconds) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+
+
+async def _newcomer(js, name) -> None:
+    kv = await js.key_value("authelia-users")
+    record = {"username": name, "email": f"{name}@example.org", "displayname": name}
+    await kv.put(name, json.dumps(record).encode())
+
+
+async def _settled(provider) -> None:
+    await until(lambda: not provider.readiness()["kubernetes?"])
+
+
+async def test_changes_within_the_interval_are_gathered_into_one_restart(stage, js):
+    """Each change goes into the file at once; three replicas hear of it."""
+    stage.kubernetes.file = OTHERS
+    async with AsyncExitStack() as stack:
+        replicas = [await stack.enter_async_context(stage.replica()) for _ in range(3)]
+        await until(lambda: stage.kubernetes.restarts == 1)
+        for number in range(3):
+            await _newcomer(js, f"n{number}")
+            await until(lambda name=f"n{number}": name in stage.kubernetes.users)
+        for replica in replicas:
+            await _settled(replica)
+        assert (stage.kubernetes.count("update", CONFIGMAP), stage.kubernetes.restarts) == (4, 1)
+    last = datetime.fromisoformat(_last(stage))
+    between = (datetime.now(UTC) - last).total_seconds() + 2
+    async with stage.replica(between=between) as one, stage.replica(between=between) as two:
+        await until(lambda: sum(p.measurements()["auth_service_sync_restarts_total"] for p in (one, two)))
+        await _settled(one)
+        await _settled(two)
+    assert stage.kubernetes.restarts == 2
+    assert (datetime.fromisoformat(_last(stage)) - last).total_seconds() >= between
+
+
+async def test_a_restart_by_somebody_else_counts(stage):
+    _restarted(stage, _ago(10))
+    stage.kubernetes.file = OTHERS
+    async with stage.replica() as provider:
+        await until(lambda: stage.kubernetes.count("update", CONFIGMAP))
+        await _settled(provider)
+        assert stage.kubernetes.restarts == 0
+        assert provider.measurements()["auth_service_sync_restarts_total"] == 0
+
+
+@pytest.mark.parametrize("at", [_ago(31), "2024-05-01T10:00:00+02:00", "2024-05-01T10:00:00", "tomorrow", "", 7])
+async def test_one_that_is_long_ago_or_unknown_puts_nothing_off(stage, at):
+    _restarted(stage, at)
+    stage.kubernetes.file = OTHERS
+    async with stage.replica():
+        await until(lambda: stage.kubernetes.restarts == 1)
+
+
+async def test_one_in_the_future_puts_nothing_off_for_long(stage):
+    _restarted(stage, _ago(-86_400))
+    stage.kubernetes.file = OTHERS
+    async with stage.replica():
+        await until(lambda: stage.kubernetes.restarts == 1)
+
+
+async def test_it_is_owed_still_when_the_file_is_changed_by_hand_meanwhile(stage):
+    _restarted(stage, _ago(0))
+    stage.kubernetes.file = OTHERS
+    async with stage.replica(between=2.0):
+        await until(lambda: stage.kubernetes.count("update", CONFIGMAP))
+        stage.kubernetes.file = "# by hand\n" + stage.kubernetes.file
+        await until(lambda: stage.kubernetes.restarts)
+    assert stage.kubernetes.restarts == 1
+
+
+async def test_it_is_made_although_synchronisation_fails_meanwhile(stage):
+    _restarted(stage, _ago(0))
+    stage.kubernetes.file = OTHERS
+    async with stage.replica(between=2.0) as provider:
+        await until(lambda: stage.kubernetes.count("update", CONFIGMAP))
+        stage.kubernetes.file = "users: ["
+        await until(lambda: stage.kubernetes.restarts)
+        await until(lambda: provider.readiness()["kubernetes?"].startswith("no YAML"))
+
+
+async def test_who_began_one_goes_on_after_a_failure(stage):
+    """Others leave it a minute."""
+    stage.kubernetes.file = OTHERS
+    stage.kubernetes.once[f"patch {DAEMONSET}"] = 500
+    async with stage.replica(after_failure=0.05) as provider:
+        await until(lambda: stage.kubernetes.restarts)
+        await _settled(provider)
+    assert stage.kubernetes.restarts == 1
+
+
+async def test_a_note_of_an_older_version_is_honoured(stage, js):
+    import hashlib  # noqa: PLC0415 - the key as it was written
+
+    async with stage.replica() as provider:
+        await _settled(provider)
+    key = f"sync/restart/{hashlib.sha256(stage.kubernetes.file.encode()).hexdigest()}"
+    await (await js.key_value("authelia-otp-ledger")).put(key, b"2026-01-01T00:00:00Z")
+    async with stage.replica(restart=0.0):
+        await until(lambda: stage.kubernetes.restarts == 1)
