@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from app.secret_texts import bare, read_credentials
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pydantic import SecretStr
 
 _SCHEMES: Final = ("nats", "tls")
-_JWT: Final = "BEGIN NATS USER JWT"
-_SEED: Final = "BEGIN USER NKEY SEED"
 _LONGEST_PATH: Final = 1_024
 _PATH: Final = re.compile(r"[/~]|\.{1,2}/|[\w./-]{1,100}\.\w{1,8}$")
 """How a path begins, or a short one from here ends; a seed, a key and a token do neither."""
@@ -61,20 +61,13 @@ def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_seed(seed: SecretStr) -> SecretStr:
     """Take an NKey seed."""
-    _check_seed(seed.get_secret_value().strip())
+    _check_seed(bare(seed.get_secret_value()))
     return seed
 
 
 def check_credentials(path: Path) -> Path:
     """Take a credentials file: a user JWT and its seed, each below its own line."""
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeError):
-        raise ValueError("holds no user JWT and seed") from None
-    after = {mark: lines[n + 1] for n, line in enumerate(lines[:-1]) for mark in (_JWT, _SEED) if mark in line}
-    if not after.get(_JWT) or not after.get(_SEED):
-        raise ValueError("holds no user JWT and seed")
-    _check_seed(after[_SEED].strip())
+    _check_seed(read_credentials(path).seed)
     return path
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -98,9 +98,10 @@ class NatsSettings(Section):
 
     @property
     def url_passwords(self) -> tuple[str, ...]:
-        """The passwords and tokens in the addresses."""
+        """The passwords and tokens in the addresses, as they stand there and as they are meant."""
         users = (urlsplit(server if "://" in server else f"nats://{server}") for server in self.servers)
-        return tuple(secret for url in users if (secret := url.password or url.username))
+        secrets = (url.password or url.username or "" for url in users)
+        return tuple(form for secret in secrets if secret for form in sorted({secret, unquote(secret)}))
 
 
 class WorkSettings(Section):

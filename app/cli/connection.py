@@ -9,10 +9,10 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import nats
 from nats.errors import AuthorizationError, NoServersError
 from nats.errors import Error as NatsError
 
+from app.runtime.nats_client import DecodingClient
 from app.runtime.nats_security import security_options
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ async def connected(settings: NatsSettings, seconds: float) -> AsyncIterator[Cli
         Unreachable: no server took the connection.
         ConfigurationError: a certificate or key cannot be loaded.
     """
-    options = security_options(settings)
+    options = {"reconnect_time_wait": _BETWEEN, "connect_timeout": seconds, **security_options(settings)}
     # The client library logs each attempt with a traceback; the person gets one line instead.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
     faults: list[Exception] = []
@@ -46,19 +46,19 @@ async def connected(settings: NatsSettings, seconds: float) -> AsyncIterator[Cli
     async def remember(fault: Exception) -> None:
         faults.append(fault)
 
+    client = DecodingClient()
     try:
         async with asyncio.timeout(seconds):
-            client = await nats.connect(
+            await client.connect(
                 list(settings.servers),
                 error_cb=remember,
                 allow_reconnect=False,
                 max_reconnect_attempts=_TRIES,
-                reconnect_time_wait=_BETWEEN,
-                connect_timeout=seconds,
                 name="auth-service",
                 **options,
             )
     except Exception as error:  # noqa: BLE001 - a bad address or seed raises whatever the library happens to do with it
+        await client.close()
         raise Unreachable(f"NATS at {_without_passwords(settings)}: {_reason(error, faults)}") from None
     try:
         yield client

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from typing import Any, Final
+from urllib.parse import ParseResult, unquote
 
 from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
 from nats.aio.msg import Msg
@@ -33,7 +34,33 @@ class _Transport(TcpTransport):
                 await super().wait_closed()  # type: ignore[no-untyped-call]
 
 
-class ReconnectingClient(Client):
+class _Address(ParseResult):
+    """An address of a server, whose user, password or token may be percent-encoded (RFC 3986, section 2.1)."""
+
+    __slots__ = ()
+
+    @property
+    def username(self) -> str | None:
+        """The user, or the token, as it is meant."""
+        name = super().username
+        return None if name is None else unquote(name)
+
+    @property
+    def password(self) -> str | None:
+        """The password as it is meant."""
+        secret = super().password
+        return None if secret is None else unquote(secret)
+
+
+class DecodingClient(Client):
+    """Decodes users, passwords and tokens in addresses, which nats-py as it comes sends as they stand there."""
+
+    @staticmethod
+    def _parse_server_uri(connect_url: str) -> ParseResult:
+        return _Address(*Client._parse_server_uri(connect_url))  # noqa: SLF001 - a static method of what this is
+
+
+class ReconnectingClient(DecodingClient):
     """Tries each server `max_reconnect_attempts` times an outage: -1 stands for ever, 0 for never.
 
     While the service starts, each server gets one attempt more, the first. (As it comes, nats-py takes 0 for ever,

@@ -37,6 +37,7 @@ LOOK = "nats-py changed; look at app/runtime/nats_client.py"
         "_send_ping",
         "_connect_command",
         "_connect_to_server",
+        "_parse_server_uri",
         "_process_headers",
         "_build_message",
         "_read_loop",
@@ -203,21 +204,6 @@ async def test_an_nkey_seed(tmp_path):
         assert await _reaches(server.url, nkey_seed=SEED.decode())
         with pytest.raises(NoServersError):
             await _reaches(server.url)
-
-
-async def test_a_credentials_file_is_handed_to_the_client(tmp_path):
-    file = tmp_path / "user.creds"
-    file.write_text(
-        "-----BEGIN NATS USER JWT-----\neyJ0.e30.c2ln\n------END NATS USER JWT------\n\n"
-        f"-----BEGIN USER NKEY SEED-----\n{SEED.decode()}\n------END USER NKEY SEED------\n"
-    )
-    options = security_options(NatsSettings(credentials=file))
-    assert options == {"user_credentials": str(file)}
-    client = ReconnectingClient()
-    client._user_credentials = options["user_credentials"]
-    client._setup_nkeys_jwt_connect()
-    assert client._user_jwt_cb() == b"eyJ0.e30.c2ln"
-    assert len(client._signature_cb("nonce")) == 88
 
 
 async def test_tls_with_client_certificates(tmp_path):
