@@ -104,7 +104,7 @@ async def test_it_is_owed_still_when_the_file_is_changed_by_hand_meanwhile(stage
 async def test_it_is_made_although_synchronisation_fails_meanwhile(stage):
     _restarted(stage, _ago(0))
     stage.kubernetes.file = OTHERS
-    async with stage.replica(between=2.0) as provider:
+    async with stage.replica(between=2.0, every=0.2, after_failure=0.2) as provider:
         await until(lambda: stage.kubernetes.count("update", CONFIGMAP))
         stage.kubernetes.file = "users: ["
         await until(lambda: stage.kubernetes.restarts)
