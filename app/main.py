@@ -30,7 +30,7 @@ from app.runtime.broker import AuthBroker
 from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
 from app.runtime.exporting import exporting
 from app.runtime.gate import in_turn
-from app.runtime.http import create_app, is_ready, serving
+from app.runtime.http import create_pages, is_ready, serving
 from app.runtime.logs import AuditLog, Sink, set_up_logs
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.subjects import PROFILE_UPDATED
@@ -144,8 +144,8 @@ async def running(
             return {"nats": broker.state, **provider.readiness()}
 
         telemetry.watch_readiness(lambda: is_ready(readiness()))
-        app = create_app(readiness, telemetry.exposition, documents.routes())
-        async with serving(app, settings.http) as port:
+        pages = create_pages(readiness, telemetry.exposition, documents.routes())
+        async with serving(pages, settings.http) as port:
             try:
                 yield Service(broker, telemetry, port)
             finally:

@@ -7,22 +7,18 @@ import asyncio
 import contextlib
 import errno
 import socket
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs
 
-import uvicorn
 from loguru import logger
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from app.runtime.http_server import Answer, Limits, listening, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
-    from starlette.requests import Request
-    from starlette.types import ASGIApp
-
+    from app.runtime.http_server import Answering
     from app.settings import HttpSettings
 
 _HEADERS: Final = {
@@ -32,97 +28,85 @@ _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_PATIENCE: Final = 10.0
-"""Seconds in which a connection must have got its first response, or its next: to ask, and to read it."""
+_METHODS: Final = ("GET", "HEAD")
+_PLAIN: Final = "text/plain"
+_EXPOSITION: Final = "text/plain; version=0.0.4"
+
+Document = tuple[str, bytes, "Mapping[str, str]"]
+"""Media type, body, headers."""
 
 
-def create_app(
+def create_pages(
     readiness: Callable[[], Mapping[str, str]],
     metrics: Callable[[], bytes],
-    documents: Mapping[str, Callable[[], tuple[str, bytes, Mapping[str, str]]]],
-) -> ASGIApp:
-    """Return the ASGI application.
+    documents: Mapping[str, Callable[[], Document]],
+) -> Answering:
+    """Return what answers requests.
 
     `readiness` names every part of the service and what is wrong with it, the empty string when nothing is; a part
-    whose name ends in `?` is shown and decides nothing. `documents` maps paths to media type, body and headers.
+    whose name ends in `?` is shown and decides nothing. `documents` maps paths to what makes each, once.
     """
+    made: dict[str, Document] = {}
+    # Health waits for nobody. Of the others one is made at a time, so that a thousand who ask do not fill a turn of
+    # the event loop; a document, which takes hundreds of milliseconds, beside it.
+    measuring, making = asyncio.Lock(), asyncio.Lock()
 
-    async def livez(_: Request) -> Response:
-        return PlainTextResponse("OK", headers=_HEADERS)
+    async def exposition() -> Answer:
+        async with measuring:
+            answer = _page(_EXPOSITION, metrics())
+            await asyncio.sleep(0)
+        return answer
 
-    async def readyz(request: Request) -> Response:
-        parts = readiness()
-        failing = _failing(parts)
-        lines = [f"{name.rstrip('?')}: {fault or 'ok'}" for name, fault in parts.items()]
-        if "verbose" in request.query_params:
-            text = "\n".join(lines)
-        else:
-            text = "\n".join(f"{name}: {fault}" for name, fault in failing.items()) or "OK"
-        return PlainTextResponse(text, status_code=503 if failing else 200, headers=_HEADERS)
+    async def document(path: str) -> Answer:
+        async with making:
+            if path not in made:
+                made[path] = await asyncio.to_thread(documents[path])
+        return _page(*made[path])
 
-    async def exposition(_: Request) -> Response:
-        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8", headers=_HEADERS)
+    async def answer(method: str, target: str) -> Answer:
+        path, _, query = target.partition("?")
+        if path not in {"/livez", "/readyz", "/metrics", *documents}:
+            return _guarded(refusal(HTTPStatus.NOT_FOUND))
+        if method not in _METHODS:
+            return _guarded(refusal(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(_METHODS)}))
+        match path:
+            case "/livez":
+                return _page(_PLAIN, b"OK")
+            case "/readyz":
+                return _ready(readiness(), verbose="verbose" in parse_qs(query, keep_blank_values=True))
+            case "/metrics":
+                return await exposition()
+        return await document(path)
 
-    def document(make: Callable[[], tuple[str, bytes, Mapping[str, str]]]) -> Callable[[Request], Awaitable[Response]]:
-        async def serve(_: Request) -> Response:
-            media_type, body, headers = make()
-            return Response(body, media_type=media_type, headers={**_HEADERS, **headers})
+    return answer
 
-        return serve
 
-    routes = [
-        Route("/livez", livez, methods=["GET"]),
-        Route("/readyz", readyz, methods=["GET"]),
-        Route("/metrics", exposition, methods=["GET"]),
-        *(Route(path, document(make), methods=["GET"]) for path, make in documents.items()),
-    ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: _refused})
-    app.router.redirect_slashes = False
-    return app
+def _ready(parts: Mapping[str, str], *, verbose: bool) -> Answer:
+    failing = _failing(parts)
+    if verbose:
+        text = "\n".join(f"{name.rstrip('?')}: {fault or 'ok'}" for name, fault in parts.items())
+    else:
+        text = "\n".join(f"{name}: {fault}" for name, fault in failing.items()) or "OK"
+    status = HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK
+    return _page(_PLAIN, text.encode())._replace(status=status)
+
+
+def _page(media_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    charset = "; charset=utf-8" if media_type.startswith("text/") else ""
+    return _guarded(Answer(HTTPStatus.OK, {"Content-Type": media_type + charset, **(headers or {})}, body))
+
+
+def _guarded(answer: Answer) -> Answer:
+    return answer._replace(headers={**_HEADERS, **answer.headers})
 
 
 def is_ready(parts: Mapping[str, str]) -> bool:
-    """Return whether `parts` of the service, as `create_app` takes them, let it serve."""
+    """Return whether `parts` of the service, as `create_pages` takes them, let it serve."""
     return not _failing(parts)
 
 
 def _failing(parts: Mapping[str, str]) -> dict[str, str]:
     return {name: fault for name, fault in parts.items() if fault and not name.endswith("?")}
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    """Answer what is not there (404) and what is not GET or HEAD (405, with `Allow`)."""
-    if not isinstance(error, HTTPException):
-        raise error
-    return PlainTextResponse(error.detail, status_code=error.status_code, headers={**_HEADERS, **(error.headers or {})})
-
-
-class _Protocol(H11Protocol):
-    """HTTP/1.1 that waits for nobody for long: 256 clients that dawdle would shut out the probes."""
-
-    patience = _PATIENCE
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._limit = self.loop.call_later(self.patience, transport.abort)
-
-    def on_response_complete(self) -> None:
-        self._limit.cancel()
-        self._limit = self.loop.call_later(self.patience, self.transport.abort)
-        super().on_response_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._limit.cancel()
-        super().connection_lost(exc)
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the service."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
-        yield
 
 
 def bind(settings: HttpSettings) -> socket.socket:
@@ -140,39 +124,10 @@ def bind(settings: HttpSettings) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, settings: HttpSettings, patience: float = _PATIENCE) -> AsyncIterator[int]:
-    """Serve `app` while the context lasts; give the port. Raises OSError when the address is taken.
-
-    A connection that gets no response for `patience` seconds is closed.
-    """
-    listener = bind(settings)
-    port: int = listener.getsockname()[1]
-    config = uvicorn.Config(
-        app,
-        http=type("Protocol", (_Protocol,), {"patience": patience}),
-        ws="none",
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        date_header=False,
-        limit_concurrency=256,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=16 * 1024,
-    )
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="http")
-    try:
-        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
-            await asyncio.sleep(0.005)
-        if task.done():
-            raise RuntimeError("the HTTP side did not start") from task.exception()
-        logger.debug("HTTP side is up", port=port)
-        yield port
-    finally:
-        # Who still asks at this moment is not waited for: the process must be gone in time.
-        server.should_exit = server.force_exit = True
-        with contextlib.suppress(Exception):
-            await task
-        listener.close()
+async def serving(pages: Answering, settings: HttpSettings, limits: Limits | None = None) -> AsyncIterator[int]:
+    """Serve `pages` while the context lasts; give the port. Raises OSError when the address is taken."""
+    with bind(settings) as listener:
+        port: int = listener.getsockname()[1]
+        async with listening(listener, pages, limits or Limits()):
+            logger.debug("HTTP side is up", port=port)
+            yield port

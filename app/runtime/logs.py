@@ -142,7 +142,7 @@ def _redacted(value: object, masked: Callable[[str], str]) -> object:
 
 
 class _FromStandardLibrary(logging.Handler):
-    """Hands records of the standard library's logging (uvicorn, nats, asyncio) on to the sink."""
+    """Hands records of the standard library's logging (nats, asyncio) on to the sink."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on."""

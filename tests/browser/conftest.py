@@ -16,7 +16,7 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
 from app.main import documents
-from app.runtime.http import create_app, serving
+from app.runtime.http import create_pages, serving
 from app.settings import HttpSettings
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ def origin() -> Iterator[str]:
     done = asyncio.Event()
 
     async def serve() -> None:
-        app = create_app(dict, bytes, documents().routes())
-        async with serving(app, HttpSettings(port=0, bind="127.0.0.1")) as port:
+        pages = create_pages(dict, bytes, documents().routes())
+        async with serving(pages, HttpSettings(port=0, bind="127.0.0.1")) as port:
             ports.append(port)
             ready.set()
             await done.wait()

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from app.runtime.http import create_app, serving
+from app.runtime.http import create_pages, serving
 from app.settings import HttpSettings
 
 ANYWHERE = HttpSettings(port=0, bind="127.0.0.1")
@@ -24,15 +24,15 @@ async def _ask(port: int, path: str, method: str = "GET") -> tuple[int, dict[str
     return int(status.split()[1]), headers, body
 
 
-def _app(parts):
-    return create_app(lambda: parts, lambda: b"metric 1\n", {"/docs": lambda: ("text/html", b"<p>", {"X-Own": "1"})})
+def _pages(parts):
+    return create_pages(lambda: parts, lambda: b"metric 1\n", {"/docs": lambda: ("text/html", b"<p>", {"X-Own": "1"})})
 
 
 @pytest.mark.parametrize(
     ("path", "body"), [("/livez", b"OK"), ("/readyz", b"OK"), ("/metrics", b"metric 1\n"), ("/docs", b"<p>")]
 )
 async def test_the_named_paths_answer_get_and_head(path, body):
-    async with serving(_app({"nats": ""}), ANYWHERE) as port:
+    async with serving(_pages({"nats": ""}), ANYWHERE) as port:
         status, headers, got = await _ask(port, path)
         assert (status, got) == (200, body)
         assert headers["x-content-type-options"] == "nosniff"
@@ -41,7 +41,7 @@ async def test_the_named_paths_answer_get_and_head(path, body):
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
 async def test_other_methods_are_refused_with_allow(method):
-    async with serving(_app({}), ANYWHERE) as port:
+    async with serving(_pages({}), ANYWHERE) as port:
         status, headers, _ = await _ask(port, "/livez", method)
         assert status == 405
         assert set(headers["allow"].split(", ")) == {"GET", "HEAD"}
@@ -50,13 +50,13 @@ async def test_other_methods_are_refused_with_allow(method):
 
 @pytest.mark.parametrize("path", ["/", "/livez/", "/docs/", "/docs/../livez", "/docs/try", "/openapi.json", "//livez"])
 async def test_nothing_else_is_there(path):
-    async with serving(_app({}), ANYWHERE) as port:
+    async with serving(_pages({}), ANYWHERE) as port:
         assert (await _ask(port, path))[0] == 404
 
 
 async def test_readyz_has_a_line_for_each_failing_part_and_verbose_one_for_each():
     parts = {"nats": "not connected", "keys": "", "kubernetes?": "forbidden"}
-    async with serving(_app(parts), ANYWHERE) as port:
+    async with serving(_pages(parts), ANYWHERE) as port:
         assert (await _ask(port, "/readyz"))[::2] == (503, b"nats: not connected")
         everything = b"nats: not connected\nkeys: ok\nkubernetes: forbidden"
         assert (await _ask(port, "/readyz?verbose"))[::2] == (503, everything)
@@ -66,7 +66,7 @@ async def test_readyz_has_a_line_for_each_failing_part_and_verbose_one_for_each(
 
 async def test_clients_that_hang_do_not_hold_up_the_end():
     loop = asyncio.get_running_loop()
-    async with serving(_app({}), ANYWHERE) as port:
+    async with serving(_pages({}), ANYWHERE) as port:
         silent = await asyncio.open_connection("127.0.0.1", port)
         halfway = await asyncio.open_connection("127.0.0.1", port)
         halfway[1].write(b"GET /livez HTTP/1.1\r\nHo")
@@ -83,10 +83,10 @@ async def test_a_taken_address_and_a_name_that_is_none_are_os_errors():
         port = taken.getsockname()[1]
         for settings in (HttpSettings(port=port, bind="127.0.0.1"), HttpSettings(port=0, bind="x" * 70)):
             with pytest.raises(OSError, match=r".*"):
-                async with serving(_app({}), settings):
+                async with serving(_pages({}), settings):
                     pass
 
 
 async def test_a_star_stands_for_all_addresses():
-    async with serving(_app({}), HttpSettings(port=0)) as port:
+    async with serving(_pages({}), HttpSettings(port=0)) as port:
         assert (await _ask(port, "/livez"))[0] == 200

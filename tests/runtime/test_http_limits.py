@@ -4,25 +4,28 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
 from app.main import documents
-from app.runtime.http import create_app, serving
+from app.runtime.http import create_pages, serving
+from app.runtime.http_server import Limits
 from app.settings import HttpSettings
 
 ANYWHERE = HttpSettings(port=0, bind="127.0.0.1")
 ASK = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
 PATIENCE = 0.5
+HASTY = Limits(head=PATIENCE, answer=PATIENCE)
 
 
 @asynccontextmanager
-async def _server(patience: float = 10.0):
+async def _server(limits: Limits | None = None):
     """The HTTP side with its documents; gives what opens a connection."""
-    app = create_app(lambda: {"nats": ""}, lambda: b"metric 1\n", documents().routes())
+    pages = create_pages(lambda: {"nats": ""}, lambda: b"metric 1\n", documents().routes())
     writers = []
-    async with serving(app, ANYWHERE, patience) as port:
+    async with serving(pages, ANYWHERE, limits) as port:
 
         async def connect():
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -83,7 +86,7 @@ async def test_what_is_too_long_or_none_at_all_is_refused_and_the_next_client_se
 
 
 async def test_who_sends_a_body_without_end_is_answered_and_cut_off():
-    async with _server(PATIENCE) as connect:
+    async with _server(HASTY) as connect:
         reader, writer = await connect()
         writer.write(b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000000\r\n\r\n")
         assert (await reader.readline()).split()[1] == b"405"
@@ -101,7 +104,7 @@ async def test_who_sends_a_body_without_end_is_answered_and_cut_off():
 @pytest.mark.parametrize("before", [b"", ASK], ids=["at first", "after a request"])
 @pytest.mark.parametrize("drip", [b"", b"GET /livez HTTP/1.1\r\nA: "], ids=["silent", "never ending"])
 async def test_who_does_not_ask_in_time_is_cut_off(before, drip):
-    async with _server(PATIENCE) as connect:
+    async with _server(HASTY) as connect:
         reader, writer = await connect()
         writer.write(before + drip)
 
@@ -116,7 +119,7 @@ async def test_who_does_not_ask_in_time_is_cut_off(before, drip):
 
 
 async def test_who_does_not_read_in_time_is_cut_off():
-    async with _server(PATIENCE) as connect:
+    async with _server(HASTY) as connect:
         reader, writer = await connect()
         writer.transport.pause_reading()
         writer.write(b"GET /docs HTTP/1.1\r\nHost: x\r\n\r\n" * 2_000)
@@ -126,7 +129,7 @@ async def test_who_does_not_read_in_time_is_cut_off():
 
 
 async def test_who_asks_again_in_time_keeps_the_connection():
-    async with _server(PATIENCE) as connect:
+    async with _server(HASTY) as connect:
         reader, writer = await connect()
         for _ in range(6):
             writer.write(ASK)
@@ -134,15 +137,73 @@ async def test_who_asks_again_in_time_keeps_the_connection():
             await asyncio.sleep(PATIENCE / 4)
 
 
-async def test_dawdlers_in_any_number_shut_the_probes_out_for_no_longer_than_that():
-    async with _server(PATIENCE) as connect:
-        for _ in range(300):
-            _, writer = await connect()
-            writer.write(b"GET /livez HTTP/1.1\r\n")
-        assert await _status(connect, ASK) == 503
+async def test_who_has_done_nothing_for_longest_makes_room():
+    async with _server(Limits(connections=3)) as connect:
+        silent = [(await connect())[0] for _ in range(2)]
+        reader, writer = await connect()
+        writer.write(ASK)
+        await reader.readuntil(b"\r\n\r\nOK")
+        for oldest in silent:
+            await connect()
+            assert await _ended(oldest)
+        writer.write(ASK)
+        assert (await reader.readuntil(b"\r\n\r\nOK")).startswith(b"HTTP/1.1 200")
+
+
+async def test_an_answer_is_whole_though_more_was_sent_than_anybody_reads():
+    async with _server() as connect:
+        reader, writer = await connect()
+        writer.write(b"POST /docs HTTP/1.1\r\nHost: x\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000)
         async with asyncio.timeout(10):
-            while not await _well(connect):  # noqa: ASYNC110 - nothing tells when there is room again
-                await asyncio.sleep(0.05)
+            assert (await reader.read()).endswith(b"\r\n\r\nMethod Not Allowed")
+
+
+async def test_requests_sent_at_once_are_answered_in_their_order():
+    async with _server() as connect:
+        reader, writer = await connect()
+        writer.write(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % n + ASK for n in range(100)))
+        async with asyncio.timeout(30):
+            for _ in range(100):
+                assert (await reader.readuntil(b"\r\n\r\nNot Found")).startswith(b"HTTP/1.1 404")
+                assert (await reader.readuntil(b"\r\n\r\nOK")).startswith(b"HTTP/1.1 200")
+
+
+async def test_what_breaks_while_a_page_is_made_is_told_and_the_next_client_served():
+    def broken() -> bytes:
+        raise LookupError
+
+    pages = create_pages(dict, broken, {})
+    async with serving(pages, ANYWHERE) as port:
+        for path, status in (("/metrics", b"500"), ("/livez", b"200")):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            assert (await reader.readline()).split()[1] == status
+            writer.close()
+
+
+async def test_health_does_not_wait_for_a_document_that_is_being_made():
+    going_on, done = threading.Event(), threading.Event()
+
+    def slow():
+        going_on.set()
+        assert done.wait(30)
+        return "text/plain", b"made", {}
+
+    async with serving(create_pages(dict, bytes, {"/docs": slow}), ANYWHERE) as port:
+
+        async def ask(path: str) -> bytes:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            answer = await reader.read()
+            writer.close()
+            return answer
+
+        readers = [asyncio.create_task(ask("/docs")) for _ in range(3)]
+        await asyncio.to_thread(going_on.wait, 30)
+        assert [(await ask(path))[:12] for path in ("/livez", "/readyz", "/metrics")] == [b"HTTP/1.1 200"] * 3
+        assert not any(reader.done() for reader in readers)
+        done.set()
+        assert {(await reader)[-4:] for reader in readers} == {b"made"}
 
 
 @pytest.mark.parametrize(
