@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Acting as another user."""
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from app.domain.errors import (
     ImpersonationNotAllowed,
@@ -15,6 +15,7 @@ from app.domain.errors import (
     TokenExpired,
     UserNotFound,
 )
+from app.runtime.bodies import read
 from routers.inject import Impersonation
 from routers.subject import UPSTREAM_ERRORS, Data, Example, Request, Router, Text, missing
 
@@ -41,8 +42,8 @@ class ExchangeToken(Request):
 def target_in(body: bytes) -> str:
     """Return whom a request is about, the empty string when it cannot be read."""
     try:
-        return ExchangeToken.model_validate_json(body).target_user
-    except ValidationError:
+        return read(ExchangeToken, body).target_user
+    except ValueError:
         return ""
 
 

@@ -1,35 +1,75 @@
 # SPDX-License-Identifier: MIT
-"""What may be logged of a secret or of somebody's name."""
+"""What may be logged of a secret or of somebody's name.
+
+Whatever comes here may come from outside: it is cut before anything looks at it, and what looks at it is linear. No
+pattern has two repetitions that could share characters, and none tries the same run of characters from two places.
+"""
 
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+MAX_TEXT: Final = 8 * 1024
+"""Characters of a text that are shown; the rest is left out."""
+
+MAX_SECRET: Final = 2 * 1024
+"""Characters of a known secret that are looked for. Of a longer one, everything behind its beginning is masked."""
+
+LOOKED_AT: Final = MAX_TEXT + MAX_SECRET + 1
+"""Characters of a text that decide what is shown of it."""
+
+_MAX_SECRETS: Final = 256
+_MAX_FOUND: Final = 200
+"""How often known secrets may stand in a text of which anything is shown."""
 
 _SHOWN: Final = 3
 _STARS: Final = "****"
 _SHORTEST_SECRET: Final = 3
+_REDACTED: Final = "[redacted]"
+_LEFT_OUT: Final = "…"
 
-_JWT: Final = re.compile(r"\beyJ[\w-]*\.[\w-]*(?:\.[\w-]*)?")
-_AUTHELIA_TOKEN: Final = re.compile(r"\bauthelia_[a-z]+_[\w.~+/-]+")
-_BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{4,}")
-_PEM: Final = re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.DOTALL)
-_SEED: Final = re.compile(r"\bS[ACNOUX][A-Z2-7]{54,}\b")
-_URL_SECRET: Final = re.compile(r"(?<=://)[^\s/@]+(?=@)")
+_Span = tuple[int, int, str]
+"""Where something to be masked begins and ends, and what stands there instead."""
+
+_JWT: Final = re.compile(r"(?<![\w-])(?>[\w-]*?\b(?=eyJ))([\w-]++\.[\w-]*+(?:\.[\w-]*+)?)")
+_AUTHELIA_TOKEN: Final = re.compile(r"\b(authelia_[a-z]++_[\w.~+/-]++)")
+_BEARER: Final = re.compile(r"(?i)\b(?:bearer|basic)\s++([\w.~+/=-]{4,}+)")
+_PEM: Final = re.compile(r"(-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z))", re.DOTALL)
+_SEED: Final = re.compile(r"\b(S[ACNOUX][A-Z2-7]{54,}+\b)")
+_URL_SECRET: Final = re.compile(r"(?<=://)([^\s/@]++)(?=@)")
 _NAMED: Final = re.compile(
-    r"""(?ix)(["']?\b[\w-]*(?:password|passwd|secret|token|otp|assertion|seed|authorization|api[_-]?key)["']?\s*[=:]\s*)
-    ("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[\w+\]|[^\s,;&)}\]"'][^\n,;&)}\]"']*)"""
+    r"""(?ix)(?:password|passwd|secret|token|otp|assertion|seed|authorization|api[_-]?key)["']?\s*+[=:]\s*+
+    ("(?:\\[\s\S]|[^"\\])*+(?:"|\\?\Z)|'(?:\\[\s\S]|[^'\\])*+(?:'|\\?\Z)|\[\w++\][^\n,;&)}\]"']*+|[^\s,;&)}\]"'][^\n,;&)}\]"']*+)
+    """
 )
-_ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\"'=|]+@[^\s@<>()\[\],;:\"'|]+")
-_SUBJECT: Final = re.compile(r"\b([A-Za-z][\w-]*)\|([^\s\"',;)}\]]+)")
+_TOKENS: Final = (
+    (_PEM, "[key]"),
+    (_JWT, "[token]"),
+    (_AUTHELIA_TOKEN, "[token]"),
+    (_SEED, "[key]"),
+    (_BEARER, "[token]"),
+)
+_SHAPES: Final = (*_TOKENS, (_URL_SECRET, _REDACTED), (_NAMED, _REDACTED))
+
+_TORN: Final = re.compile(r"(?<![\w-])(?>[\w-]*?\b(?=eyJ|authelia_|S[ACNOUX][A-Z2-7]))[\w-]++\Z")
+"""What may be the beginning of a token or key that was cut."""
+
+_ADDRESS: Final = re.compile(r"(?<![^\s@<>()\[\],;:\"'=|])[^\s@<>()\[\],;:\"'=|]++@[^\s@<>()\[\],;:\"'|]++")
+_SUBJECT: Final = re.compile(r"(?<=[\w-]\|)(?!\[(?:redacted|token|key)\])[^\s\"',;)}\]]++")
 # The same two in URLs, percent-encoded; `%3A`, `%20`, `%22` and `%2F` end a name as their characters do.
-_ENCODED_ADDRESS: Final = re.compile(r"((?:[\w.~+!$*-]|%(?!40|3A|20|22|2F)[0-9A-F]{2})+)(?=%40[\w.-])", re.IGNORECASE)
-_ENCODED_SUBJECT: Final = re.compile(r"(\b[A-Za-z][\w-]*%7C)((?:[\w.~-]|%[0-9A-F]{2})+)", re.IGNORECASE)
+_ENCODED_ADDRESS: Final = re.compile(
+    r"((?:[\w.~+!$*-]|%(?!40|3A|20|22|2F)[0-9A-F]{2})++)(%40(?=[\w.-]))?", re.IGNORECASE
+)
+_ENCODED_SUBJECT: Final = re.compile(r"(?<=[\w-]%7C)(?:[\w.~*-]|%[0-9A-F]{2})++", re.IGNORECASE)
+_HALF: Final = re.compile(r"%[0-9A-Fa-f]?\*{4}\Z")
 _UUID: Final = re.compile(r"\b([0-9a-f]{3})[0-9a-f]{5}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", re.IGNORECASE)
-_CODE: Final = re.compile(r"(?<![\w.-])(?<!\d:)\d{6}(?![\w.:-]*\w)")
+_CODE: Final = re.compile(r"(?<![\w.-])(?<!\d:)\d{6}(?![.:-]*+\w)")
+_LAST_WORD: Final = re.compile(r"(?<!\S)\S++\Z")
 
 
 def redact_email(address: str) -> str:
@@ -50,28 +90,84 @@ def _masked(text: str) -> str:
     return (text[:_SHOWN] if len(text) > _SHOWN else text[: len(text) // 2]) + _STARS
 
 
-def redact_tokens(text: str) -> str:
-    """Return `text` with tokens and keys masked, and nobody's name."""
-    text = _PEM.sub("[key]", text)
-    text = _JWT.sub("[token]", text)
-    text = _AUTHELIA_TOKEN.sub("[token]", text)
-    text = _SEED.sub("[key]", text)
-    return _BEARER.sub(r"\1 [token]", text)
+def _masked_encoded(text: str) -> str:
+    return _HALF.sub(_STARS, _masked(text))
 
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return `text` with everything masked that looks like a secret or names a person.
+def redact_tokens(text: str, most: int = MAX_TEXT) -> str:
+    """Return the first `most` characters of `text` with tokens and keys masked, and nobody's name.
+
+    A token that is cut in two there is masked as well.
+    """
+    shown = text[:most]
+    shown = "".join(_pieces(shown, _found(shown, _TOKENS)))
+    if len(text) > most:
+        shown = _TORN.sub("[token]", shown)
+    return shown if len(text) <= most or shown.endswith("[token]") else shown + _LEFT_OUT
+
+
+def redact(text: str, secrets: Iterable[str] = (), most: int = MAX_TEXT) -> str:
+    """Return the first `most` characters of `text` with everything masked that looks like a secret or names a person.
 
     `secrets` are strings known to be such, for example the values of the request that failed; of these, what is
-    shorter than three characters is left alone.
+    shorter than three characters is left alone. They are looked for in `text` as it is, never in what stands there
+    instead of another. Of a text that is cut, the word in which it is cut is left out: nobody knows what it was.
     """
-    for secret in sorted((s for s in secrets if len(s) >= _SHORTEST_SECRET), key=len, reverse=True):
-        text = text.replace(secret, "[redacted]")
-    text = _URL_SECRET.sub("[redacted]", redact_tokens(text))
-    text = _NAMED.sub(r"\1[redacted]", text)
-    text = _SUBJECT.sub(lambda m: f"{m[1]}|{_masked(m[2])}", text)
+    cut = len(text) > most
+    text = text[: most + MAX_SECRET]
+    spans = [*_found(text, _SHAPES), *_known(text, secrets)]
+    pieces = [*_pieces(text[:most], spans)]
+    if cut:
+        # Every second piece stands instead of something, the last never.
+        pieces[-1] = _LAST_WORD.sub("", pieces[-1]) + _LEFT_OUT
+    return _without_names("".join(pieces))
+
+
+def _known(text: str, secrets: Iterable[str]) -> list[_Span]:
+    """Find known secrets, wherever one begins; where there are too many, all of the text is one."""
+    found: list[_Span] = []
+    for secret in islice((s for s in secrets if len(s) >= _SHORTEST_SECRET), _MAX_SECRETS):
+        beginning = secret[:MAX_SECRET]
+        length = len(secret) if len(secret) <= MAX_SECRET else len(text)
+        at = text.find(beginning)
+        while at >= 0:
+            found.append((at, at + length, _REDACTED))
+            if len(found) > _MAX_FOUND:
+                return [(0, len(text), _REDACTED)]
+            at = text.find(beginning, at + 1)
+    return found
+
+
+def _found(text: str, shapes: Iterable[tuple[re.Pattern[str], str]]) -> list[_Span]:
+    return [(*match.span(1), word) for pattern, word in shapes for match in pattern.finditer(text)]
+
+
+def _pieces(text: str, spans: list[_Span]) -> Iterator[str]:
+    """Yield what is shown of `text`: a part of it and what stands for the span behind it, in turn; a part at the end.
+
+    Spans that share characters are one, which is `[redacted]` when they are of several kinds.
+    """
+    end, instead = 0, ""
+    for start, stop, word in sorted(spans, key=lambda span: (span[0], -span[1])):
+        if start >= len(text):
+            break
+        if start >= end:
+            if instead:
+                yield instead
+            yield text[end:start]
+            end, instead = stop, word
+        else:
+            end, instead = max(end, stop), word if word == instead else _REDACTED
+    if instead:
+        yield instead
+    yield text[end:]
+
+
+def _without_names(text: str) -> str:
+    text = _SUBJECT.sub(lambda m: _masked(m[0]), text)
     text = _ADDRESS.sub(lambda m: redact_email(m[0]), text)
-    text = _ENCODED_ADDRESS.sub(lambda m: _masked(m[1]), text)
-    text = _ENCODED_SUBJECT.sub(lambda m: f"{m[1]}{_masked(m[2])}", text)
+    if "%" in text:
+        text = _ENCODED_ADDRESS.sub(lambda m: _masked_encoded(m[1]) + m[2] if m[2] else m[0], text)
+        text = _ENCODED_SUBJECT.sub(lambda m: _masked_encoded(m[0]), text)
     text = _UUID.sub(rf"\1{_STARS}", text)
     return _CODE.sub("[code]", text)

@@ -81,7 +81,7 @@ class SubjectRouter(NatsRouter):
             calls,
             queue=QUEUE_GROUP,
         )
-        subscriber.bind(subject, turns, telemetry.of_subject(subject.name), request_timeout)
+        subscriber.bind(subject, turns, telemetry.of_subject(subject), request_timeout)
         Registrator.subscriber(self, subscriber)
         subscriber(subject.handler)
         return subscriber

@@ -15,14 +15,14 @@ from loguru import logger
 
 from app.domain.disclosures import Disclosure, VerificationCode
 from app.domain.errors import WIRES
-from app.domain.redaction import redact, redact_email, redact_tokens
+from app.domain.redaction import LOOKED_AT, redact, redact_email, redact_tokens
 from app.runtime.tracing import current_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TextIO
 
-    from loguru import Message, Record
+    from loguru import Message, Record, RecordException
 
     from app.domain.disclosures import ImpersonationAttempt
     from app.runtime.tracing import Trace
@@ -36,6 +36,16 @@ _ALWAYS: Final = 60
 _MAX_AUDITED: Final = 320
 """Characters of a name in an audit record, enough for any address."""
 
+_MAX_PIECE: Final = 4 * 1024
+"""Characters that are shown of an exception's message, and of a frame."""
+
+_MAX_FRAMES: Final = 32
+"""Frames that are shown of an exception's stack, those next to where it was raised."""
+
+_MAX_CHAIN: Final = 4
+"""Exceptions that are shown of those that led to each other, the last ones."""
+
+_RAISED: Final = "raised"
 _COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
 _RESET: Final = "\033[0m"
 _to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
@@ -63,8 +73,7 @@ def _disclosed(record: Disclosure) -> dict[str, str]:
 
 def _in_clear(text: str) -> str:
     """Return `text` in one line, without any token: what names the target, and the refusal, come from outside."""
-    line = "".join(c if c.isprintable() else " " for c in redact_tokens(text))
-    return line if len(line) <= _MAX_AUDITED else f"{line[:_MAX_AUDITED]}…"
+    return "".join(c if c.isprintable() else " " for c in redact_tokens(text, _MAX_AUDITED))
 
 
 class Sink:
@@ -80,7 +89,7 @@ class Sink:
         """Who gets the fields of every record besides, redacted."""
         self._colour = not self._json and stream.isatty()
         # Messages and names of subjects come again with every record.
-        self._redact = functools.lru_cache(maxsize=256)(lambda text: redact(text, self._secrets))
+        self._known = functools.lru_cache(maxsize=256)(lambda text: redact(text, self._secrets))
 
     def __call__(self, message: Message) -> None:
         """Write one record. Raises nothing: whoever handles that would show the record as it is."""
@@ -105,9 +114,11 @@ class Sink:
         disclosed = extra.pop("disclosed", None)
         foreign = extra.pop("foreign_source", None)
         sent: list[str] = extra.pop("secrets", [])
+        exception: RecordException | None = extra.pop(_RAISED, record["exception"])
         # A record that says of which trace it is knows better than where it was written.
         trace: Trace | None = extra.pop("trace") if "trace" in extra else current_trace()
-        masked = functools.partial(redact, secrets=[*self._secrets, *sent]) if sent else self._redact
+        secrets = [*self._secrets, *sent]
+        masked = functools.partial(redact, secrets=secrets) if sent else self._redact
         fields: dict[str, Any] = {
             "time": record["time"].astimezone().isoformat(timespec="microseconds"),
             "level": _NAMES.get(record["level"].name, "info"),
@@ -120,10 +131,12 @@ class Sink:
             fields.update(_disclosed(disclosed))
         if self._source:
             fields["source"] = foreign or f"{record['file'].path}:{record['line']}"
-        if (exception := record["exception"]) is not None and exception.value is not None:
-            stack = "".join(traceback.format_exception(exception.type, exception.value, exception.traceback))
-            fields["exception"] = redact(stack, [*self._secrets, *sent])
+        if exception is not None and exception.value is not None:
+            fields["exception"] = "".join(_stack(exception.value, secrets))
         return fields
+
+    def _redact(self, text: str) -> str:
+        return self._known(text[:LOOKED_AT])
 
     def _for_people(self, fields: dict[str, Any]) -> str:
         time, level, message = str(fields.pop("time"))[11:23], fields.pop("level"), fields.pop("message")
@@ -139,6 +152,38 @@ def _redacted(value: object, masked: Callable[[str], str]) -> object:
     if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and value in WIRES):
         return value
     return masked(str(value))
+
+
+def _stack(error: BaseException, secrets: list[str]) -> Iterator[str]:
+    """Yield what is shown of an exception and of what led to it, redacted.
+
+    Like `traceback.format_exception`, which takes a message apart line by line however long it is.
+    """
+    chain: list[tuple[BaseException, str]] = [(error, "")]
+    while len(chain) < _MAX_CHAIN and (before := _led_to(chain[-1][0])) is not None:
+        chain.append(before)
+    for raised, link in reversed(chain):
+        if raised.__traceback__ is not None:
+            yield "Traceback (most recent call last):\n"
+        for frame in traceback.format_tb(raised.__traceback__, limit=-_MAX_FRAMES):
+            yield redact(frame, secrets, _MAX_PIECE)
+        message = redact("".join(traceback.format_exception_only(raised)), secrets, _MAX_PIECE)
+        yield f"{message.rstrip()}\n{link}"
+
+
+def _led_to(error: BaseException) -> tuple[BaseException, str] | None:
+    if error.__cause__ is not None:
+        return error.__cause__, "\nThe above exception was the direct cause of the following exception:\n\n"
+    if error.__context__ is not None and not error.__suppress_context__:
+        return error.__context__, "\nDuring handling of the above exception, another exception occurred:\n\n"
+    return None
+
+
+def _take_exception(record: Record) -> None:
+    """Leave the exception to the sink: loguru would work out another text of it, however long, for nobody."""
+    if record["exception"] is not None:
+        record["extra"][_RAISED] = record["exception"]
+        record["exception"] = None
 
 
 class _FromStandardLibrary(logging.Handler):
@@ -157,6 +202,7 @@ def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: Text
     sink = Sink(stream or sys.stdout, settings, secrets)
     level = _LEVELS[settings.level]
     logger.remove()
+    logger.configure(patcher=_take_exception)
     logger.add(sink, level=level, format="{message}", diagnose=False, backtrace=False, catch=True)
     # What libraries say below a warning holds what they send and receive; no pattern finds a username in a URL.
     logging.basicConfig(

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from faststream._internal.context.context_type import Context as Injected
 from faststream.nats.subscriber.usecases import CoreSubscriber
 from faststream.response import Response, ensure_response
-from pydantic import ValidationError
 
 from app.domain.deadline import Deadline
 from app.domain.errors import InternalError, Malformed, ServiceError
 from app.domain.ports import Absent
+from app.runtime import bodies
 from app.runtime.replies import encode, encode_failure
 from app.runtime.request import Request, internal_error
 from app.runtime.subjects import is_inbox
@@ -56,7 +56,7 @@ class SubjectSubscriber(CoreSubscriber):
         self.lane = turns.lane()
         self._overdue: set[asyncio.Task[None]] = set()
         self._handle: Callable[[Any], Awaitable[str | BaseModel]] | None = None
-        self._decode: Callable[[bytes], Any] = _text
+        self._decode: Callable[[bytes], Any] = bodies.text
         return self
 
     async def start(self) -> None:
@@ -160,19 +160,13 @@ class SubjectSubscriber(CoreSubscriber):
         if absent is not None:
             self._decode = functools.partial(_refuse, absent)
         elif self.declaration.request is not None:
-            validator = self.declaration.request.__pydantic_validator__
-            self._decode = functools.partial(_parse, validator.validate_json, self.declaration.malformed or "")
+            self._decode = functools.partial(_read, self.declaration.request, self.declaration.malformed or "")
 
 
-def _text(data: bytes) -> str:
-    # Ill-formed UTF-8 becomes surrogates, which are in no address and no username.
-    return data.decode("utf-8", "surrogateescape").strip()
-
-
-def _parse(validate: Callable[[bytes], BaseModel], malformed: str, data: bytes) -> BaseModel:
+def _read(request: type[BaseModel], malformed: str, data: bytes) -> BaseModel:
     try:
-        return validate(data)
-    except ValidationError:
+        return bodies.read(request, data)
+    except ValueError:
         raise Malformed(malformed) from None
 
 

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 import traceback
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from loguru import logger
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -20,8 +17,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from app.domain.errors import WIRES, Fault, ServiceError, UpstreamError
+from app.runtime.bodies import strings_sent
 from app.runtime.request_metrics import SUCCESS, RequestMetrics, SubjectCounts
-from app.runtime.subjects import PREFIX
 from app.runtime.tracing import Trace, Tracing
 from app.runtime.upstream import UpstreamTelemetry
 
@@ -30,6 +27,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
+    from app.runtime.subjects import Subject
     from app.runtime.turns import Turns
 
 _LEVELS: Final = {
@@ -40,8 +38,6 @@ _LEVELS: Final = {
     Fault.OWN: "ERROR",
 }
 _MAX_SHOWN: Final = 100
-_MAX_DEPTH: Final = 8
-_BEARER: Final = re.compile(r"bearer\s+", re.IGNORECASE)
 
 
 class Telemetry:
@@ -92,9 +88,9 @@ class Telemetry:
         """Show what a provider measures: by metric name, those that end in `_total` as counters."""
         self.registry.register(_Measurements(measurements))
 
-    def of_subject(self, subject: str) -> SubjectTelemetry:
+    def of_subject(self, subject: Subject) -> SubjectTelemetry:
         """Return the instruments of one subject."""
-        return SubjectTelemetry(subject, self.requests.of_subject(subject), self._lost, self.tracing)
+        return SubjectTelemetry(subject, self.requests.of_subject(subject.name), self._lost, self.tracing)
 
     def drain_cut_short(self, unfinished: int) -> None:
         """Count and log requests for which there was no time left."""
@@ -130,14 +126,15 @@ class _Measurements(Collector):
 class SubjectTelemetry:
     """Counts, times and logs the requests of one subject."""
 
-    def __init__(self, subject: str, counts: SubjectCounts, lost: Counter, tracing: Tracing) -> None:
-        """Take the subject's name, where its requests are counted, and what records their spans."""
+    def __init__(self, subject: Subject, counts: SubjectCounts, lost: Counter, tracing: Tracing) -> None:
+        """Take what the subject declares, where its requests are counted, and what records their spans."""
         self.tracing = tracing
-        self._subject = subject
-        self._span = PREFIX + subject
+        self._subject = subject.name
+        self._request = subject.request
+        self._span = subject.address
         self._counts = counts
         self._lost = lost
-        self._debug = logger.bind(subject=subject, outcome=SUCCESS)
+        self._debug = logger.bind(subject=subject.name, outcome=SUCCESS)
         # Asked for at every success: whether anybody reads debug records is settled before the service starts.
         self._debugging = _is_read("DEBUG")
 
@@ -162,14 +159,14 @@ class SubjectTelemetry:
             trace=trace,
         )
         if isinstance(error, UpstreamError) and error.__cause__ is not None:
-            record = record.bind(cause=_described(error.__cause__), secrets=_strings(body))
+            record = record.bind(cause=_described(error.__cause__), secrets=strings_sent(self._request, body))
         record.log(level, "request refused" if level == "INFO" else "request failed")
 
     def unexpected(self, error: BaseException, body: bytes, trace: Trace | None = None) -> None:
         """Log an exception that nobody expected, with its traceback and without what the caller sent."""
-        logger.bind(subject=self._subject, secrets=_strings(body), trace=trace).opt(exception=error).error(
-            "unexpected exception"
-        )
+        logger.bind(subject=self._subject, secrets=strings_sent(self._request, body), trace=trace).opt(
+            exception=error
+        ).error("unexpected exception")
 
     def reply_lost(self, error: BaseException, trace: Trace | None) -> None:
         """Take note of a reply that could not be sent."""
@@ -188,7 +185,9 @@ class SubjectTelemetry:
             outcome = "cut off"
         else:
             outcome = _described(error)
-        record = logger.bind(subject=self._subject, outcome=outcome, secrets=_strings(body), trace=trace)
+        record = logger.bind(
+            subject=self._subject, outcome=outcome, secrets=strings_sent(self._request, body), trace=trace
+        )
         record.warning("write ended after the request had timed out")
 
 
@@ -203,32 +202,3 @@ def _is_read(level: str) -> bool:
 
 def _described(error: BaseException) -> str:
     return "".join(traceback.format_exception_only(error)).strip()
-
-
-def _strings(body: bytes) -> list[str]:
-    """Return every string in a request's body, in the spellings in which it may turn up in a text, for masking."""
-    text = body.decode("utf-8", "surrogateescape")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    found = {text}
-
-    def collect(item: object, depth: int) -> None:
-        if isinstance(item, str):
-            found.add(item)
-        elif isinstance(item, dict) and depth < _MAX_DEPTH:
-            for inner in item.values():
-                collect(inner, depth + 1)
-        elif isinstance(item, list) and depth < _MAX_DEPTH:
-            for inner in item:
-                collect(inner, depth + 1)
-
-    collect(value, 0)
-    bare = {without for item in found if (without := _BEARER.sub("", item.strip())) != item}
-    found |= bare
-    return [
-        spelling
-        for item in found
-        for spelling in {item, item.lower(), repr(item)[1:-1], json.dumps(item)[1:-1], quote(item, errors="replace")}
-    ]
