@@ -44,6 +44,13 @@ class AutheliaSettings(Section):
         validation_alias="AUTHELIA_SIGNING_KEY",
         description="RSA private key of identity tokens, PEM or base64 of that; made once in KV unless set.",
     )
+    max_codes_per_hour: int = Field(
+        600,
+        validation_alias="AUTHELIA_MAX_CODES_PER_HOUR",
+        ge=1,
+        le=100_000,
+        description="How many one-time codes are sent in an hour in all, over all replicas.",
+    )
     kv_replicas: int = Field(
         1, validation_alias="AUTHELIA_KV_REPLICAS", ge=1, le=5, description="Replicas of the buckets that are made."
     )

@@ -27,13 +27,16 @@ from providers.authelia.codes import AutheliaVerification, KvCodeStore
 from providers.authelia.directory import AutheliaDirectory, AutheliaSubjects
 from providers.authelia.identities import AutheliaIdentities
 from providers.authelia.kubernetes import Cluster
-from providers.authelia.kv import BucketOptions, Buckets
+from providers.authelia.kv import BucketOptions
 from providers.authelia.mailer import Mailer
+from providers.authelia.moved import moved
+from providers.authelia.nats_bucket import Buckets
 from providers.authelia.operations import OpenBuckets, Operations
 from providers.authelia.pace import Pace
 from providers.authelia.profiles import AutheliaAccounts, AutheliaProfiles
 from providers.authelia.reconciler import Reconciler
 from providers.authelia.restarts import Restarts
+from providers.authelia.sends import AllSends
 from providers.authelia.signing import NotASigningKey, SigningKey
 from providers.authelia.social import SocialClaims
 from providers.authelia.storage import Users
@@ -41,7 +44,7 @@ from providers.authelia.sync import Synchronisation
 from providers.authelia.used_tokens import UsedTokens
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from kr8s.asyncio import Api
     from nats.aio.client import Client
@@ -49,14 +52,16 @@ if TYPE_CHECKING:
     from app.authelia_settings import AutheliaSettings
     from app.settings import Settings
     from providers import Surroundings
+    from providers.authelia.kv import Bucket
 
 USERS: Final = "authelia-users"
 CODES: Final = "authelia-email-otp"
 LEDGER: Final = "authelia-otp-ledger"
+CLAIMS: Final = "authelia-claims"
 SIGNING_KEY: Final = "authelia-signing-key"
 CONTRACT: Final = Pace()
 _CODES_TTL: Final = 5 * 60.0
-_LEDGER_TTL: Final = 24 * 60 * 60.0
+_A_DAY: Final = 24 * 60 * 60.0
 _LOOK: Final = 0.05
 _RETRY: Final = 1.0
 _CANCEL_AGAIN: Final = 0.2
@@ -85,7 +90,7 @@ async def authelia_provider(
         )
     kept = _kept(settings, surroundings, now)
     cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
-    restarts = Restarts(kept.buckets.opener(LEDGER), time.time, pace)
+    restarts = Restarts(kept.claims, time.time, pace)
     synchronisation = Synchronisation(Reconciler(kept.users, cluster, restarts), surroundings.nats, time.time, pace)
     http = HttpxAiohttpClient(
         follow_redirects=False,
@@ -111,6 +116,11 @@ class _Kept:
     signing: SigningKey
     now: Callable[[], float]
 
+    @property
+    def claims(self) -> Callable[[], Awaitable[Bucket]]:
+        """What opens the bucket of what must outlive a process; earlier that stood in the ledger."""
+        return moved(self.buckets.opener(CLAIMS), self.buckets.opener(LEDGER))
+
 
 def _kept(settings: Settings, surroundings: Surroundings, now: Callable[[], float]) -> _Kept:
     opened = Buckets(surroundings.nats, settings.nats.timeout, surroundings.upstream)
@@ -127,6 +137,7 @@ def _capabilities(
 ) -> Provider:
     users, ledger = kept.users, kept.buckets.opener(LEDGER)
     codes = KvCodeStore(kept.buckets.opener(CODES), ledger)
+    sends = AllSends(ledger, settings.max_codes_per_hour, kept.now)
     trust = settings.trust_unverified_identity_tokens
     return Provider(
         name="authelia",
@@ -134,9 +145,9 @@ def _capabilities(
         directory=AutheliaDirectory(users, callers),
         profiles=AutheliaProfiles(users),
         accounts=AutheliaAccounts(users),
-        verification=AutheliaVerification(codes, kept.signing, mailer, kept.now),
+        verification=AutheliaVerification(codes, sends, kept.signing, mailer, kept.now),
         identities=AutheliaIdentities(
-            users, kept.signing, UsedTokens(ledger), SocialClaims(users, ledger), trust_unverified=trust
+            users, kept.signing, UsedTokens(kept.claims), SocialClaims(users, kept.claims), trust_unverified=trust
         ),
         subjects=AutheliaSubjects(users),
         clients=AutheliaClients(users) if settings.client_tokens else None,
@@ -166,7 +177,8 @@ def _layout(replicas: int) -> dict[str, BucketOptions]:
     options = (
         BucketOptions(USERS, history=5, replicas=replicas),
         BucketOptions(CODES, ttl=_CODES_TTL, replicas=replicas),
-        BucketOptions(LEDGER, ttl=_LEDGER_TTL, replicas=replicas),
+        BucketOptions(LEDGER, ttl=_A_DAY, replicas=replicas),
+        BucketOptions(CLAIMS, ttl=_A_DAY, replicas=replicas),
         BucketOptions(SIGNING_KEY, replicas=replicas),
     )
     return {bucket.name: bucket for bucket in options}

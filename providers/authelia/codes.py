@@ -8,7 +8,7 @@ import secrets
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from app.domain.codes import Code, Ledger, OneTimeCodes
+from app.domain.codes import Code, Ledger, LedgerFull, OneTimeCodes
 from app.domain.errors import VerificationMailFailed
 from app.domain.identity_tokens import LIFETIME
 from app.domain.ports import VerifiedEmail
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.domain.users import Address
     from providers.authelia.kv import Bucket
     from providers.authelia.mailer import Mailer
+    from providers.authelia.sends import AllSends
     from providers.authelia.signing import SigningKey
 
     Open = Callable[[], Awaitable[Bucket]]
@@ -50,7 +51,9 @@ class KvCodeStore:
         if code is None:
             await bucket.delete(key, revision or 0)
         else:
-            await bucket.put(key, json.dumps(asdict(code)).encode(), revision or 0)
+            # A code that is new needs room; a guess has some left, or the right code would be turned away.
+            write = bucket.put if code.guesses else bucket.add
+            await write(key, json.dumps(asdict(code)).encode(), revision or 0)
 
     async def load_ledger(self, address: Address) -> tuple[Ledger, int | None]:
         """Return the ledger of the address and its revision."""
@@ -66,15 +69,29 @@ class KvCodeStore:
 
     async def save_ledger(self, address: Address, ledger: Ledger, revision: int | None) -> None:
         """Replace the ledger of the address."""
-        await (await self._ledgers()).put(hashed(address), json.dumps(asdict(ledger)).encode(), revision or 0)
+        bucket = await self._ledgers()
+        write = bucket.put if revision else bucket.add
+        try:
+            await write(hashed(address), json.dumps(asdict(ledger)).encode(), revision or 0)
+        except StorageFull as full:
+            raise LedgerFull from full
+
+    async def refuse_when_full(self) -> None:
+        """Raise StorageFull when there is room left for guesses only."""
+        for bucket in (await self._codes(), await self._ledgers()):
+            if not await bucket.has_room():
+                raise StorageFull
 
 
 class AutheliaVerification:
     """Mails codes and exchanges them for identity tokens."""
 
-    def __init__(self, store: KvCodeStore, signing: SigningKey, mailer: Mailer, now: Callable[[], float]) -> None:
-        """Take where codes are kept, the keys, what mails, and the clock (Unix seconds)."""
+    def __init__(
+        self, store: KvCodeStore, sends: AllSends, signing: SigningKey, mailer: Mailer, now: Callable[[], float]
+    ) -> None:
+        """Take where codes are kept, what counts all sends, the keys, what mails, and the clock (Unix seconds)."""
         self._store = store
+        self._sends = sends
         self._signing = signing
         self._mailer = mailer
         self._now = now
@@ -82,8 +99,11 @@ class AutheliaVerification:
     async def send_code(self, address: Address) -> None:
         """Mail a code. Raises TooManyCodes, TooManyAttempts, VerificationMailFailed."""
         try:
-            await (await self._codes()).send(address, self._mailer.send_code)
-        except StorageFull as full:
+            # Asked before anything is counted: a send that is refused shall not count against the address.
+            await self._sends.refuse()
+            await self._store.refuse_when_full()
+            await (await self._codes()).send(address, self._deliver)
+        except (StorageFull, LedgerFull) as full:
             raise VerificationMailFailed from full
 
     async def redeem(self, address: Address, code: str) -> VerifiedEmail:
@@ -91,6 +111,10 @@ class AutheliaVerification:
         await (await self._codes()).redeem(address, code)
         tokens = (await self._signing.keys()).tokens
         return VerifiedEmail(tokens.issue(address), token_type="Bearer", expires_in=LIFETIME)  # noqa: S106
+
+    async def _deliver(self, address: Address, code: str) -> None:
+        await self._sends.count()
+        await self._mailer.send_code(address, code)
 
     async def _codes(self) -> OneTimeCodes:
         return OneTimeCodes(self._store, (await self._signing.keys()).code_key, self._now, secrets.randbelow)

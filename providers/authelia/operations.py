@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from providers.authelia.kv import Bucket, BucketOptions, Buckets
+    from providers.authelia.kv import Bucket, BucketOptions
     from providers.authelia.mailer import Mailer
+    from providers.authelia.nats_bucket import Buckets
     from providers.authelia.sync import Synchronisation
 
 

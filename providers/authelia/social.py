@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""Whose a social identity is: claimed in the ledger before a record has it, so that two accounts never both do."""
+"""Whose a social identity is: claimed before a record has it, so that two accounts never both do."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from app.domain.codes import StaleRevision
 from providers.authelia import records
+from providers.authelia.lookup_keys import CLAIM_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -17,30 +18,27 @@ if TYPE_CHECKING:
     from providers.authelia.records import Record
     from providers.authelia.storage import Users
 
-CLAIM_TIME: Final = 60.0
-"""Seconds for which a claim without an owner keeps others from the identity."""
-
 
 class SocialClaims:
     """Claims of social identities. They matter while somebody links; later the records tell whose it is."""
 
     def __init__(
-        self, users: Users, ledger: Callable[[], Awaitable[Bucket]], now: Callable[[], float] = time.time
+        self, users: Users, claims: Callable[[], Awaitable[Bucket]], now: Callable[[], float] = time.time
     ) -> None:
         """Take the users, the bucket, and the clock that ages claims (Unix seconds)."""
         self._users = users
-        self._ledger = ledger
+        self._claims = claims
         self._now = now
 
     async def claim(self, username: str, provider: str, identity_id: str) -> bool:
-        """Claim the identity for the user; False when it is somebody else's, or about to be."""
-        bucket = await self._ledger()
+        """Claim the identity for the user; False when it is somebody else's, or about to be. Raises StorageFull."""
+        bucket = await self._claims()
         while True:
             entry = await bucket.get(_key(provider, identity_id))
             if entry.value not in (None, username.encode()) and self._is_fresh(entry):
                 return False
             try:
-                await bucket.put(_key(provider, identity_id), username.encode(), entry.revision)
+                await bucket.add(_key(provider, identity_id), username.encode(), entry.revision)
             except StaleRevision:
                 continue
             break
@@ -51,7 +49,7 @@ class SocialClaims:
 
     async def release(self, username: str, provider: str, identity_id: str) -> None:
         """Take the user's claim back; somebody else's stays."""
-        bucket = await self._ledger()
+        bucket = await self._claims()
         entry = await bucket.get(_key(provider, identity_id))
         if entry.value == username.encode():
             try:
@@ -61,7 +59,7 @@ class SocialClaims:
 
     async def is_claimed_by(self, username: str, provider: str, identity_id: str) -> bool:
         """Whether the claim still stands, once the record has the identity."""
-        return (await (await self._ledger()).get(_key(provider, identity_id))).value == username.encode()
+        return (await (await self._claims()).get(_key(provider, identity_id))).value == username.encode()
 
     async def _is_elsewhere(self, username: str, provider: str, identity_id: str) -> bool:
         """Whether anybody else has that identity: a walk through all users, since development clusters have few."""

@@ -10,12 +10,16 @@ minute, in which the owner may still be at work, and then goes to whoever wants 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from loguru import logger
 
 from app.domain.codes import StaleRevision
 from app.domain.errors import UserNotFound
 from app.domain.locks import KeyedLocks
 from providers.authelia import records
+from providers.authelia.kv import StorageFull
 from providers.authelia.lookup_keys import LookupKeys
 from providers.authelia.subjects import Subjects
 
@@ -81,7 +85,7 @@ class Users:
                 return changed
 
     async def create(self, username: str, email: Address, displayname: str) -> bool:
-        """Store a new user whose address nobody else has; False when the user was there already.
+        """Store a new user whose address nobody else has; False when the user was there already, or there is no room.
 
         Raises AddressHeld.
         """
@@ -90,13 +94,16 @@ class Users:
         record, entry = await self._read(username)
         if record is not None:
             return False
-        if email:
-            await self.claim(username, email)
         made = records.new(username, email, displayname, self._now())
-        await self.subjects.point(username, made)
         try:
+            if email:
+                await self.claim(username, email)
+            await self.subjects.point(username, made)
             await (await self._bucket()).put(username, records.encode(made, self._now()), entry.revision)
         except StaleRevision:
+            return False
+        except StorageFull:
+            logger.warning("a user is not stored: the bucket is full")
             return False
         return True
 
@@ -148,15 +155,14 @@ class Users:
             await self._keys.drop(records.email_key(address), entry.revision if revision is None else revision)
 
     async def repair(self, username: str, record: Record) -> None:
-        """Give the user's addresses and subject identifier the lookup keys that they lack."""
-        for address in dict.fromkeys(records.held(record)):
-            pointed, _ = await self._keys.read(records.email_key(address))
-            if pointed != username:
-                try:
-                    await self.claim(username, address)
-                except AddressHeld:
-                    continue
-        await self.subjects.point(username, record)
+        """Give the user's addresses and subject identifier the lookup keys that they lack, where there is room."""
+        with suppress(StorageFull):
+            for address in dict.fromkeys(records.held(record)):
+                pointed, _ = await self._keys.read(records.email_key(address))
+                if pointed != username:
+                    with suppress(AddressHeld):
+                        await self.claim(username, address)
+            await self.subjects.point(username, record)
 
     async def _read(self, username: str) -> tuple[Record | None, Entry]:
         if not records.is_username(username):

@@ -21,30 +21,30 @@ _USED: Final = "used"
 
 
 class UsedTokens:
-    """The ledger of identity tokens that have linked, by their `jti`; it outlives them by far."""
+    """Notes of identity tokens that have linked, by their `jti`; they outlive the tokens by far."""
 
-    def __init__(self, ledger: Callable[[], Awaitable[Bucket]]) -> None:
+    def __init__(self, claims: Callable[[], Awaitable[Bucket]]) -> None:
         """Take the bucket."""
-        self._ledger = ledger
+        self._claims = claims
 
     async def begin(self, jti: str, username: str) -> None:
-        """Note that the account is about to link by the token. Raises InvalidIdentityToken when it was used.
+        """Note that the account is about to link by the token. Raises InvalidIdentityToken, StorageFull.
 
         The account that had begun and was cut off may begin again.
         """
-        bucket = await self._ledger()
+        bucket = await self._claims()
         entry = await bucket.get(_key(jti))
         noted = records.parse(entry.value)
         if noted is not None and noted != {"username": username, "state": _AT_WORK}:
             raise InvalidIdentityToken
         try:
-            await bucket.put(_key(jti), _note(username, _AT_WORK), entry.revision)
+            await bucket.add(_key(jti), _note(username, _AT_WORK), entry.revision)
         except StaleRevision as lost:
             raise InvalidIdentityToken from lost
 
     async def finish(self, jti: str, username: str) -> None:
         """Note that the token has linked."""
-        bucket = await self._ledger()
+        bucket = await self._claims()
         entry = await bucket.get(_key(jti))
         try:
             await bucket.put(_key(jti), _note(username, _USED), entry.revision)
@@ -53,7 +53,7 @@ class UsedTokens:
 
     async def forget(self, jti: str) -> None:
         """Take the note back: the token has not linked."""
-        bucket = await self._ledger()
+        bucket = await self._claims()
         entry = await bucket.get(_key(jti))
         if entry.value is not None:
             try:

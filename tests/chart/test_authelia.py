@@ -48,6 +48,15 @@ def test_the_buckets_are_those_of_the_provider() -> None:
             "compression": True,
             "ttl": "24h",
         },
+        "authelia-claims": {
+            "bucket": "authelia-claims",
+            "history": 1,
+            "storage": "file",
+            "maxValueSize": 8192,
+            "maxBytes": 10485760,
+            "compression": True,
+            "ttl": "24h",
+        },
         "authelia-signing-key": {
             "bucket": "authelia-signing-key",
             "history": 1,
@@ -90,11 +99,11 @@ def test_an_account_of_another_name_can_be_used() -> None:
     assert shown["RoleBinding", NAME]["subjects"][0]["name"] == "shared"
 
 
-@pytest.mark.parametrize("bucket", ["users", "email_otp", "otp_ledger", "signing_key"])
+@pytest.mark.parametrize("bucket", ["users", "email_otp", "otp_ledger", "claims", "signing_key"])
 def test_a_bucket_can_be_left_to_others(bucket: str) -> None:
     shown = rendered(AUTHELIA, f"nats.authelia_{bucket}_kv_bucket.creation=false")
     assert ("KeyValue", f"authelia-{bucket.replace('_', '-')}") not in shown
-    assert sum(kind == "KeyValue" for kind, _ in shown) == 3
+    assert sum(kind == "KeyValue" for kind, _ in shown) == 4
 
 
 def test_buckets_have_as_many_replicas_as_the_service_gives_them() -> None:

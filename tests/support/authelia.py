@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from app.domain.ports import Provider
 
-BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key")
+BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-claims", "authelia-signing-key")
 _NO_STORE = 10049
 """What JetStream says when the files of a stream cannot be made."""
 ABSENT = (lukasz, sam)

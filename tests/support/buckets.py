@@ -36,12 +36,18 @@ class MemoryBucket:
     async def put(self, key: str, value: bytes, revision: int) -> int:
         return await self._set(key, value, revision)
 
+    async def add(self, key: str, value: bytes, revision: int) -> int:
+        return await self._set(key, value, revision)
+
     async def delete(self, key: str, revision: int) -> None:
         await self._set(key, None, revision)
 
     async def keys(self) -> list[str]:
         await self._let_others()
         return list(self._entries)
+
+    async def has_room(self) -> bool:
+        return True
 
     async def _set(self, key: str, value: bytes | None, revision: int) -> int:
         await self._let_others()

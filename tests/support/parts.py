@@ -22,7 +22,8 @@ from app.domain.tokens import Caller
 from app.domain.users import Address
 from app.runtime.upstream import UpstreamTelemetry
 from providers.authelia.identities import AutheliaIdentities
-from providers.authelia.kv import BucketOptions, Buckets
+from providers.authelia.kv import BucketOptions
+from providers.authelia.nats_bucket import Buckets
 from providers.authelia.profiles import AutheliaAccounts
 from providers.authelia.signing import Keys, SigningKey, keys_of, parse_key
 from providers.authelia.social import SocialClaims
@@ -68,9 +69,16 @@ class MortalBucket:
     async def keys(self) -> list[str]:
         return await self._bucket.keys()
 
+    async def has_room(self) -> bool:
+        return await self._bucket.has_room()
+
     async def put(self, key: str, value: bytes, revision: int) -> int:
         self._life.spend()
         return await self._bucket.put(key, value, revision)
+
+    async def add(self, key: str, value: bytes, revision: int) -> int:
+        self._life.spend()
+        return await self._bucket.add(key, value, revision)
 
     async def delete(self, key: str, revision: int) -> None:
         self._life.spend()
@@ -107,10 +115,10 @@ async def parts(client: Client, key: str, life: Life | None = None, later: float
     def aged() -> float:
         return time.time() + later
 
-    users, ledger = Users(opener("authelia-users", 5), time.time, aged), opener("authelia-otp-ledger")
+    users, claims = Users(opener("authelia-users", 5), time.time, aged), opener("authelia-claims")
     signing = SigningKey(SecretStr(key), opener("authelia-signing-key"), time.time)
-    social = SocialClaims(users, ledger, aged)
-    identities = AutheliaIdentities(users, signing, UsedTokens(ledger), social, trust_unverified=True)
+    social = SocialClaims(users, claims, aged)
+    identities = AutheliaIdentities(users, signing, UsedTokens(claims), social, trust_unverified=True)
     return Parts(users, identities, AutheliaAccounts(users), keys_of(parse_key(key), time.time))
 
 

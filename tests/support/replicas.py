@@ -77,5 +77,5 @@ async def replicas_of(stage: Stage, number: int, **authelia: Any) -> AsyncIterat
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         services = [await stack.enter_async_context(_service(stage, providers, authelia)) for _ in range(number)]
-        await until(lambda: all(not any(p.readiness().values()) for p in providers))
+        await until(lambda: all(not any(p.readiness().values()) for p in providers), 120)
         yield Replicas(client, services, providers)

@@ -18,7 +18,7 @@ from routers import subjects
 from tests.support.accounts import accounts
 
 PREFIX = "lfx.auth-service."
-BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key")
+BUCKETS = ("authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-claims", "authelia-signing-key")
 
 
 @pytest.fixture(scope="module")

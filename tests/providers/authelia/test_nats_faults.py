@@ -9,9 +9,8 @@ import json
 import nats
 import pytest
 import pytest_asyncio
-from nats.js.api import KeyValueConfig
 
-from app.domain.errors import ProviderUnavailable, VerificationMailFailed
+from app.domain.errors import ProviderUnavailable
 from app.domain.tokens import Caller
 from app.domain.users import Address
 from app.runtime.nats_server import nats_server
@@ -54,7 +53,8 @@ async def test_without_jetstream_it_is_not_ready_and_says_so(stage, tmp_path):
             with pytest.raises(ProviderUnavailable):
                 await provider.directory.by_subject(ada.subject)
             assert provider.readiness()["storage"] == (
-                "not open: authelia-email-otp, authelia-otp-ledger, authelia-signing-key, authelia-users"
+                "not open: authelia-claims, authelia-email-otp, authelia-otp-ledger, authelia-signing-key, "
+                "authelia-users"
             )
 
 
@@ -70,28 +70,6 @@ async def test_a_bucket_that_is_removed_is_made_again(js, stage, bucket):
         with pytest.raises(Exception, match="user not found"):
             await provider.directory.by_primary_email(NEW)
     assert (await js.key_value(bucket)) is not None
-
-
-@pytest.mark.usefixtures("people")
-@pytest.mark.parametrize("bucket", ["authelia-email-otp", "authelia-otp-ledger"])
-async def test_a_full_bucket_of_codes_is_a_clean_error(js, stage, bucket):
-    await js.create_key_value(KeyValueConfig(bucket=bucket, history=1, max_bytes=64))
-    async with stage.replica() as provider:
-        time_left(2)
-        with pytest.raises(VerificationMailFailed):
-            await provider.verification.send_code(NEW)
-
-
-async def test_a_full_bucket_of_users_is_a_clean_error_and_changes_nothing(js, stage):
-    await populated(js)
-    info = await js.stream_info("KV_authelia-users")
-    info.config.max_bytes = info.state.bytes + 10
-    await js.update_stream(info.config)
-    async with stage.replica() as provider:
-        time_left(2)
-        with pytest.raises(ProviderUnavailable):
-            await provider.profiles.update_metadata(GRACE, {"bio": "x" * 500})
-        assert (await provider.directory.by_username("grace.hopper")).user_metadata == {}
 
 
 async def test_a_write_in_the_middle_of_a_restart_is_made_or_refused_cleanly(apart, own_server):

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from app.domain.users import Address
 from app.runtime.upstream import UpstreamTelemetry
-from providers.authelia.kv import BucketOptions, Buckets
+from providers.authelia.kv import BucketOptions
+from providers.authelia.nats_bucket import Buckets
 from providers.authelia.records import email_key
 from providers.authelia.signing import SigningKey, keys_of, parse_key
 from tests.stand_ins.kubernetes import CONFIGMAP, SECRET

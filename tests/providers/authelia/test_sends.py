@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The bound on all sends of codes together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.domain.errors import TooManyCodes, VerificationMailFailed
+from app.domain.users import Address
+from providers.authelia.kv import Entry
+from providers.authelia.sends import KEY, AllSends
+from tests.support.basics import Clock
+from tests.support.buckets import MemoryBucket
+from tests.support.replicas import replicas_of
+
+LARGEST = 8192
+"""The bytes that a value of the ledger may have, in the chart."""
+
+
+def _address(number: int) -> Address:
+    return Address(f"somebody-{number}@example.org")
+
+
+async def _sent(sends: AllSends) -> bool:
+    try:
+        await sends.refuse()
+        await sends.count()
+    except TooManyCodes:
+        return False
+    return True
+
+
+@pytest.mark.usefixtures("people")
+async def test_over_three_replicas_no_more_are_sent_than_may_be(stage):
+    async with replicas_of(stage, 3, max_codes_per_hour=20) as three:
+        bodies = [_address(number) for number in range(60)]
+        assert await three.all_at_once("email_linking.send_verification", bodies) == {
+            "success": 20,
+            "too many verification requests, try again later": 40,
+        }
+        # What was sent still works, and looking up is not affected.
+        [first, *_] = [mail.recipients[0] for mail in stage.mail.mails]
+        verified = await three.ask("email_linking.verify", {"email": first, "otp": stage.mail.code(first)})
+        assert verified["success"]
+    assert len(stage.mail.mails) == 20
+
+
+@pytest.mark.usefixtures("people")
+async def test_an_hour_later_codes_are_sent_again(stage):
+    clock = Clock()
+    async with stage.replica(stage.settings(max_codes_per_hour=2), clock) as provider:
+        for number in range(2):
+            await provider.verification.send_code(_address(number))
+        clock.now += 3599
+        with pytest.raises(TooManyCodes):
+            await provider.verification.send_code(_address(2))
+        clock.now += 1
+        await provider.verification.send_code(_address(2))
+    assert len(stage.mail.mails) == 3
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_send_that_is_refused_does_not_count_against_its_address(stage):
+    clock = Clock()
+    async with stage.replica(stage.settings(max_codes_per_hour=1), clock) as provider:
+        await provider.verification.send_code(_address(0))
+        for _ in range(9):
+            with pytest.raises(TooManyCodes):
+                await provider.verification.send_code(_address(1))
+        clock.now += 3600
+        await provider.verification.send_code(_address(1))
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_mail_that_cannot_be_sent_counts(stage):
+    stage.mail.faults["message"] = "554 no"
+    async with stage.replica(stage.settings(max_codes_per_hour=1)) as provider:
+        with pytest.raises(VerificationMailFailed):
+            await provider.verification.send_code(_address(0))
+        with pytest.raises(TooManyCodes):
+            await provider.verification.send_code(_address(1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 1_000_000), st.integers(1, 30))
+def test_in_no_hour_are_there_more_whatever_the_order(seed, limit):
+    """Three replicas, whose clocks differ by seconds, and bursts at any time of four hours."""
+
+    async def scenario() -> None:
+        chance, now = random.Random(seed), [1_000_000.0]
+        bucket = MemoryBucket(seed, lambda: now[0])
+        skews = [chance.uniform(-2, 2) for _ in range(3)]
+        replicas = [AllSends(bucket.opened, limit, lambda skew=skew: now[0] + skew) for skew in skews]
+        moments = []
+        for _ in range(40):
+            outcomes = await asyncio.gather(*(_sent(chance.choice(replicas)) for _ in range(chance.randrange(20))))
+            moments += [now[0]] * sum(outcomes)
+            now[0] += chance.choice((0.3, 7, 60, 600))
+        for moment in moments:
+            assert sum(moment <= other < moment + 3600 - 4 for other in moments) <= limit
+        # And not many fewer: after an hour of quiet all of them may be sent.
+        now[0] += 3600 + 10 + 4
+        assert [await _sent(replicas[0]) for _ in range(limit + 1)] == [*[True] * limit, False]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("limit", [600, 1_000, 1_001, 100_000])
+async def test_the_record_stays_small_whatever_the_bound(limit):
+    now = 1_000_000_000.0
+    bucket = MemoryBucket(0, lambda: now)
+    sends = AllSends(bucket.opened, limit, lambda: now)
+    for number in range(3_700):
+        now = 1_000_000_000.0 + number
+        await _sent(sends)
+    assert len((await bucket.get(KEY)).value) < LARGEST
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"{}", b"[]", b'{"sends": 5}', b'{"sends": [5]}', b'{"sends": [["a", 1]]}', b"x"]
+)
+async def test_what_is_no_such_record_counts_nothing(value):
+    bucket = MemoryBucket(0, lambda: 0.0)
+    await bucket.put(KEY, value, Entry(None, 0).revision)
+    assert await _sent(AllSends(bucket.opened, 1, lambda: 1_000_000.0))
