@@ -13,13 +13,14 @@ from faststream.nats import NatsBroker, NatsRouter
 from faststream.nats.subscriber.config import NatsSubscriberConfig, NatsSubscriberSpecificationConfig
 from faststream.nats.subscriber.specification import NatsSubscriberSpecification
 from loguru import logger
-from nats.errors import SlowConsumerError
+from nats.errors import Error
 from nats.js.api import ConsumerConfig
 
-from app.domain.redaction import redact
+from app.domain.redaction import LOOKED_AT, redact
 from app.runtime.discovery import Discovery
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.nats_security import security_options
+from app.runtime.repetition import Repetition
 from app.runtime.subjects import PREFIX, QUEUE_GROUP
 from app.runtime.subscriber import SubjectSubscriber
 from app.runtime.turns import Turns
@@ -40,7 +41,12 @@ left that there was no time, for flushing and for closing."""
 _FLUSH_TIME: Final = 0.3
 _CLOSE_TIME: Final = 0.2
 _LOOK_AGAIN: Final = 0.02
-_LOG_DROPPED_EVERY: Final = 10.0
+_ATTEMPTS_TOLD: Final = 5
+"""Failed attempts to connect that are logged one by one; of what goes wrong with a connection only the first."""
+
+_MAX_ERROR: Final = 512
+"""Characters of an error that `/readyz` shows."""
+
 
 _UNLIMITED: Final = -1
 """The client library drops nothing: the callback never waits, so its queue is empty most of the time, and what
@@ -124,7 +130,7 @@ class AuthBroker(NatsBroker):
         self._refused = ""
         self._draining = False
         self._drain_began = 0.0
-        self._dropped_logged = float("-inf")
+        self._errors = Repetition("NATS error")
         self._telemetry = telemetry
         telemetry.watch(self.turns)
         telemetry.watch_drain(lambda: time.monotonic() - self._drain_began if self._draining else 0.0)
@@ -161,13 +167,13 @@ class AuthBroker(NatsBroker):
         """Empty when requests are received; otherwise what is missing, in one line."""
         if self._draining:
             return "draining"
-        because = self.last_error and f": {redact(self.last_error)}"
+        because = self.last_error and f": {redact(self.last_error, most=_MAX_ERROR)}"
         if self._connection is None or self._connection.is_closed:
             return f"not connected{because}"
         if not self._connection.is_connected:
             return f"reconnecting{because}"
         if self._refused:
-            return f"not subscribed: {redact(self._refused)}"
+            return f"not subscribed: {redact(self._refused, most=_MAX_ERROR)}"
         return "" if self._subscribed else "not subscribed"
 
     async def drain(self, within: float = DRAIN_TIME) -> bool:
@@ -211,6 +217,7 @@ class AuthBroker(NatsBroker):
                 await self._client.close()
         except Exception as error:  # noqa: BLE001 - as above
             logger.debug("connection did not close cleanly", error=repr(error))
+        self._errors.close()
         self.config.disconnect()
 
     async def _retire(self) -> None:
@@ -231,15 +238,13 @@ class AuthBroker(NatsBroker):
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def _on_error(self, error: Exception) -> None:
-        self.last_error = str(error) or type(error).__name__
+        self.last_error = (str(error) or type(error).__name__)[:LOOKED_AT]
         # The client library gives it in lower case. Without any other subscription requests are served.
         if f'permissions violation for subscription to "{PREFIX}' in self.last_error.lower():
             self._refused = self.last_error
-        # Of a flood of questions to discovery, each one that is dropped comes here.
-        now = time.monotonic()
-        if not isinstance(error, SlowConsumerError) or now >= self._dropped_logged + _LOG_DROPPED_EVERY:
-            self._dropped_logged = now
-            logger.warning("NATS error", error=self.last_error)
+        # Whoever names reply subjects that are not allowed, or floods discovery, makes one of each message.
+        kind = self.last_error.partition('"')[0] if type(error) is Error else type(error).__name__
+        self._errors.warn(kind, self.last_error, 1 if self._client.is_connected else _ATTEMPTS_TOLD)
 
     async def _on_disconnected(self) -> None:
         self._subscribed, self._refused = False, ""

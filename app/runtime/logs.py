@@ -45,6 +45,9 @@ _MAX_FRAMES: Final = 32
 _MAX_CHAIN: Final = 4
 """Exceptions that are shown of those that led to each other, the last ones."""
 
+_OF_HEADERS: Final = ("opentelemetry.baggage", "opentelemetry.trace")
+"""What warns of every odd member in the trace context of a caller, who may send hundreds with each message."""
+
 _RAISED: Final = "raised"
 _COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
 _RESET: Final = "\033[0m"
@@ -208,4 +211,6 @@ def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: Text
     logging.basicConfig(
         handlers=[_FromStandardLibrary()], level=max(logging.WARNING, getattr(logging, level)), force=True
     )
+    for name in _OF_HEADERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     return sink

@@ -21,6 +21,9 @@ from app.runtime.nats_parser import TolerantParser
 
 _CLOSE_TIME: Final = 0.5
 
+MAX_HEADERS: Final = 64 * 1024
+"""Bytes of a message's headers that are read: a megabyte of them took 400 ms. A trace context has 16 KiB at most."""
+
 INBOX_PREFIX: Final = "_INBOX.lfx-auth-service"
 """Where answers to the service's own questions come: below `_INBOX.`, which is allowed where nothing special is, and
 yet a place to which nobody else need be allowed to subscribe."""
@@ -153,6 +156,8 @@ class ReconnectingClient(DecodingClient):
         return super()._connect_command()
 
     async def _process_headers(self, headers: Any) -> dict[str, str] | None:  # noqa: ANN401 - bytes, or None
+        if headers and len(headers) > MAX_HEADERS:
+            return None
         try:
             return await super()._process_headers(headers)
         except Exception:  # noqa: BLE001 - no headers, whatever those bytes are; the message itself is as good as any
