@@ -6,6 +6,7 @@ Each raises ValueError for what is none, and says nothing of what was given.
 
 from __future__ import annotations
 
+import base64
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -28,6 +29,15 @@ class Credentials(NamedTuple):
 def bare(text: str) -> str:
     """Return the text without a byte order mark, and without what is blank around it."""
     return text.strip().removeprefix(_BOM).strip()
+
+
+def pem_of(text: str) -> str:
+    """Return a PEM text, which may be given as base64, or on one line with a backslash and `n` for its line ends."""
+    text = bare(text)
+    if not text.startswith("-----"):
+        text = bare(base64.b64decode("".join(text.split()), validate=True).decode())
+    lines = text.replace("\\r", "").replace("\\n", "\n").splitlines()
+    return "\n".join(line.strip() for line in lines if line.strip()) + "\n"
 
 
 def read_credentials(path: Path) -> Credentials:

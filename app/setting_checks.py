@@ -6,14 +6,13 @@ Each check returns the value, or raises ValueError with what is wrong and withou
 
 from __future__ import annotations
 
-import base64
 import re
 import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from app.secret_texts import bare, read_credentials
+from app.secret_texts import bare, pem_of, read_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,15 +103,13 @@ def rsa_key_pem(text: str) -> str:
 
     Raises ValueError for anything else.
     """
-    text = text.strip()
     try:
-        pem = text.encode() if text.startswith("-----") else base64.b64decode("".join(text.split()), validate=True)
+        pem = pem_of(text)
     except ValueError:
-        pem = b""
-    key = _private_key(pem)
-    if not _is_rsa(key):
+        pem = ""
+    if not _is_rsa(_private_key(pem.encode())):
         raise ValueError("must be an RSA private key: PEM (PKCS#8 or PKCS#1), or base64 of that")
-    return pem.decode()
+    return pem
 
 
 def check_signing_key(given: SecretStr) -> SecretStr:

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from app.domain.codes import StaleRevision
 from app.domain.errors import ProviderUnavailable
 from app.domain.identity_tokens import IdentityTokens
+from app.secret_texts import pem_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,9 +46,8 @@ class Keys:
 def parse_key(text: str) -> rsa.RSAPrivateKey:
     """Return the key of a PEM text, or of base64 of one. Raises NotASigningKey."""
     try:
-        pem = text.strip().encode() if "-----BEGIN" in text else base64.b64decode(text.strip(), validate=True)
-        key = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, binascii.Error, UnsupportedAlgorithm):
+        key = serialization.load_pem_private_key(pem_of(text).encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         raise NotASigningKey("must be an RSA private key, PEM or base64 of that") from None
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _BITS:
         raise NotASigningKey(f"must be an RSA private key of at least {_BITS} bits")
