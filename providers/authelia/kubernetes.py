@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -17,12 +18,20 @@ if TYPE_CHECKING:
     from app.domain.ports import Upstream
 
 _CONFLICT: Final = 409
+_READ_TRIES: Final = 3
+_CREDENTIALS_TIME: Final = 10.0
+"""Seconds; a `KUBECONFIG` may name a program that gets them from somewhere."""
+
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 Object = dict[str, Any]
 
 
 class KubernetesUnavailable(Exception):
     """The API does not do what it was asked for; the text says what, and holds nothing of any object."""
+
+
+class Unanswered(KubernetesUnavailable):
+    """There is no answer, or not in time."""
 
 
 class VersionConflict(Exception):
@@ -47,7 +56,7 @@ class Cluster:
         self._daemonset = f"daemonsets/{settings.daemonset_name}"
         self._make = api or _client
         self._api: Api | None = None
-        self._greeted = False
+        self._authenticated = False
 
     async def configmap(self) -> Object:
         """Return the ConfigMap."""
@@ -87,12 +96,21 @@ class Cluster:
         """Return the client, its credentials read; it is kept however that ends, so that it can be closed."""
         if self._api is None:
             self._api = self._make(self._namespace)
-        if not self._greeted:
-            await self._api
-            self._greeted = True
+        if not self._authenticated:
+            # Not the client itself, as kr8s has it: that asks for `/version`, which hardened clusters refuse, and
+            # warns about servers that it does not know.
+            async with asyncio.timeout(_CREDENTIALS_TIME):
+                await self._api.auth
+            self._authenticated = True
         return self._api
 
     async def _call(self, method: str, version: str, url: str, body: Object | None = None) -> Object:
+        for _ in range(_READ_TRIES - 1 if method == "GET" else 0):
+            with contextlib.suppress(Unanswered):
+                return await self._attempt(method, version, url, body)
+        return await self._attempt(method, version, url, body)
+
+    async def _attempt(self, method: str, version: str, url: str, body: Object | None) -> Object:
         # Which kind of object, not which one: names of operations are constants.
         with self._upstream.attempt(f"kubernetes_{method.lower()}_{url.partition('/')[0]}") as attempt:
             try:
@@ -106,8 +124,8 @@ class Cluster:
         arguments: dict[str, Any] = {} if body is None else {"json": body}
         what = f"{method} {url}"
         try:
+            api = await self._client()
             async with asyncio.timeout(self._time):
-                api = await self._client()
                 async with api.call_api(
                     method, version=version, namespace=self._namespace, url=url, headers=headers, **arguments
                 ) as response:
@@ -118,9 +136,9 @@ class Cluster:
                 raise VersionConflict from None
             raise KubernetesUnavailable(f"{what}: status {status}") from None
         except (TimeoutError, APITimeoutError):
-            raise KubernetesUnavailable(f"{what}: no answer in time") from None
+            raise Unanswered(f"{what}: no answer in time") from None
         except (httpx.HTTPError, OSError) as error:
-            raise KubernetesUnavailable(f"{what}: {type(error).__name__}") from None
+            raise Unanswered(f"{what}: {type(error).__name__}") from None
         except Exception as error:  # noqa: BLE001 - kr8s also raises plain errors: no configuration, an answer that is no JSON
             raise KubernetesUnavailable(f"{what}: {type(error).__name__}") from None
         if not isinstance(answer, dict):

@@ -19,8 +19,8 @@ class Pace:
     gather: float = 2.0
     """For how long changes are gathered."""
 
-    call: float = 10.0
-    """How long a call of Kubernetes may take."""
+    call: float = 2.0
+    """How long an attempt at a call of Kubernetes may take; reads have several."""
 
     restart: float = 60.0
     """For how long a restart is left to whoever changed the file, or began to make it."""

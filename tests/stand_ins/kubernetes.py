@@ -35,6 +35,8 @@ class Kubernetes:
     once: dict[str, int | str] = field(default_factory=dict)
     """Faults of the next call only."""
     calls: list[tuple[str, str]] = field(default_factory=list)
+    server_version: Any = field(default_factory=lambda: {"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
+    """What `/version` answers: an object, a status, `garbage` or `hang`."""
     versions: int = 100
     url: str = ""
 
@@ -74,7 +76,14 @@ class Kubernetes:
         return self.calls.count((verb, path))
 
     async def version(self, _: web.Request) -> web.Response:
-        return web.json_response({"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
+        self.calls.append(("version", ""))
+        if self.server_version == "hang":
+            await asyncio.sleep(60)
+        if isinstance(self.server_version, int):
+            return _status(self.server_version)
+        if self.server_version == "garbage":
+            return web.Response(text="<html>", content_type="text/html")
+        return web.json_response(self.server_version)
 
     async def answer(self, request: web.Request) -> web.Response:  # noqa: PLR0911 - one for each way to misbehave
         path, verb = request.match_info["path"], VERBS[request.method]
@@ -104,11 +113,13 @@ class Kubernetes:
             if sent != self.objects[path]["metadata"]["resourceVersion"]:
                 self.calls.append(("conflict", path))
                 return _status(409)
-            self._do(verb, path, body)
+        self._do(verb, path, body)
         self.calls.append((verb, path))
         return web.json_response(self.objects[path])
 
     def _do(self, verb: str, path: str, body: Any) -> None:
+        if verb == "get":
+            return
         self.put(path, _merged(self.objects[path], body) if verb == "patch" else body)
 
     @asynccontextmanager

@@ -144,7 +144,11 @@ class Stage:
         surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
         try:
             async with authelia_provider(
-                settings, surroundings, now=now, kubernetes=self.api, pace=Pace(**{"gather": 0.05, **pace})
+                settings,
+                surroundings,
+                now=now,
+                kubernetes=self.api,
+                pace=Pace(**{"gather": 0.05, "call": 15.0, **pace}),
             ) as provider:
                 yield provider
         finally:

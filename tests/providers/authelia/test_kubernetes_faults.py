@@ -9,6 +9,7 @@ import bcrypt
 import pytest
 
 from app.domain.errors import ProviderUnavailable
+from providers.authelia.pace import Pace
 from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET, SECRET
 from tests.support.authelia import PEOPLE, populated, users_file
 from tests.support.people import ada, grace
@@ -74,10 +75,33 @@ async def test_an_answer_that_is_none_is_reported(stage, path, fault, said):
         assert await _fault(provider) == f"GET {path}: {said}"
 
 
+def test_an_attempt_takes_two_seconds_at_most():
+    assert Pace().call == 2.0
+
+
 async def test_an_api_that_hangs_is_given_up(stage):
     stage.kubernetes.faults[CONFIGMAP] = "hang"
     async with stage.replica(call=0.2) as provider:
         assert await _fault(provider) == f"GET {CONFIGMAP}: no answer in time"
+
+
+@pytest.mark.parametrize("path", [CONFIGMAP, SECRET, DAEMONSET])
+@pytest.mark.parametrize("fault", ["hang", "lost"])
+async def test_a_read_that_is_not_answered_is_tried_again(stage, path, fault):
+    stage.kubernetes.file = OTHERS
+    stage.kubernetes.once[f"get {path}"] = fault
+    async with stage.replica(call=2.0) as provider:
+        await _settled(provider)
+        assert provider.measurements()["auth_service_sync_failures_total"] == 0
+    assert stage.kubernetes.restarts == 1
+
+
+@pytest.mark.parametrize("path", [CONFIGMAP, SECRET, DAEMONSET])
+async def test_a_change_that_is_not_answered_is_not_tried_again_blindly(stage, path):
+    stage.kubernetes.file = OTHERS
+    stage.kubernetes.once[f"{ASKED[VERB[path]]} {path}"] = "hang"
+    async with stage.replica(call=1.0) as provider:
+        assert await _fault(provider) == f"{VERB[path]} {path}: no answer in time"
 
 
 async def test_an_api_that_is_away_is_reported(stage):
