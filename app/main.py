@@ -32,6 +32,7 @@ from app.runtime.exporting import exporting
 from app.runtime.gate import in_turn
 from app.runtime.http import create_pages, is_ready, serving
 from app.runtime.logs import AuditLog, Sink, set_up_logs
+from app.runtime.loop_watch import watching
 from app.runtime.nats_client import ReconnectingClient
 from app.runtime.subjects import PROFILE_UPDATED
 from app.runtime.telemetry import Telemetry
@@ -146,11 +147,12 @@ async def running(
         telemetry.watch_readiness(lambda: is_ready(readiness()))
         pages = create_pages(readiness, telemetry.exposition, documents.routes())
         async with serving(pages, settings.http) as port:
-            try:
-                yield Service(broker, telemetry, port)
-            finally:
-                await broker.drain()
-                await broker.stop()
+            with watching(telemetry.registry, sink.tell if sink is not None else None):
+                try:
+                    yield Service(broker, telemetry, port)
+                finally:
+                    await broker.drain()
+                    await broker.stop()
 
 
 async def serve(

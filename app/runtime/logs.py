@@ -9,6 +9,7 @@ import json
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
@@ -87,6 +88,7 @@ class Sink:
         self._stream = stream
         self._json = settings.format == "json"
         self._source = settings.add_source
+        self._levels = list(_LEVELS)[list(_LEVELS).index(settings.level) :]
         self._secrets = tuple(secrets)
         self.forward: Callable[[dict[str, Any]], None] | None = None
         """Who gets the fields of every record besides, redacted."""
@@ -103,6 +105,24 @@ class Sink:
             line = self._line(fields)
         except Exception as error:  # noqa: BLE001 - a value that cannot be shown
             line = self._line({"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"})
+        self._write(line)
+
+    def tell(self, level: str, message: str, /, **fields: object) -> None:
+        """Write a record from a thread that must not wait: loguru has a lock, which may be held by what stands still.
+
+        Raises nothing. Fields and message are redacted as those of any record.
+        """
+        if level not in self._levels:
+            return
+        masked = functools.partial(redact, secrets=self._secrets)
+        now = datetime.now(UTC).astimezone().isoformat(timespec="microseconds")
+        shown = {key: _redacted(value, masked) for key, value in fields.items()}
+        record = {"time": now, "level": level, "message": masked(message), **shown}
+        if self.forward is not None:
+            self.forward(record)
+        self._write(self._line(record))
+
+    def _write(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # nobody reads any more
             # Whatever of a request's bytes is no UTF-8 is written as an escape.
             self._stream.write(line.encode("utf-8", "backslashreplace").decode() + "\n")

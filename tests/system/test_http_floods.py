@@ -120,4 +120,7 @@ async def test_who_dawdles_is_cut_off_without_a_crowd_too(service: Process):
 
 def test_nothing_of_it_is_in_the_log(service: Process):
     told = {record["message"] for record in service.records() if record["level"] in {"warn", "error"}}
-    assert all("mock provider" in message for message in told)
+    assert {message for message in told if "mock provider" not in message} <= {
+        "the event loop stands",  # a busy machine lets it wait for a processor
+        "the event loop goes on",
+    }
