@@ -34,6 +34,10 @@ class Deadline:
         """Return the seconds that are left for the work, never below zero; a write that was sent gives it more."""
         return max(0.0, self.end - asyncio.get_running_loop().time())
 
+    def until_reply(self) -> float:
+        """Return the seconds until the reply is due, never below zero; no write prolongs them."""
+        return max(0.0, self.at - asyncio.get_running_loop().time())
+
     def commit(self) -> None:
         """Say that a write is on its way: what remains to be done, or undone, must not be cut off."""
         self.committed = True

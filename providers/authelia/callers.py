@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TOKEN_PREFIX: Final = "authelia_at_"  # noqa: S105 - how one begins
 _MAX_TOKEN: Final = 4096
 _MAX_ANSWER: Final = 64 * 1024
-_ATTEMPT_TIME: Final = 3.0
+_ATTEMPT_TIME: Final = 2.0
 _LEFT_FOR_THE_REPLY: Final = 0.5
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0

@@ -38,8 +38,15 @@ _FULL: Final = (10002, 10023, 10028, 10047, 10077, 10122)
 _ANOTHER_CONFIGURATION: Final = 10058
 _SERVER_ERRORS: Final = 500
 _LEFT_FOR_THE_REPLY: Final = 0.5
+_READ_TIME: Final = 1.0
+"""Seconds for one attempt at a read. A leader that dies answers nothing, and an attempt that was begun before the next
+one is elected is lost: so they are short, and another follows soon."""
+
+_WRITE_TIME: Final = 2.0
+"""Seconds for a write, and for making a bucket."""
+
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 0.25
 _RESERVE: Final = 4096
 _RESERVED_PART: Final = 10
 """What is kept free of a bucket that has a bound: so many bytes, and at least that part of it."""
@@ -61,12 +68,15 @@ class Buckets:
         self.errors = 0
         self.conflicts = 0
 
-    def jetstream(self) -> JetStreamContext:
-        """Return the JetStream context. Raises ProviderUnavailable when there is no connection."""
+    def jetstream(self, seconds: float) -> JetStreamContext:
+        """Return the JetStream context for one attempt of at most so long.
+
+        Raises ProviderUnavailable when there is no connection.
+        """
         if not self.client.is_connected:
             self.errors += 1
             raise ProviderUnavailable
-        return self.client.jetstream(timeout=self._timeout)
+        return self.client.jetstream(timeout=min(seconds, self._timeout))
 
     async def ensure(self, options: BucketOptions) -> Bucket:
         """Return the bucket, made when it does not exist. Raises ProviderUnavailable."""
@@ -79,9 +89,9 @@ class Buckets:
         )
         try:
             try:
-                await self.jetstream().key_value(options.name)
+                await self.jetstream(_WRITE_TIME).key_value(options.name)
             except nats.js.errors.BucketNotFoundError:
-                await self.jetstream().create_key_value(config)
+                await self.jetstream(_WRITE_TIME).create_key_value(config)
         except nats.js.errors.APIError as error:
             # Another replica made it between the two calls, or it was made by hand, otherwise than here.
             if error.err_code != _ANOTHER_CONFIGURATION:
@@ -150,7 +160,7 @@ class NatsBucket:
 
     async def _info(self, operation: str, subjects: str | None = None) -> StreamInfo:
         try:
-            jetstream = self._buckets.jetstream()
+            jetstream = self._buckets.jetstream(_read_time())
             with self._buckets.calling(operation):
                 return await jetstream.stream_info(self._stream, subjects_filter=subjects)
         except nats.js.errors.NotFoundError as error:
@@ -174,7 +184,7 @@ class NatsBucket:
 
     async def _get(self, key: str) -> Entry:
         try:
-            jetstream = self._buckets.jetstream()
+            jetstream = self._buckets.jetstream(_read_time())
             with self._buckets.calling("kv_get"):
                 message: RawStreamMsg = await jetstream.get_msg(self._stream, subject=f"{self._prefix}{key}")
         except nats.js.errors.NotFoundError as error:
@@ -188,7 +198,7 @@ class NatsBucket:
 
     async def _publish(self, key: str, value: bytes, revision: int, headers: dict[str, str]) -> int:
         headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision), **headers}
-        jetstream = self._buckets.jetstream()
+        jetstream = self._buckets.jetstream(_WRITE_TIME)
         current_deadline().commit()
         try:
             with self._buckets.calling("kv_put"):
@@ -207,3 +217,9 @@ class NatsBucket:
         """Make a bucket again that somebody removed, for whoever asks next."""
         await self._buckets.ensure(self._options)
         return self._buckets.failed(error)
+
+
+def _read_time() -> float:
+    left = current_deadline().remaining()
+    # Outside of a request nobody waits, and an attempt that fails is not followed by another one at once.
+    return _WRITE_TIME if left == float("inf") else max(_FIRST_PAUSE, min(_READ_TIME, left - _LEFT_FOR_THE_REPLY))

@@ -21,3 +21,10 @@ async def test_the_deadline_of_the_request_at_work_is_the_current_one():
     assert not deadline.committed
     current_deadline().commit()
     assert deadline.committed
+
+
+async def test_a_write_prolongs_the_work_and_not_the_wait_for_the_reply():
+    deadline = Deadline(asyncio.get_running_loop().time() + 5, grace=10)
+    deadline.commit()
+    assert deadline.remaining() > 10
+    assert 0 < deadline.until_reply() <= 5

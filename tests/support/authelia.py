@@ -90,9 +90,10 @@ async def _created(js: JetStreamContext, config: KeyValueConfig) -> KeyValue:
     return await js.create_key_value(config)
 
 
-async def populated(js: JetStreamContext, people: tuple[Person, ...] = PEOPLE) -> None:
+async def populated(js: JetStreamContext, people: tuple[Person, ...] = PEOPLE, replicas: int = 1) -> None:
     """Fill the bucket of users with what stands there of these people."""
-    kv = await _created(js, KeyValueConfig(bucket="authelia-users", history=5, storage=StorageType.FILE))
+    config = KeyValueConfig(bucket="authelia-users", history=5, storage=StorageType.FILE, replicas=replicas)
+    kv = await _created(js, config)
     for person in people:
         await kv.put(person.username, json.dumps(record(person)).encode())
     for person in reversed(people):

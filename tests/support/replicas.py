@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import nats
 
 from app.main import running
-from app.settings import HttpSettings, WorkSettings
+from app.settings import HttpSettings, NatsSettings, WorkSettings
 from providers.authelia import authelia_provider
 from providers.authelia.pace import Pace
 from tests.support.waiting import until
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
+    from app.settings import Settings
     from tests.support.authelia import Stage
 
 PREFIX = "lfx.auth-service."
@@ -53,11 +54,7 @@ def _handled(service: Any, subject: str) -> float:
 
 
 @asynccontextmanager
-async def _service(stage: Stage, providers: list[Any], authelia: dict[str, Any]) -> AsyncIterator[Any]:
-    settings = stage.settings(**authelia)
-    settings.http = HttpSettings(port=0, bind="127.0.0.1")
-    settings.work = WorkSettings(timeout=100.0)
-
+async def _service(settings: Settings, stage: Stage, providers: list[Any]) -> AsyncIterator[Any]:
     @asynccontextmanager
     async def create(given: Any, surroundings: Any) -> AsyncIterator[Any]:
         async with authelia_provider(given, surroundings, kubernetes=stage.api, pace=Pace(gather=0.3)) as provider:
@@ -70,12 +67,21 @@ async def _service(stage: Stage, providers: list[Any], authelia: dict[str, Any])
 
 
 @asynccontextmanager
-async def replicas_of(stage: Stage, number: int, **authelia: Any) -> AsyncIterator[Replicas]:
-    """Run so many replicas, with these settings of the provider; return when all of them are ready."""
+async def replicas_of(
+    stage: Stage, number: int, servers: tuple[str, ...] = (), seconds: float = 100.0, **authelia: Any
+) -> AsyncIterator[Replicas]:
+    """Run so many replicas, with these settings of the provider; return when all of them are ready.
+
+    `servers`: where NATS is, unless it is where the stage says; `seconds`: the time of a request.
+    """
+    settings = stage.settings(**authelia)
+    settings.nats = NatsSettings(servers=servers or (stage.url,))
+    settings.http = HttpSettings(port=0, bind="127.0.0.1")
+    settings.work = WorkSettings(timeout=seconds)
     providers: list[Any] = []
-    client = await nats.connect(stage.url)
+    client = await nats.connect(list(settings.nats.servers))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
-        services = [await stack.enter_async_context(_service(stage, providers, authelia)) for _ in range(number)]
+        services = [await stack.enter_async_context(_service(settings, stage, providers)) for _ in range(number)]
         await until(lambda: all(not any(p.readiness().values()) for p in providers), 120)
         yield Replicas(client, services, providers)

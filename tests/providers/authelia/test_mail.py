@@ -16,6 +16,7 @@ from app.runtime.upstream import UpstreamTelemetry
 from providers.authelia.mailer import Mailer
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.smtp import MailServer
+from tests.support.replicas import replicas_of
 from tests.support.waiting import time_left
 
 NEW = Address("new@example.org")
@@ -175,3 +176,12 @@ async def test_no_address_adds_a_header_or_a_recipient(address):
 def test_a_senders_name_with_a_line_break_is_a_bad_setting(name):
     with pytest.raises(ValidationError):
         EmailSettings(EMAIL_FROM_NAME=name)
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_mail_server_that_hangs_is_told_within_the_time_of_the_request(stage):
+    """That the send was counted, which is a write, gives the work more time and the mail none."""
+    stage.mail.faults["message"] = "hang"
+    async with replicas_of(stage, 1, seconds=4.0) as one:
+        found = await one.ask("email_linking.send_verification", NEW)
+    assert found == {"success": False, "error": "failed to send verification email"}
