@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""Which tags a release gives the image: the steps of the workflows, run as they stand there."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from itertools import takewhile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.image.dockerfile import ROOT
+
+IMAGE = "ghcr.io/linuxfoundation/lfx-v2-auth-service/server"
+
+
+def job(workflow: str, name: str) -> dict:
+    return yaml.safe_load((ROOT / ".github/workflows" / workflow).read_text(encoding="utf-8"))["jobs"][name]
+
+
+def outputs(steps: list[dict], step: str, folder: Path, **environment: str) -> dict[str, str] | None:
+    """Run a step, and return what it hands on; None when it fails."""
+    script = next(one["run"] for one in steps if one.get("id") == step)
+    written = folder / step
+    variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "GITHUB_OUTPUT": str(written), **environment}
+    done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=variables, capture_output=True, check=False)
+    if done.returncode:
+        return None
+    found, lines = {}, iter(written.read_text(encoding="utf-8").splitlines())
+    for line in lines:
+        name, several, end = line.partition("<<")
+        if several:
+            found[name] = "\n".join(takewhile(end.__ne__, lines))
+        else:
+            name, _, found[name] = line.partition("=")
+    return found
+
+
+def tags_of(tag: str, folder: Path) -> list[str]:
+    """The names under which the image of a tag is pushed."""
+    version = outputs(job("release.yml", "version")["steps"], "version", folder, GITHUB_REF_NAME=tag)
+    assert version is not None
+    assert version["version"] == tag.removeprefix("v")
+    names = outputs(job("image.yml", "image")["steps"], "names", folder, IMAGE=IMAGE, TAGS=version["tags"])
+    assert names is not None
+    return names["tags"].splitlines()
+
+
+def test_a_release_moves_latest(tmp_path):
+    assert tags_of("v1.2.3", tmp_path) == [f"{IMAGE}:v1.2.3", f"{IMAGE}:1.2.3", f"{IMAGE}:latest"]
+
+
+@pytest.mark.parametrize("version", ["1.2.3-rc.1", "1.2.3-0", "2.0.0-alpha-2"])
+def test_a_pre_release_does_not(version, tmp_path):
+    assert tags_of(f"v{version}", tmp_path) == [f"{IMAGE}:v{version}", f"{IMAGE}:{version}"]
+
+
+@pytest.mark.parametrize("tag", ["v1.2", "1.2.3", "v1.2.3+build", "v1.2.3-", "v1.2.3 latest", "v1.2.3\nlatest"])
+def test_any_other_tag_is_refused(tag, tmp_path):
+    assert outputs(job("release.yml", "version")["steps"], "version", tmp_path, GITHUB_REF_NAME=tag) is None
+
+
+def test_the_release_hands_the_image_these_tags_and_no_others():
+    assert job("release.yml", "image")["with"]["tags"] == "${{ needs.version.outputs.tags }}"
+    assert job("release.yml", "version")["outputs"]["tags"] == "${{ steps.version.outputs.tags }}"
+
+
+def test_nothing_else_moves_latest():
+    for workflow in ("main.yml", "branch.yml"):
+        assert "latest" not in job(workflow, "image")["with"]["tags"].split()
