@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -67,8 +68,9 @@ def test_the_final_stage_runs_nothing_and_copies_one_folder() -> None:
     assert only(FINAL, "COPY") == "--from=build /opt/auth-service /opt/auth-service"
 
 
-def test_both_stages_are_of_the_same_slim_base() -> None:
-    assert [only(stage, "FROM").split()[0] for stage in stages()] == ["python:3.13-slim", "python:3.13-slim"]
+def test_both_stages_are_of_the_same_slim_base_by_its_digest() -> None:
+    (base,) = {only(stage, "FROM").split()[0] for stage in stages()}
+    assert re.fullmatch(r"python:3\.13-slim@sha256:[0-9a-f]{64}", base)
 
 
 def test_the_user_is_not_root() -> None:
@@ -86,11 +88,17 @@ def test_the_labels_are_those_of_oci() -> None:
         assert f"org.opencontainers.image.{name}=" in labels
 
 
-def test_every_install_is_held_to_hashes_or_to_what_was_built_here() -> None:
-    for step in stages()[0]:
-        for command in step.text.split(" && ") if step.name == "RUN" else []:
-            if "/pip" in command:
-                assert "--require-hashes" in command or "--no-deps" in command, command
+def test_every_install_is_held_to_hashes_or_to_what_was_built_here_and_resolves_nothing() -> None:
+    commands = [command for step in stages()[0] if step.name == "RUN" for command in step.text.split(" && ")]
+    installs = [command for command in commands if re.search(r"/pip\b.* (install|wheel) ", command)]
+    assert len(installs) == 4
+    for command in installs:
+        assert "--no-deps" in command, command
+        assert "--require-hashes" in command or command.endswith((" .", " /tmp/wheels/*.whl")), command
+
+
+def test_that_nothing_is_missing_is_checked_last() -> None:
+    assert stages()[0][-1].text.endswith("pip --python /opt/auth-service/bin/python check")
 
 
 def test_no_installer_compiler_or_tool_is_copied(copied: Path) -> None:
