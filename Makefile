@@ -12,12 +12,18 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 
 VENV := .venv
 BIN := $(VENV)/bin
+RUNNABLE := $(VENV)/run-installed
 INSTALLED := $(VENV)/installed
 NODE := $(VENV)/node-installed
+MKDOCS := $(VENV)/mkdocs-installed
+FUZZ := $(VENV)/fuzz-installed
 TOOLS := build/tools/installed
 GO_TOOLS := build/tools/go/installed
-MKDOCS := $(VENV)/mkdocs-installed
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+OLD_PIPS := build/pips/downloaded
+
+# What is installed into .venv, a lock file each; when one changes, all is made anew, so that nothing of before stays.
+LOCKS := requirements.lock $(patsubst %,requirements-%.lock,build run dev docs node fuzz uv)
+INSTALL := $(BIN)/python .ci/install.py
 
 # The command nats is built with Go, which checks it against the public log of modules.
 NATSCLI := v0.5.1
@@ -36,7 +42,7 @@ help: ## Show this list
 install: $(INSTALLED) ## Create .venv from the lock file (the others do it by themselves)
 
 .PHONY: run
-run: $(INSTALLED) ## Run NATS, the service and its documentation on this machine; ARGS="--provider auth0"
+run: $(RUNNABLE) ## Run NATS, the service and its documentation on this machine; ARGS="--provider auth0"
 	@exec $(BIN)/auth-service dev $(ARGS)
 
 # Most tests wait, for time-outs and processes: three at a time keep two cores busy. A file stays with one process.
@@ -96,6 +102,10 @@ browser: site ## Look at the documentation page and the site with Chromium
 chart: $(INSTALLED) $(GO_TOOLS) ## Check the Helm chart; ARGS=--write renews its golden files
 	@$(BIN)/python -m pytest tests/chart $(ARGS)
 
+.PHONY: setup
+setup: $(INSTALLED) $(NODE) $(MKDOCS) $(FUZZ) $(TOOLS) $(OLD_PIPS) ## Check the lock files, and that old pips install exactly what they name
+	@$(BIN)/python -m pytest tests/setup $(ARGS)
+
 .PHONY: image
 image: $(INSTALLED) $(TOOLS) ## Check the Dockerfile, run its steps, check deploy/compose.yaml
 	@$(BIN)/python -m pytest tests/image -rP $(ARGS)
@@ -118,7 +128,7 @@ observe: $(INSTALLED) $(NATS) $(PROMTOOL) ## Check the alerts with promtool, and
 .PHONY: lock
 lock: ## Write the lock files anew, as pyproject.toml asks; ARGS=--upgrade takes the newest versions
 	@$(PYTHON) -m venv --clear build/lock
-	@build/lock/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-uv.lock
+	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement requirements-uv.lock
 	@$(COMPILE) --output-file requirements-uv.lock --group uv
 	@$(COMPILE) --output-file requirements-build.lock --group build
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
@@ -135,22 +145,34 @@ clean: ## Remove what these commands make
 	@rm -rf $(VENV) build dist node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(INSTALLED): requirements-build.lock requirements-dev.lock pyproject.toml
+# What running needs, and no more: the first answer comes as soon as that is there.
+$(RUNNABLE): $(LOCKS) pyproject.toml .ci/install.py
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "Installing into $(VENV); the first time takes a minute …"
+	@echo "Installing into $(VENV) …"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-build.lock
-	@$(PIP) install --quiet --no-deps --require-hashes --no-build-isolation --requirement requirements-dev.lock
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(INSTALL) --editable $(VENV) requirements-build.lock requirements.lock requirements-run.lock
+	@touch $@
+
+$(INSTALLED): $(RUNNABLE)
+	@echo "Installing what tests and checks need into $(VENV) …"
+	@$(INSTALL) $(VENV) requirements-dev.lock
+	@touch $@
+
+$(NODE) $(MKDOCS) $(FUZZ): $(VENV)/%-installed: $(INSTALLED)
+	@$(INSTALL) $(VENV) requirements-$(patsubst mkdocs,docs,$*).lock
 	@touch $@
 
 # Tools that check what is deployed, in an environment of their own; Go is among them, because the chart's come as its source.
-$(TOOLS): requirements-tools.lock | $(INSTALLED)
+$(TOOLS): requirements-tools.lock .ci/install.py | $(INSTALLED)
 	@echo "Installing the tools into build/tools …"
-	@$(PYTHON) -m venv --clear build/tools
-	@build/tools/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement requirements-tools.lock
+	@$(PYTHON) -m venv --clear --without-pip build/tools
+	@$(INSTALL) build/tools requirements-tools.lock
+	@touch $@
+
+$(OLD_PIPS): $(wildcard tests/setup/pip-*.lock) | $(INSTALLED)
+	@for lock in $^; do $(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes --dest $(@D) --requirement $$lock; done
 	@touch $@
 
 $(GO_TOOLS): deploy/tools/go.mod deploy/tools/go.sum $(TOOLS)
@@ -159,18 +181,10 @@ $(GO_TOOLS): deploy/tools/go.mod deploy/tools/go.sum $(TOOLS)
 		build/tools/bin/go -C deploy/tools install -trimpath -buildvcs=false tool
 	@touch $@
 
-$(NODE): $(INSTALLED) requirements-node.lock
-	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-node.lock
-	@touch $@
-
 $(NATS): | $(TOOLS)
 	@echo "Building the command nats; the first time takes a minute …"
 	@GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOBIN=$(abspath $(dir $(NATS))) \
 		build/tools/bin/go install -trimpath -buildvcs=false github.com/nats-io/natscli/nats@$(NATSCLI)
-	@touch $@
-
-$(MKDOCS): $(INSTALLED) requirements-docs.lock
-	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-docs.lock
 	@touch $@
 
 # Its module has replacements, so it is built where it lies; without what it knows of finding targets it takes a fifth of the time.

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Install exactly the files that lock files name: `python .ci/install.py [--editable] ENVIRONMENT LOCK…`.
+
+Nothing is resolved: every package comes in the version and with the hash that a lock file gives it (`--no-deps`,
+`--require-hashes`), in the order of the lock files, so that what is built finds its build tools. Then the environment
+is checked for what is missing. `--editable` adds the package in this folder. The Python that runs this must have pip.
+
+uv does it in a tenth of pip's time, but reads none of pip's settings. It is told those that it knows; where pip has
+others, or uv fails, pip does it. docs/decisions/0050-installing.md has the reasons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+UV_LOCK = str(Path(__file__).parents[1] / "requirements-uv.lock")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+
+# Settings of pip, and the variable by which uv is told the same.
+TOLD = {
+    "cert": "SSL_CERT_FILE",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+    "timeout": "UV_HTTP_TIMEOUT",
+    "find-links": "UV_FIND_LINKS",
+    "index-url": "UV_DEFAULT_INDEX",
+}
+# Settings that say nothing about where files come from, or which.
+BESIDE_THE_POINT = {
+    "break-system-packages",
+    "cache-dir",
+    "config-file",
+    "disable-pip-version-check",
+    "no-cache-dir",
+    "no-color",
+    "no-input",
+    "no-python-version-warning",
+    "no-warn-script-location",
+    "progress-bar",
+    "quiet",
+    "require-virtualenv",
+    "retries",
+    "root-user-action",
+    "verbose",
+}
+
+
+def settings_of_pip() -> dict[str, str]:
+    """Return what pip is set to by its files and the environment; the environment goes before the files."""
+    listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True).stdout
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in listed.splitlines():
+        name, _, value = line.partition("=")
+        section, _, key = name.rpartition(".")
+        if section in sections:
+            sections[section][key] = str(ast.literal_eval(value))
+    return sections["global"] | sections["install"] | sections[":env:"]
+
+
+def environment_for_uv(settings: dict[str, str]) -> dict[str, str] | None:
+    """Return the environment in which uv takes files from where pip does; None where that cannot be said to uv."""
+    if settings.keys() - TOLD.keys() - BESIDE_THE_POINT:
+        return None
+    told = {TOLD[key]: value for key, value in settings.items() if key in TOLD}
+    if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):  # pip obeys it, uv does not
+        told.setdefault("SSL_CERT_FILE", bundle)
+    if places := told.pop("UV_FIND_LINKS", ""):  # separated by white space for pip, by commas for uv
+        told["UV_FIND_LINKS"] = ",".join(place for place in places.split() if "://" in place or Path(place).exists())
+    return told | dict(os.environ)
+
+
+def install_with_uv(python: str, locks: list[str], *, editable: bool) -> bool:
+    """Install and check with uv, and tell whether it did."""
+    environment = environment_for_uv(settings_of_pip())
+    # Without a wheel for this machine uv would be built from source, which takes longer than pip does.
+    locked = ["install", "--quiet", "--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", UV_LOCK]
+    if environment is None or subprocess.run([*PIP, *locked], check=False).returncode != 0:
+        return False
+    for verb, *rest in [*commands(locks, editable=editable), ["check"]]:
+        command = [str(Path(sys.executable).with_name("uv")), "--quiet", "pip", verb, "--python", python, *rest]
+        if subprocess.run(command, env=environment, check=False).returncode != 0:
+            return False
+    return True
+
+
+def install_with_pip(python: str, locks: list[str], *, editable: bool) -> None:
+    """Install and check with pip. Raises CalledProcessError when it cannot, or when something is missing."""
+    for step in [*commands(locks, editable=editable), ["check"]]:
+        quiet = ["--quiet"] if step[0] == "install" else []
+        subprocess.run([*PIP, *quiet, "--python", python, *step], check=True)
+
+
+def commands(locks: list[str], *, editable: bool) -> list[list[str]]:
+    """Return what is to be done, in words that pip and uv both understand."""
+    install = ["install", "--no-deps", "--no-build-isolation"]
+    steps = [[*install, "--require-hashes", "--requirement", lock] for lock in locks]
+    return [*steps, [*install, "--editable", "."]] if editable else steps
+
+
+def main() -> None:
+    """Do what the command line says, and end with status 1 when it cannot be done."""
+    parser = argparse.ArgumentParser(description="Install exactly the files that lock files name.")
+    parser.add_argument("--editable", action="store_true", help="add the package in this folder")
+    parser.add_argument("environment", help="folder of the virtual environment")
+    parser.add_argument("locks", nargs="+", metavar="lock")
+    given = parser.parse_args()
+    python = str(Path(given.environment, "bin", "python").absolute())
+    if install_with_uv(python, given.locks, editable=given.editable):
+        return
+    print("Installing with pip, which takes longer …", file=sys.stderr)
+    try:
+        install_with_pip(python, given.locks, editable=given.editable)
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+
+
+if __name__ == "__main__":
+    main()
