@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 from contextlib import asynccontextmanager
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
 from app.runtime.telemetry import Telemetry
@@ -66,4 +67,10 @@ def _exporter(signal: str, protocols: dict[str, str]) -> Any:  # noqa: ANN401 - 
 
         # The exporters take no encoder. Should one come to find its own elsewhere, only speed is lost.
         module.encode_spans = encode_spans
-    return getattr(module, exporter)()
+    return getattr(module, exporter)(**({} if protocols[signal] == "grpc" else {"session": _session()}))
+
+
+def _session() -> Any:  # noqa: ANN401 - a session of requests, which comes with the exporters
+    session = importlib.import_module("requests").Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return session

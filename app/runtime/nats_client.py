@@ -30,11 +30,18 @@ yet a place to which nobody else need be allowed to subscribe."""
 
 
 class _Transport(TcpTransport):
+    def abort(self) -> None:
+        """Close without a word. A server that does not answer any more is waited for 30 seconds by TLS otherwise."""
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
+
     async def wait_closed(self) -> None:
         # One whose TLS handshake failed never says that it is closed.
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(_CLOSE_TIME):
                 await super().wait_closed()  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            self.abort()
 
 
 class _Address(ParseResult):
@@ -130,8 +137,8 @@ class ReconnectingClient(DecodingClient):
 
     async def _connect_to_server(self, s: Srv) -> None:
         s.last_attempt = time.monotonic()
-        if self._transport:
-            self._transport.close()  # type: ignore[no-untyped-call]  # of an attempt that was turned away
+        if isinstance(self._transport, _Transport):
+            self._transport.abort()  # of an attempt that was turned away
         transport = _Transport()  # type: ignore[no-untyped-call]
         timeout = self.options["connect_timeout"]
         await transport.connect(s.uri, buffer_size=DEFAULT_BUFFER_SIZE, connect_timeout=timeout)

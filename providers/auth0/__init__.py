@@ -14,7 +14,6 @@ from app.domain.ports import Absent, Provider
 from providers.auth0.accounts import Auth0Accounts
 from providers.auth0.aliases import Auth0Aliases
 from providers.auth0.budget import Budget
-from providers.auth0.client import open_client
 from providers.auth0.credentials import Assertions, Credentials
 from providers.auth0.directory import Auth0Directory
 from providers.auth0.identities import Auth0Identities
@@ -32,6 +31,7 @@ from providers.auth0.stubs import Stubs
 from providers.auth0.tenant import Http, Line, Tenant
 from providers.auth0.tokens import Tokens
 from providers.auth0.verification import Auth0Verification
+from providers.http import open_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from providers.http import BrokenAnswer
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -25,10 +27,6 @@ _MAX_DIGITS: Final = 64
 _MAX_DEPTH: Final = 64
 _MAX_BRACKETS: Final = 100_000
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
-
-
-class BrokenAnswer(Exception):
-    """What came is not what was to come: cut off, too long, packed, no JSON, of a wrong shape. Holds none of it."""
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-import aiohttp
 import httpx
 from loguru import logger
 
@@ -20,8 +19,7 @@ from app.domain.errors import (
     ServiceError,
     UserNotFound,
 )
-from providers.auth0.answers import BrokenAnswer
-from providers.auth0.client import never_connected
+from providers.http import BrokenAnswer, never_connected
 
 if TYPE_CHECKING:
     from providers.auth0.answers import Answer
@@ -105,7 +103,7 @@ def of_exception(operation: str, error: Exception) -> Failure:
         return Failure(_unavailable(operation, why), Outcome.NOT_CONNECTED, write_again=True)
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return Failure(_unavailable(operation, why), Outcome.TIMED_OUT)
-    if isinstance(error, httpx.HTTPError | OSError | httpx.InvalidURL | aiohttp.ClientError):
+    if isinstance(error, httpx.HTTPError | OSError | httpx.InvalidURL):
         return Failure(_unavailable(operation, why), Outcome.BROKEN)
     raise error
 

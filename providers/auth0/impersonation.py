@@ -9,10 +9,10 @@ from loguru import logger
 
 from app.domain.errors import ImpersonationNotAllowed, ImpersonationRefused, InternalError, ProviderUnavailable
 from providers.auth0 import errors
-from providers.auth0.answers import BrokenAnswer
 from providers.auth0.credentials import client_proof
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call
+from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from providers.auth0.answers import Answer

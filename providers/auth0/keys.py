@@ -14,11 +14,11 @@ from loguru import logger
 from app.domain.deadline import set_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, ServiceError
 from providers.auth0 import errors
-from providers.auth0.answers import BrokenAnswer
 from providers.auth0.flights import Flights, Progress
 from providers.auth0.limiter import Lane
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call
+from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 from app.domain.deadline import current_deadline
 from app.domain.errors import RateLimited
 from providers.auth0 import errors
-from providers.auth0.answers import BrokenAnswer
 from providers.auth0.budget import ATTEMPT
 from providers.auth0.errors import Failure, Outcome
 from providers.auth0.flights import Progress
 from providers.auth0.limiter import Lane, told_pause
+from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

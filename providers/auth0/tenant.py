@@ -11,9 +11,9 @@ import httpx
 
 from providers.auth0 import errors
 from providers.auth0.answers import TOLD, Answer
-from providers.auth0.client import HEADER_ENCODING, PHASES
 from providers.auth0.errors import CredentialsRefused, Trouble
 from providers.auth0.flights import Flights, Progress
+from providers.http import HEADER_ENCODING, PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping

@@ -11,9 +11,9 @@ from app.domain.ports import VerifiedEmail
 from app.domain.spellings import same
 from app.domain.users import EMAIL
 from providers.auth0 import errors
-from providers.auth0.answers import BrokenAnswer
 from providers.auth0.retries import Kind
 from providers.auth0.tenant import Call
+from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from app.domain.users import Address

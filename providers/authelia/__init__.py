@@ -9,8 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import httpx
-from httpx_aiohttp import HttpxAiohttpClient
 from loguru import logger
 
 from app.domain.errors import (
@@ -22,11 +20,11 @@ from app.domain.errors import (
 )
 from app.domain.ports import Absent, Provider
 from app.settings import ConfigurationError
-from providers.authelia.callers import AutheliaCallers, AutheliaClients, Userinfo
+from providers.authelia.callers import MAX_ANSWER, AutheliaCallers, AutheliaClients, Userinfo
 from providers.authelia.codes import AutheliaVerification, KvCodeStore
 from providers.authelia.directory import AutheliaDirectory, AutheliaSubjects
 from providers.authelia.identities import AutheliaIdentities
-from providers.authelia.kubernetes import Cluster
+from providers.authelia.kubernetes import Api, Cluster
 from providers.authelia.kv import BucketOptions
 from providers.authelia.mailer import Mailer
 from providers.authelia.moved import moved
@@ -42,11 +40,11 @@ from providers.authelia.social import SocialClaims
 from providers.authelia.storage import Users
 from providers.authelia.sync import Synchronisation
 from providers.authelia.used_tokens import UsedTokens
+from providers.http import open_client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
-    from kr8s.asyncio import Api
     from nats.aio.client import Client
 
     from app.authelia_settings import AutheliaSettings
@@ -92,13 +90,11 @@ async def authelia_provider(
     cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
     restarts = Restarts(kept.claims, time.time, pace)
     synchronisation = Synchronisation(Reconciler(kept.users, cluster, restarts), surroundings.nats, time.time, pace)
-    http = HttpxAiohttpClient(
-        follow_redirects=False,
-        timeout=settings.nats.timeout,
-        limits=httpx.Limits(max_connections=settings.work.max_concurrent_requests),
-    )
     try:
-        async with _in_background(_begin(surroundings.nats, kept, synchronisation)), http:
+        async with (
+            _in_background(_begin(surroundings.nats, kept, synchronisation)),
+            open_client(settings.work.max_concurrent_requests, MAX_ANSWER) as http,
+        ):
             userinfo = Userinfo(http, settings.authelia.userinfo_url, surroundings.upstream)
             mailer = Mailer(settings.email, surroundings.upstream)
             operations = Operations(kept.buckets, mailer, synchronisation)

@@ -18,6 +18,7 @@ from app.domain.errors import InvalidToken, ProviderUnavailable, TokenOfClient, 
 from app.domain.tokens import Caller
 from providers.authelia import records
 from providers.authelia.kv import StorageFull
+from providers.http import PHASES, BrokenAnswer
 
 if TYPE_CHECKING:
     from app.domain.ports import Upstream
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 TOKEN_PREFIX: Final = "authelia_at_"  # noqa: S105 - how one begins
 _MAX_TOKEN: Final = 4096
-_MAX_ANSWER: Final = 64 * 1024
+MAX_ANSWER: Final = 64 * 1024
+"""Bytes of an answer of userinfo that are read."""
+
 _ATTEMPT_TIME: Final = 2.0
 _LEFT_FOR_THE_REPLY: Final = 0.5
 _FIRST_PAUSE: Final = 0.1
@@ -39,7 +42,7 @@ class Userinfo:
     """The userinfo endpoint."""
 
     def __init__(self, client: httpx.AsyncClient, url: str, upstream: Upstream) -> None:
-        """Take the HTTP client, which follows no redirects, the endpoint's address, and what notes calls."""
+        """Take the HTTP client, the endpoint's address, and what notes calls."""
         self._client = client
         self._upstream = upstream
         self._url = url
@@ -60,7 +63,7 @@ class Userinfo:
                 with self._upstream.attempt("userinfo"):
                     async with asyncio.timeout(max(0.05, min(_ATTEMPT_TIME, end - loop.time()))):
                         return _understood(*await self._ask(token))
-            except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError, _Outage) as error:
+            except (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer) as error:
                 if loop.time() + pause > end:
                     raise ProviderUnavailable from error
             await asyncio.sleep(pause)
@@ -74,17 +77,9 @@ class Userinfo:
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         }
-        async with self._client.stream("GET", self._url, headers=headers) as response:
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > _MAX_ANSWER:
-                    raise _Outage("answer too long")
-            return response.status_code, response.headers.get("WWW-Authenticate", ""), bytes(body)
-
-
-class _Outage(Exception):
-    """The answer is none that the endpoint would give."""
+        request = httpx.Request("GET", self._url, headers=headers, extensions={"timeout": PHASES})
+        response = await self._client.send(request)
+        return response.status_code, response.headers.get("WWW-Authenticate", ""), response.content
 
 
 def _understood(status: int, challenge: str, body: bytes) -> tuple[str, str]:
@@ -93,10 +88,10 @@ def _understood(status: int, challenge: str, body: bytes) -> tuple[str, str]:
     if status == httpx.codes.FORBIDDEN:
         raise TokenOfClient if _is_insufficient_scope(challenge, body) else InvalidToken
     if status != httpx.codes.OK:
-        raise _Outage(f"status {status}")
+        raise BrokenAnswer(f"status {status}")
     claims = _object(body)
     if claims is None:
-        raise _Outage("no JSON object")
+        raise BrokenAnswer("no JSON object")
     username, subject = claims.get("preferred_username"), claims.get("sub")
     if not isinstance(username, str) or not username.strip():
         raise InvalidToken

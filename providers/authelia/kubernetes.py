@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
+import kr8s.asyncio
 from kr8s import APITimeoutError, ServerError
-from kr8s.asyncio import Api
+
+from providers.http import BrokenAnswer, Client, make_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +24,9 @@ _CONFLICT: Final = 409
 _READ_TRIES: Final = 3
 _CREDENTIALS_TIME: Final = 10.0
 """Seconds; a `KUBECONFIG` may name a program that gets them from somewhere."""
+_CONNECTIONS: Final = 8
+_MAX_ANSWER: Final = 8 * 1024 * 1024
+"""Bytes of an answer that are read: an object holds a mebibyte at most, of which JSON makes several."""
 
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 Object = dict[str, Any]
@@ -36,6 +42,38 @@ class Unanswered(KubernetesUnavailable):
 
 class VersionConflict(Exception):
     """The object was changed by somebody else since it was read."""
+
+
+class Api(kr8s.asyncio.Api):
+    """kr8s's client on the HTTP client of all providers.
+
+    The one that it makes otherwise keeps cookies, follows redirects, reads without a bound, and loses sight of a
+    connection whose TLS handshake is cut off (httpcore closes it after an error, but not after a cancellation).
+    """
+
+    def __init__(self, **options: str) -> None:
+        """Take what kr8s takes: `namespace`, and `url` or `kubeconfig` where neither is to be found out."""
+        # Not by `kr8s.asyncio.api`: it hands out shared clients, and loses its grip on one whose first call fails.
+        super().__init__(bypass_factory=True, **options)
+        self._making = asyncio.Lock()
+
+    async def _create_session(self) -> None:
+        seen = self._session
+        async with self._making:
+            if self._session is seen:  # otherwise somebody else made one meanwhile
+                await self._make_session()
+
+    async def _make_session(self) -> None:
+        if self._session is not None:
+            await self._session.aclose()
+        tls = await self.auth.ssl_context()  # type: ignore[no-untyped-call]
+        headers = {"User-Agent": "lfx-v2-auth-service", "Content-Type": "application/json"}
+        if self.auth.token:
+            headers["Authorization"] = f"Bearer {self.auth.token}"
+        transport = make_transport(
+            _CONNECTIONS, _MAX_ANSWER, tls if isinstance(tls, ssl.SSLContext) else None, self.auth.proxy
+        )
+        self._session = Client(transport, str(self.auth.server), headers)
 
 
 class Cluster:
@@ -54,7 +92,7 @@ class Cluster:
         self._configmap = f"configmaps/{settings.configmap_name}"
         self._secret = f"secrets/{settings.secret_name}"
         self._daemonset = f"daemonsets/{settings.daemonset_name}"
-        self._make = api or _client
+        self._make = api or (lambda namespace: Api(namespace=namespace))
         self._api: Api | None = None
         self._authenticated = False
 
@@ -137,6 +175,8 @@ class Cluster:
             raise KubernetesUnavailable(f"{what}: status {status}") from None
         except (TimeoutError, APITimeoutError):
             raise Unanswered(f"{what}: no answer in time") from None
+        except BrokenAnswer as error:
+            raise Unanswered(f"{what}: answer is {error}") from None
         except (httpx.HTTPError, OSError) as error:
             raise Unanswered(f"{what}: {type(error).__name__}") from None
         except Exception as error:  # noqa: BLE001 - kr8s also raises plain errors: no configuration, an answer that is no JSON
@@ -158,8 +198,3 @@ def restarted_at(daemonset: Object) -> str:
     """Return when the pods were last restarted, by whomever; empty when that is not known."""
     at = part(daemonset, "spec", "template", "metadata", "annotations").get(_RESTARTED_AT)
     return at if isinstance(at, str) else ""
-
-
-def _client(namespace: str) -> Api:
-    # Not by `kr8s.asyncio.api`: it hands out shared clients, and loses its grip on one whose first call fails.
-    return Api(namespace=namespace, bypass_factory=True)

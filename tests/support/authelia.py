@@ -15,7 +15,6 @@ import nats.js.errors
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from kr8s.asyncio import Api
 from nats.js.api import KeyValueConfig, StorageType
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -26,6 +25,7 @@ from app.runtime.upstream import UpstreamTelemetry
 from app.settings import NatsSettings, Settings
 from providers import Surroundings
 from providers.authelia import authelia_provider
+from providers.authelia.kubernetes import Api
 from providers.authelia.pace import Pace
 from providers.authelia.records import email_key, subject_key
 from tests.stand_ins.kubernetes import Kubernetes
@@ -132,7 +132,7 @@ class Stage:
         )
 
     def api(self, namespace: str) -> Api:
-        return Api(url=self.kubernetes.url, namespace=namespace, bypass_factory=True)
+        return Api(url=self.kubernetes.url, namespace=namespace)
 
     @asynccontextmanager
     async def replica(

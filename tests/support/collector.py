@@ -35,6 +35,8 @@ class Collector:
 
     endpoint: str = ""
     requests: list[Any] = field(default_factory=list)
+    cookies: list[str] = field(default_factory=list)
+    """Those that came back; over HTTP one goes with every reply."""
 
     @property
     def spans(self) -> list[Any]:
@@ -90,7 +92,9 @@ def http_collector() -> Iterator[Collector]:
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             collector.requests.append(_REQUESTS[self.path].FromString(body))
+            collector.cookies += self.headers.get_all("Cookie", [])
             self.send_response(200)
+            self.send_header("Set-Cookie", "balancer=a; Path=/")
             self.send_header("Content-Length", "0")
             self.end_headers()
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,28 @@ def test_spans_metrics_and_log_records_reach_the_collector(protocol, nats, tmp_p
     assert (written["trace_id"], written["span_id"]) == (TRACE, refused.span_id.hex())
     (sent,) = [record for record in collector.records if record.body.string_value == "request refused"]
     assert (sent.trace_id.hex(), sent.span_id) == (TRACE, refused.span_id)
+
+
+def test_no_cookie_of_the_collector_comes_back(nats, tmp_path: Path):
+    with COLLECTORS["http/protobuf"]() as collector:
+        variables = EVERYTHING | {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_METRIC_EXPORT_INTERVAL": "100",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "OTEL_BLRP_SCHEDULE_DELAY": "100",
+        }
+        with process(nats.url, tmp_path, **variables) as service:
+            service.until_ready()
+
+            def all_came_twice() -> bool:
+                ask(nats.url, SUBJECT, b" ")
+                kinds = Counter(type(request) for request in list(collector.requests))
+                return sorted(kinds.values())[:1] >= [2] and len(kinds) == 3
+
+            service.until(all_came_twice)
+            assert service.end() == 0
+    assert collector.cookies == []
 
 
 def test_an_endpoint_without_a_scheme_is_one_over_http(nats, tmp_path: Path):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from providers.auth0.answers import BrokenAnswer
-from providers.auth0.client import MAX_ANSWER, BoundedTransport, Client
+from providers.http import MAX_ANSWER, BoundedTransport, BrokenAnswer, Client
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
