@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ssl
+import warnings
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,9 @@ PHASES: Final = httpx.Timeout(PHASE_TIMEOUT, connect=CONNECT_TIMEOUT).as_dict()
 
 HEADER_ENCODING: Final = "latin-1"
 """Of header fields (RFC 9110, section 5.5). httpx finds one out anew at every look, unless it is told."""
+
+_LEAVE: Final = 0.25
+"""Seconds in which a server must take leave of TLS, when a connection is closed in the ordinary way."""
 
 _SPARE_CONNECTIONS: Final = 8
 """Connections beyond one a request: keys, tokens, and what ends a write after its request was answered."""
@@ -145,8 +149,9 @@ class Client(httpx.AsyncClient):
 class _Response(aiohttp.ClientResponse):
     """An answer whose connection, unless it can be kept, is gone at once.
 
-    aiohttp takes leave of a TLS connection that it closes, and for 30 seconds waits for the server to do so too (RFC
-    8446, section 6.1). One that does not answer any more would hold a socket for each call that was cut off.
+    aiohttp takes leave of a TLS connection that it closes, and waits for the server to do so too (RFC 8446, section
+    6.1). One that does not answer any more would hold a socket for each call that was cut off; and asyncio never
+    closes one that hung up while more had come than is read.
     """
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
@@ -190,7 +195,7 @@ def make_transport(
     """
     context = tls or ssl.create_default_context()
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, ssl=context, keepalive_timeout=KEEP_ALIVE),
+        connector=_connector(connections, context),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         response_class=_Response,
@@ -199,6 +204,16 @@ def make_transport(
     session._retry_connection = False  # noqa: SLF001 - there is no public switch
     carrier = AiohttpTransport(verify=context, client=session, proxy=None if proxy is None else httpx.Proxy(proxy))
     return BoundedTransport(carrier, most)
+
+
+def _connector(connections: int, context: ssl.SSLContext) -> aiohttp.TCPConnector:
+    with warnings.catch_warnings():
+        # aiohttp will not take the last option any more from its release 4 on; nothing else bounds how a connection
+        # is closed whose attempt is cut off in the moment in which it succeeds.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return aiohttp.TCPConnector(
+            limit=connections, ssl=context, keepalive_timeout=KEEP_ALIVE, ssl_shutdown_timeout=_LEAVE
+        )
 
 
 @asynccontextmanager
