@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
+from app.domain.spellings import same
 from providers.authelia import records
 from providers.authelia.callers import TOKEN_PREFIX
 
@@ -30,7 +31,7 @@ class AutheliaDirectory:
     async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - see above
         """Find the user whose primary e-mail `address` is."""
         user = await self._by_email(address)
-        if user.primary_email != address:
+        if not same(user.primary_email, address):
             raise UserNotFound
         return user
 

@@ -72,7 +72,7 @@ class AutheliaIdentities:
         return None
 
     async def _link_email(self, username: str, proof: EmailProof) -> None:
-        if proof.address in records.held(await self._users.get(username)):
+        if records.holds(await self._users.get(username), proof.address):
             return
         await self._used.begin(proof.jti, username)
         try:

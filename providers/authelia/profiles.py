@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.domain.errors import EmailAlreadyLinked, NotLinked
+from app.domain.spellings import same
 from providers.authelia import records
 from providers.authelia.storage import claiming
 
@@ -52,16 +53,16 @@ class AutheliaAccounts:
 
 def _swapped(record: Record, address: Address) -> Record:
     primary = records.address(records.text(record, "email"))
-    if primary == address:
+    if same(primary, address):
         return record
-    if address not in records.held(record):
+    if not records.holds(record, address):
         raise NotLinked
     entries = records.objects(record, "alternate_email")
-    others = {records.address(records.text(entry, "email")) for entry in entries} - {address}
-    old = [{"email": primary, "verified": True}] if primary and primary not in others else []
+    others = [records.text(entry, "email") for entry in entries]
+    old = [] if not primary or any(same(one, primary) for one in others) else [{"email": primary, "verified": True}]
     swapped: list[Record] = []
     for entry in entries:
-        if records.address(records.text(entry, "email")) == address:
+        if same(records.text(entry, "email"), address):
             swapped += old
             old = []
         else:

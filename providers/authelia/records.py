@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import subject_ids
 from app.domain.metadata import known
+from app.domain.spellings import comparable, forms, same
 from app.domain.users import EMAIL, Address, Identity, User
 from providers.authelia.kv import is_legal_key
 
@@ -28,8 +29,23 @@ def hashed(text: str) -> str:
 
 
 def email_key(address: str) -> str:
-    """Return the lookup key of an address."""
+    """Return the lookup key of an address, one for all its spellings: what claims of it are decided by."""
+    return as_spelled(comparable(address))
+
+
+def as_spelled(address: str) -> str:
+    """Return the lookup key of an address in one spelling, under which others look for it, and older data has it."""
     return f"{_LOOKUPS}email/{hashed(address)}"
+
+
+def other_email_keys(address: str) -> tuple[str, ...]:
+    """Return the lookup keys of an address in the spellings in which it may be stored, without the one for all.
+
+    A plain ASCII address has none, so all of this is for others.
+    """
+    keys = dict.fromkeys(as_spelled(form) for form in forms(address))
+    keys.pop(email_key(address), None)
+    return tuple(keys)
 
 
 def subject_key(subject: str) -> str:
@@ -83,7 +99,7 @@ def text(record: Record, field: str) -> str:
 
 
 def address(value: str) -> Address:
-    """Return a stored address in the form in which it is compared."""
+    """Return a stored address as it is shown, in lower case; compared it is by `spellings`."""
     return Address(value.strip().lower())
 
 
@@ -107,9 +123,14 @@ def held(record: Record) -> Iterator[Address]:
             yield address(identity.email)
 
 
+def holds(record: Record, wanted: Address) -> bool:
+    """Whether the address, in any spelling, belongs to the account."""
+    return any(same(one, wanted) for one in held(record))
+
+
 def mentions(record: Record, wanted: Address) -> bool:
-    """Whether the address stands in the record in any way."""
-    return wanted in held(record) or any(i.is_email and address(i.email) == wanted for i in _identities(record))
+    """Whether the address, in any spelling, stands in the record in any way."""
+    return holds(record, wanted) or any(i.is_email and same(i.email, wanted) for i in _identities(record))
 
 
 def user(username: str, record: Record) -> User:
@@ -145,8 +166,8 @@ def _identities(record: Record) -> Iterator[Identity]:
 def with_verified(record: Record, wanted: Address) -> Record:
     """Return the record with the address as a verified alternate, in the place of an unverified entry."""
     entries = objects(record, "alternate_email")
-    if any(address(text(entry, "email")) == wanted for entry in entries):
-        marked = [{**e, "verified": True} if address(text(e, "email")) == wanted else e for e in entries]
+    if any(same(text(entry, "email"), wanted) for entry in entries):
+        marked = [{**e, "verified": True} if same(text(e, "email"), wanted) else e for e in entries]
         return {**record, "alternate_email": marked}
     return {**record, "alternate_email": [*entries, {"email": wanted, "verified": True}]}
 
@@ -155,6 +176,6 @@ def without_alternate(record: Record, unwanted: Address, *, unverified_only: boo
     """Return the record without the alternate address."""
 
     def goes(entry: Record) -> bool:
-        return address(text(entry, "email")) == unwanted and not (unverified_only and entry.get("verified") is True)
+        return same(text(entry, "email"), unwanted) and not (unverified_only and entry.get("verified") is True)
 
     return {**record, "alternate_email": [e for e in objects(record, "alternate_email") if not goes(e)]}

@@ -109,19 +109,20 @@ class Users:
 
     async def holder(self, address: Address) -> tuple[str, Record] | None:
         """Return who has the address as primary or verified alternate; a lookup key that lies is removed."""
-        username, entry = await self._keys.read(records.email_key(address))
-        if username is None:
-            return None
-        record = await self.find(username)
-        if record is not None and address in records.held(record):
-            return username, record
-        if (record is None or not records.mentions(record, address)) and not self._keys.is_fresh(entry):
-            await self._keys.drop(records.email_key(address), entry.revision)
+        for key in (records.email_key(address), *records.other_email_keys(address)):
+            username, entry = await self._keys.read(key)
+            record = None if username is None else await self.find(username)
+            if username is not None and record is not None and records.holds(record, address):
+                return username, record
+            lies = username is not None and (record is None or not records.mentions(record, address))
+            if lies and not self._keys.is_fresh(entry):
+                await self._keys.drop(key, entry.revision)
         return None
 
     async def claim(self, username: str, address: Address) -> None:
         """Point the lookup key of the address at the user, before the record has it. Raises AddressHeld."""
         key = records.email_key(address)
+        await self._refuse_older(username, address)
         while True:
             pointed, entry = await self._keys.read(key)
             loser = None if pointed in (None, username) else pointed
@@ -133,7 +134,7 @@ class Users:
                 continue
             if loser is not None:
                 await self._remove_unverified(loser, address)
-            return
+            return await self._settle_older(username, address)
 
     async def confirm(self, username: str, address: Address) -> bool:
         """Whether the claim still stands, once the record has the address; if not, the record loses it again."""
@@ -151,8 +152,14 @@ class Users:
         """Remove the lookup key of an address that the record does not have (any more); other people's stay."""
         pointed, entry = await self._keys.read(records.email_key(address))
         record = await self.find(username)
-        if pointed == username and (record is None or address not in records.held(record)):
+        if record is not None and records.holds(record, address):
+            return
+        if pointed == username:
             await self._keys.drop(records.email_key(address), entry.revision if revision is None else revision)
+        for key in records.other_email_keys(address):
+            pointed, entry = await self._keys.read(key)
+            if pointed == username:
+                await self._keys.drop(key, entry.revision)
 
     async def repair(self, username: str, record: Record) -> None:
         """Give the user's addresses and subject identifier the lookup keys that they lack, where there is room."""
@@ -172,7 +179,26 @@ class Users:
 
     async def _holds(self, username: str, address: Address) -> bool:
         record = await self.find(username)
-        return record is not None and address in records.held(record)
+        return record is not None and records.holds(record, address)
+
+    async def _refuse_older(self, username: str, address: Address) -> None:
+        """Raise AddressHeld when somebody has the address by the key of a spelling alone, as in older data."""
+        for key in records.other_email_keys(address):
+            pointed, _ = await self._keys.read(key)
+            if pointed not in (None, username) and await self._holds(str(pointed), address):
+                raise AddressHeld
+
+    async def _settle_older(self, username: str, address: Address) -> None:
+        """Let the key of the spelling at hand name the user too, for those who look there, and none anybody else."""
+        for key in records.other_email_keys(address):
+            pointed, entry = await self._keys.read(key)
+            if pointed not in (None, username):
+                await self._remove_unverified(str(pointed), address)
+            if key == records.as_spelled(address) and pointed != username:
+                with suppress(StaleRevision):  # somebody who lost the claim; whoever reads it believes the record
+                    await self._keys.point(key, username, entry.revision)
+            elif pointed not in (None, username):
+                await self._keys.drop(key, entry.revision)
 
     async def _remove_unverified(self, username: str, address: Address) -> None:
         if await self.find(username) is not None:
