@@ -11,6 +11,9 @@ from pydantic import AfterValidator, Field, SecretStr
 from app.setting_checks import check_signing_key
 from app.setting_types import Section
 
+BucketName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
+"""The name of a NATS Key-Value bucket (NATS ADR-8)."""
+
 
 class AutheliaSettings(Section):
     """The Authelia provider."""
@@ -53,6 +56,27 @@ class AutheliaSettings(Section):
     )
     kv_replicas: int = Field(
         1, validation_alias="AUTHELIA_KV_REPLICAS", ge=1, le=5, description="Replicas of the buckets that are made."
+    )
+    users_bucket: BucketName = Field(
+        "authelia-users", validation_alias="AUTHELIA_USERS_KV_BUCKET", description="Bucket of the users."
+    )
+    email_otp_bucket: BucketName = Field(
+        "authelia-email-otp", validation_alias="AUTHELIA_EMAIL_OTP_KV_BUCKET", description="Bucket of one-time codes."
+    )
+    otp_ledger_bucket: BucketName = Field(
+        "authelia-otp-ledger",
+        validation_alias="AUTHELIA_OTP_LEDGER_KV_BUCKET",
+        description="Bucket of what outlives a code.",
+    )
+    claims_bucket: BucketName = Field(
+        "authelia-claims",
+        validation_alias="AUTHELIA_CLAIMS_KV_BUCKET",
+        description="Bucket of what else outlives a process.",
+    )
+    signing_key_bucket: BucketName = Field(
+        "authelia-signing-key",
+        validation_alias="AUTHELIA_SIGNING_KEY_KV_BUCKET",
+        description="Bucket of the key of identity tokens.",
     )
     trust_unverified_identity_tokens: bool = Field(
         default=False,

@@ -52,11 +52,6 @@ if TYPE_CHECKING:
     from providers import Surroundings
     from providers.authelia.kv import Bucket
 
-USERS: Final = "authelia-users"
-CODES: Final = "authelia-email-otp"
-LEDGER: Final = "authelia-otp-ledger"
-CLAIMS: Final = "authelia-claims"
-SIGNING_KEY: Final = "authelia-signing-key"
 CONTRACT: Final = Pace()
 _CODES_TTL: Final = 5 * 60.0
 _A_DAY: Final = 24 * 60 * 60.0
@@ -89,7 +84,9 @@ async def authelia_provider(
     kept = _kept(settings, surroundings, now)
     cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
     restarts = Restarts(kept.claims, time.time, pace)
-    synchronisation = Synchronisation(Reconciler(kept.users, cluster, restarts), surroundings.nats, time.time, pace)
+    reconciler = Reconciler(kept.users, cluster, restarts)
+    bucket = settings.authelia.users_bucket
+    synchronisation = Synchronisation(reconciler, surroundings.nats, bucket, time.time, pace)
     try:
         async with (
             _in_background(_begin(surroundings.nats, kept, synchronisation)),
@@ -108,31 +105,38 @@ class _Kept:
     """What is kept in NATS, and the clock that goes with it: seconds since 1970."""
 
     buckets: OpenBuckets
+    names: AutheliaSettings
     users: Users
     signing: SigningKey
     now: Callable[[], float]
 
     @property
+    def ledger(self) -> Callable[[], Awaitable[Bucket]]:
+        """What opens the bucket of what must outlive a code."""
+        return self.buckets.opener(self.names.otp_ledger_bucket)
+
+    @property
     def claims(self) -> Callable[[], Awaitable[Bucket]]:
         """What opens the bucket of what must outlive a process; earlier that stood in the ledger."""
-        return moved(self.buckets.opener(CLAIMS), self.buckets.opener(LEDGER))
+        return moved(self.buckets.opener(self.names.claims_bucket), self.ledger)
 
 
 def _kept(settings: Settings, surroundings: Surroundings, now: Callable[[], float]) -> _Kept:
     opened = Buckets(surroundings.nats, settings.nats.timeout, surroundings.upstream)
-    buckets = OpenBuckets(opened, _layout(settings.authelia.kv_replicas))
+    names = settings.authelia
+    buckets = OpenBuckets(opened, _layout(names))
     try:
-        signing = SigningKey(settings.authelia.signing_key, buckets.opener(SIGNING_KEY), now)
+        signing = SigningKey(settings.authelia.signing_key, buckets.opener(names.signing_key_bucket), now)
     except NotASigningKey as error:
         raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
-    return _Kept(buckets, Users(buckets.opener(USERS), now), signing, now)
+    return _Kept(buckets, names, Users(buckets.opener(names.users_bucket), now), signing, now)
 
 
 def _capabilities(
     settings: AutheliaSettings, kept: _Kept, callers: AutheliaCallers, mailer: Mailer, operations: Operations
 ) -> Provider:
-    users, ledger = kept.users, kept.buckets.opener(LEDGER)
-    codes = KvCodeStore(kept.buckets.opener(CODES), ledger)
+    users, ledger = kept.users, kept.ledger
+    codes = KvCodeStore(kept.buckets.opener(settings.email_otp_bucket), ledger)
     sends = AllSends(ledger, settings.max_codes_per_hour, kept.now)
     trust = settings.trust_unverified_identity_tokens
     return Provider(
@@ -169,13 +173,14 @@ async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[Non
             await asyncio.wait({task}, timeout=_CANCEL_AGAIN)
 
 
-def _layout(replicas: int) -> dict[str, BucketOptions]:
+def _layout(settings: AutheliaSettings) -> dict[str, BucketOptions]:
+    replicas = settings.kv_replicas
     options = (
-        BucketOptions(USERS, history=5, replicas=replicas),
-        BucketOptions(CODES, ttl=_CODES_TTL, replicas=replicas),
-        BucketOptions(LEDGER, ttl=_A_DAY, replicas=replicas),
-        BucketOptions(CLAIMS, ttl=_A_DAY, replicas=replicas),
-        BucketOptions(SIGNING_KEY, replicas=replicas),
+        BucketOptions(settings.users_bucket, history=5, replicas=replicas),
+        BucketOptions(settings.email_otp_bucket, ttl=_CODES_TTL, replicas=replicas),
+        BucketOptions(settings.otp_ledger_bucket, ttl=_A_DAY, replicas=replicas),
+        BucketOptions(settings.claims_bucket, ttl=_A_DAY, replicas=replicas),
+        BucketOptions(settings.signing_key_bucket, replicas=replicas),
     )
     return {bucket.name: bucket for bucket in options}
 

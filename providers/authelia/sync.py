@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from providers.authelia.reconciler import Reconciler
 
 _LOOK: Final = 0.5
-_LOOKUPS: Final = "$KV.authelia-users.lookup/"
-_USERS: Final = "$KV.authelia-users.>"
 
 
 class Synchronisation:
@@ -34,8 +32,11 @@ class Synchronisation:
     disconnection, and since what was written meanwhile is not told again, a run follows every reconnection.
     """
 
-    def __init__(self, reconciler: Reconciler, client: Client, now: Callable[[], float], pace: Pace) -> None:
-        """Take what synchronises, the connection, the clock (Unix seconds), and the times."""
+    def __init__(
+        self, reconciler: Reconciler, client: Client, bucket: str, now: Callable[[], float], pace: Pace
+    ) -> None:
+        """Take what synchronises, the connection, the users' bucket, the clock (Unix seconds), and the times."""
+        self._users = f"$KV.{bucket}."
         self.reconciler = reconciler
         self._client = client
         self._now = now
@@ -48,7 +49,7 @@ class Synchronisation:
 
     async def watch(self) -> None:
         """Synchronise until cancelled. The connection stands when this begins."""
-        await self._client.subscribe(_USERS, cb=self._changed)
+        await self._client.subscribe(f"{self._users}>", cb=self._changed)
         while True:
             # On a connection that was renewed the subscription comes before the first question of the run: a change
             # is either heard of or found.
@@ -98,6 +99,6 @@ class Synchronisation:
             await asyncio.sleep(self._pace.gather)
 
     async def _changed(self, message: Msg) -> None:
-        if not message.subject.startswith(_LOOKUPS):
+        if not message.subject.startswith(f"{self._users}lookup/"):
             self.pending += 1
             self._heard = True

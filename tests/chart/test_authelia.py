@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chart.helm import NAME, ChartError, objects, render, rendered
+from tests.chart.helm import NAME, ChartError, environment, objects, render, rendered
 
 AUTHELIA = "app.environment.USER_REPOSITORY_TYPE.value=authelia"
 
@@ -122,3 +122,22 @@ def test_a_name_in_the_role_must_be_known() -> None:
     assert "app.environment.AUTHELIA_SECRET_NAME: must be a plain value, because the Role names it" in str(
         refusal.value
     )
+
+
+def test_the_names_of_the_buckets_reach_the_service() -> None:
+    shown = rendered(
+        AUTHELIA,
+        "nats.authelia_users_kv_bucket.name=people",
+        "nats.authelia_claims_kv_bucket.creation=false",
+        "nats.authelia_claims_kv_bucket.name=kept",
+        "app.environment.AUTHELIA_EMAIL_OTP_KV_BUCKET.value=codes",
+    )
+    assert shown["KeyValue", "people"]["spec"]["bucket"] == "people"
+    names = {name: value for name, value in environment(shown).items() if name.endswith("_KV_BUCKET")}
+    assert names == {
+        "AUTHELIA_USERS_KV_BUCKET": "people",
+        "AUTHELIA_EMAIL_OTP_KV_BUCKET": "codes",
+        "AUTHELIA_OTP_LEDGER_KV_BUCKET": "authelia-otp-ledger",
+        "AUTHELIA_CLAIMS_KV_BUCKET": "kept",
+        "AUTHELIA_SIGNING_KEY_KV_BUCKET": "authelia-signing-key",
+    }

@@ -57,6 +57,13 @@ A value goes before a valueFrom; an empty one counts as none, as it does for the
 {{- end }}
 {{- end }}
 {{- end }}
+{{- if eq (include "auth-service.provider" .) "authelia" }}
+{{- range $kind := list "users" "email_otp" "otp_ledger" "claims" "signing_key" }}
+{{- with (index $.Values.nats (printf "authelia_%s_kv_bucket" $kind) | default dict).name }}
+- {name: {{ printf "AUTHELIA_%s_KV_BUCKET" (upper $kind) }}, value: {{ . | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- with .Values.app.existingSecret }}
 {{- if .name }}
 {{- $secret := . }}
