@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.domain.findings import good
 from app.setting_reading import ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
+    from app.domain.findings import Finding
     from app.domain.ports import Provider, Upstream
     from app.settings import Settings
 
@@ -37,6 +39,21 @@ def faults(settings: Settings) -> list[str]:
     except ConfigurationError as error:
         return str(error).splitlines()
     return []
+
+
+async def examine(settings: Settings, surroundings: Surroundings) -> list[Finding]:
+    """Look at everything that the chosen provider needs, change nothing, and tell how each is."""
+    match settings.provider.type:
+        case "auth0":
+            from providers.auth0 import examine_auth0  # noqa: PLC0415 - as above
+
+            return await examine_auth0(settings, surroundings.upstream)
+        case "authelia":
+            from providers.authelia import examine_authelia  # noqa: PLC0415 - as above
+
+            return await examine_authelia(settings, surroundings)
+        case _:
+            return [good("provider", "mock needs nothing")]
 
 
 @asynccontextmanager

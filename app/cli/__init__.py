@@ -188,10 +188,12 @@ def asyncapi(
 
 @app.command()
 def check() -> None:
-    """Check the configuration, NATS and the provider, and print what works.
+    """Check the configuration, NATS and the provider; change nothing.
 
-    Exit status: 0 when everything works, 1 when something does not, 2 when
-    the configuration is bad.
+    Prints a row for each thing that is needed: ok, FAILED or cannot tell.
+
+    Exit status: 0 when no row has failed, 1 when one has, 2 when the
+    configuration is bad.
     """
     from app.cli.check import examine  # noqa: PLC0415 - see the module's first line
 

@@ -16,6 +16,7 @@ from providers.auth0.aliases import Auth0Aliases
 from providers.auth0.budget import Budget
 from providers.auth0.credentials import Assertions, Credentials
 from providers.auth0.directory import Auth0Directory
+from providers.auth0.examination import examine
 from providers.auth0.identities import Auth0Identities
 from providers.auth0.impersonation import Auth0Impersonation
 from providers.auth0.keys import Keys
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     import httpx
 
     from app.auth0_settings import Auth0Settings
+    from app.domain.findings import Finding
     from app.domain.ports import Upstream
     from app.settings import Settings
 
@@ -61,6 +63,13 @@ async def auth0_provider(
         parts = _Parts(settings, client, upstream, (now, monotonic))
         async with parts.keys.kept(), parts.credentials.kept():
             yield parts.provider(settings)
+
+
+async def examine_auth0(settings: Settings, upstream: Upstream) -> list[Finding]:
+    """Tell whether the tenant gives what the service needs. Nothing is changed there."""
+    async with open_client(settings.work.max_concurrent_requests) as client:
+        parts = _Parts(settings, client, upstream, (time.time, time.monotonic))
+        return await examine(parts.keys, parts.credentials, parts.budget)
 
 
 class _Parts:

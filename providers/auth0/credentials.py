@@ -94,6 +94,8 @@ class Credentials:
         self._fetches: Flights[str] = Flights(line.budget)
         self._discarded = asyncio.Event()
         self.had_one = False
+        self.granted: frozenset[str] | None = None
+        """The scopes of the last token, as far as the endpoint told them (RFC 6749, section 5.1)."""
 
     async def token(self) -> str:
         """Return a token that is good for a minute yet. Raises ProviderUnavailable, RateLimited, CredentialsRefused."""
@@ -173,13 +175,16 @@ class Credentials:
         if not answer.ok:
             word = answer.text_of("error")[:60]
             logger.error("the tenant refuses this service a token of its own", status=answer.status, refusal=word)
-            raise CredentialsRefused(f"own token refused with status {answer.status}")
+            why = f": {word}" if word.isascii() and word.isprintable() and word else ""
+            raise CredentialsRefused(f"own token refused with status {answer.status}{why}")
         content = answer.json()
         value, life = (content.get("access_token"), content.get("expires_in")) if isinstance(content, dict) else (0, 0)
         if not _is_header_safe(value) or isinstance(life, bool) or not isinstance(life, int) or life <= 0:
             raise errors.of_exception(_TOKEN.name, BrokenAnswer("no token")).error
         now = self._now()
         usable = now + life - MARGIN
+        scope = content.get("scope")
+        self.granted = frozenset(scope.split()) if isinstance(scope, str) else None
         return _Token(str(value), usable, usable - _AHEAD * max(0.0, life - MARGIN))
 
 

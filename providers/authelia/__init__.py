@@ -23,6 +23,13 @@ from app.settings import ConfigurationError
 from providers.authelia.callers import MAX_ANSWER, AutheliaCallers, AutheliaClients, Userinfo
 from providers.authelia.codes import AutheliaVerification, KvCodeStore
 from providers.authelia.directory import AutheliaDirectory, AutheliaSubjects
+from providers.authelia.examination import (
+    examine,
+    examine_buckets,
+    examine_cluster,
+    examine_mail,
+    examine_userinfo,
+)
 from providers.authelia.identities import AutheliaIdentities
 from providers.authelia.kubernetes import Api, Cluster
 from providers.authelia.kv import BucketOptions
@@ -48,6 +55,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from app.authelia_settings import AutheliaSettings
+    from app.domain.findings import Finding
     from app.settings import Settings
     from providers import Surroundings
     from providers.authelia.kv import Bucket
@@ -96,6 +104,20 @@ async def authelia_provider(
             mailer = Mailer(settings.email, surroundings.upstream)
             operations = Operations(kept.buckets, mailer, synchronisation)
             yield _capabilities(settings.authelia, kept, AutheliaCallers(userinfo, kept.users), mailer, operations)
+    finally:
+        await cluster.close()
+
+
+async def examine_authelia(settings: Settings, surroundings: Surroundings) -> list[Finding]:
+    """Tell whether NATS, Kubernetes, userinfo and the mail server give what is needed. Nothing is changed anywhere."""
+    cluster = Cluster(settings.authelia, CONTRACT.call, surroundings.upstream)
+    try:
+        return await examine(
+            examine_buckets(surroundings.nats, list(_layout(settings.authelia))),
+            examine_cluster(cluster),
+            examine_userinfo(settings.authelia.userinfo_url),
+            examine_mail(Mailer(settings.email, surroundings.upstream), settings.email),
+        )
     finally:
         await cluster.close()
 

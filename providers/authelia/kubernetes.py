@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import ssl
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,9 +28,13 @@ _CREDENTIALS_TIME: Final = 10.0
 _CONNECTIONS: Final = 8
 _MAX_ANSWER: Final = 8 * 1024 * 1024
 """Bytes of an answer that are read: an object holds a mebibyte at most, of which JSON makes several."""
-
+_ERRORS: Final = 400
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 Object = dict[str, Any]
+
+
+_KINDS: Final = (("v1", "ConfigMap"), ("v1", "Secret"), ("apps/v1", "DaemonSet"))
+_REVIEWS: Final = ("authorization.k8s.io/v1", "selfsubjectaccessreviews")
 
 
 class KubernetesUnavailable(Exception):
@@ -123,6 +128,63 @@ class Cluster:
             "spec": {"template": {"metadata": {"annotations": {_RESTARTED_AT: at}}}},
         }
         await self._call("PATCH", "apps/v1", self._daemonset, patch)
+
+    @property
+    def objects(self) -> tuple[tuple[str, str, str], ...]:
+        """The three: API version, kind, and path in the namespace, `configmaps/authelia-users`."""
+        paths = (self._configmap, self._secret, self._daemonset)
+        return tuple((version, kind, path) for (version, kind), path in zip(_KINDS, paths, strict=True))
+
+    async def probe(self, method: str, version: str, path: str, body: Object | None = None) -> int:
+        """Return the status of the answer to a call; of a change nothing is kept. Raises KubernetesUnavailable."""
+        arguments: dict[str, Any] = {} if body is None else {"json": body, "params": {"dryRun": "All"}}
+        status, _ = await self._tried(method, version=version, namespace=self._namespace, url=path, **arguments)
+        return status
+
+    async def allowed(self, verb: str, version: str, path: str) -> bool | None:
+        """Return whether the API says that `verb` is granted on an object; None when it does not say so.
+
+        By a SelfSubjectAccessReview, which is no object that would be kept. Raises KubernetesUnavailable.
+        """
+        resource, _, name = path.partition("/")
+        wanted = {
+            "namespace": self._namespace,
+            "verb": verb,
+            "group": version.rpartition("/")[0],
+            "resource": resource,
+            "name": name,
+        }
+        review_version, reviews = _REVIEWS
+        review = {
+            "apiVersion": review_version,
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": wanted},
+        }
+        status, answer = await self._tried("POST", version=review_version, url=reviews, json=review)
+        try:
+            allowed = json.loads(answer)["status"]["allowed"] if status < _ERRORS else None
+        except (ValueError, TypeError, KeyError):
+            return None
+        return allowed if isinstance(allowed, bool) else None
+
+    async def _tried(self, method: str, **arguments: Any) -> tuple[int, bytes]:  # noqa: ANN401 - those of kr8s
+        media = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        try:
+            async with asyncio.timeout(self._time):
+                try:
+                    api = await self._client()
+                except ValueError:
+                    raise KubernetesUnavailable("no credentials: no service account's, none by KUBECONFIG") from None
+                async with api.call_api(
+                    method, headers={"Content-Type": media}, raise_for_status=False, **arguments
+                ) as response:
+                    return response.status_code, response.content
+        except KubernetesUnavailable:
+            raise
+        except (TimeoutError, APITimeoutError):
+            raise KubernetesUnavailable("no answer in time") from None
+        except Exception as error:  # noqa: BLE001 - as below
+            raise KubernetesUnavailable(type(error).__name__) from None
 
     async def close(self) -> None:
         """Close the connections."""

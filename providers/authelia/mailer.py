@@ -69,9 +69,22 @@ class Mailer:
         failed = VerificationMailFailed()
         raise (failed.blamed_on(Fault.CALLER) if of_the_address else failed) from RuntimeError(name)
 
-    async def _send(self, message: EmailMessage, address: Address, time: float) -> None:
+    async def greet(self) -> str:
+        """Do what comes before a mail, and send none; return what was done. Raises what tells that it went wrong."""
+        client = self._client(_OUTSIDE_A_REQUEST)
+        try:
+            async with asyncio.timeout(_OUTSIDE_A_REQUEST):
+                done = await self._begin(client)
+            with suppress(Exception):  # as for a mail
+                async with asyncio.timeout(_FAREWELL):
+                    await client.quit()
+            return done
+        finally:
+            _cut_off(client)
+
+    def _client(self, time: float) -> aiosmtplib.SMTP:
         settings = self._settings
-        client = aiosmtplib.SMTP(
+        return aiosmtplib.SMTP(
             hostname=settings.host,
             port=settings.port,
             timeout=time,
@@ -79,21 +92,32 @@ class Mailer:
             use_tls=False,
             validate_certs=settings.password is not None,
         )
-        try:
-            await client.connect()
+
+    async def _begin(self, client: aiosmtplib.SMTP) -> str:
+        settings = self._settings
+        await client.connect()
+        await client.ehlo()
+        done = ["EHLO"]
+        if client.supports_extension("starttls"):
+            # Without a password the mail would go in clear to any server: an unknown certificate is no worse.
+            await client.starttls()
             await client.ehlo()
-            if client.supports_extension("starttls"):
-                # Without a password the mail would go in clear to any server: an unknown certificate is no worse.
-                await client.starttls()
-                await client.ehlo()
-            elif settings.password is not None:
-                raise NoTransportSecurity
-            if settings.password is not None:
-                await client.login(settings.username or "", settings.password.get_secret_value())
+            done.append("STARTTLS")
+        elif settings.password is not None:
+            raise NoTransportSecurity
+        if settings.password is not None:
+            await client.login(settings.username or "", settings.password.get_secret_value())
+            done.append("AUTH")
+        return ", ".join(done)
+
+    async def _send(self, message: EmailMessage, address: Address, time: float) -> None:
+        client = self._client(time)
+        try:
+            await self._begin(client)
             utf8 = not address.isascii()
             await client.send_message(
                 message,
-                sender=settings.from_address,
+                sender=self._settings.from_address,
                 recipients=[address],
                 mail_options=["SMTPUTF8"] if utf8 else [],
             )
@@ -101,10 +125,14 @@ class Mailer:
                 async with asyncio.timeout(_FAREWELL):
                     await client.quit()
         finally:
-            # Without taking leave of TLS, for which a server that does not answer any more is waited for 30 seconds.
-            if client.transport is not None:
-                cast("asyncio.WriteTransport", client.transport).abort()
-            client.close()
+            _cut_off(client)
+
+
+def _cut_off(client: aiosmtplib.SMTP) -> None:
+    # Without taking leave of TLS, for which a server that does not answer any more is waited for 30 seconds.
+    if client.transport is not None:
+        cast("asyncio.WriteTransport", client.transport).abort()
+    client.close()
 
 
 def _refuses(error: Exception, address: Address) -> bool:

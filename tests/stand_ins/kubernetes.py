@@ -34,6 +34,10 @@ class Kubernetes:
     faults: dict[str, int | str] = field(default_factory=dict)
     once: dict[str, int | str] = field(default_factory=dict)
     """Faults of the next call only."""
+    denied: set[tuple[str, str]] = field(default_factory=set)
+    """Verbs that are not granted on one path."""
+    reviews: bool | int = True
+    """Whether the API says what is granted, or the status with which it refuses to."""
     calls: list[tuple[str, str]] = field(default_factory=list)
     server_version: Any = field(default_factory=lambda: {"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
     """What `/version` answers: an object, a status, `garbage` or `hang`."""
@@ -85,7 +89,7 @@ class Kubernetes:
             return web.Response(text="<html>", content_type="text/html")
         return web.json_response(self.server_version)
 
-    async def answer(self, request: web.Request) -> web.Response:  # noqa: PLR0911 - one for each way to misbehave
+    async def answer(self, request: web.Request) -> web.Response:  # noqa: C901, PLR0911 - one for each way to misbehave
         path, verb = request.match_info["path"], VERBS[request.method]
         body = None if verb == "get" else await request.json()
         named = f"{verb} {path}"
@@ -103,7 +107,7 @@ class Kubernetes:
             await asyncio.sleep(60)
         if isinstance(fault, int):
             return _status(fault)
-        if verb not in self.granted or (verb == "get" and "/" not in path):
+        if not self._may(verb, path) or (verb == "get" and "/" not in path):
             self.calls.append(("refused", f"{verb} {path}"))
             return _status(403)
         if path not in self.objects:
@@ -113,9 +117,22 @@ class Kubernetes:
             if sent != self.objects[path]["metadata"]["resourceVersion"]:
                 self.calls.append(("conflict", path))
                 return _status(409)
-        self._do(verb, path, body)
+        if request.query.get("dryRun") != "All":
+            self._do(verb, path, body)
         self.calls.append((verb, path))
         return web.json_response(self.objects[path])
+
+    def _may(self, verb: str, path: str) -> bool:
+        return verb in self.granted and (verb, path) not in self.denied
+
+    async def review(self, request: web.Request) -> web.Response:
+        if not isinstance(self.reviews, bool):
+            return _status(self.reviews)
+        asked = (await request.json())["spec"]["resourceAttributes"]
+        group = {"daemonsets": "apps"}.get(asked["resource"], "")
+        right = (asked["group"], asked["namespace"]) == (group, "lfx")
+        allowed = right and self._may(asked["verb"], f"{asked['resource']}/{asked['name']}")
+        return web.json_response({"kind": "SelfSubjectAccessReview", "status": {"allowed": allowed}}, status=201)
 
     def _do(self, verb: str, path: str, body: Any) -> None:
         if verb == "get":
@@ -127,6 +144,7 @@ class Kubernetes:
         app = web.Application()
         for version in ("/version", "/version/"):
             app.router.add_get(version, self.version)
+        app.router.add_post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", self.review)
         for root in ("/api/v1", "/apis/apps/v1"):
             app.router.add_route("*", root + "/namespaces/lfx/{path:.+}", self.answer)
         async with listening(app) as self.url:

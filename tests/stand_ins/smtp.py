@@ -77,7 +77,8 @@ class MailServer:
     def _authenticate(self, _server: SMTP, session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         given = (data.login.decode(), data.password.decode())
         self.logins.append((given[0], session.ssl is not None))
-        return AuthResult(success=given == self.credentials)
+        # Not `handled`: then the server answers, 235 or 535.
+        return AuthResult(success=given == self.credentials, handled=False)
 
     def code(self, address: str) -> str:
         """Return the code of the last mail to that address."""

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""`auth-service check` on Authelia: a row for everything that is needed, and nothing is changed."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import socket
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import nats
+import pytest
+import pytest_asyncio
+
+from tests.stand_ins.authelia import _kubeconfig
+from tests.stand_ins.certificates import write_certificates
+from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET, SECRET, Kubernetes
+from tests.stand_ins.smtp import MailServer
+from tests.stand_ins.userinfo import Userinfo
+from tests.support.accounts import accounts
+from tests.support.command import run
+
+BUCKETS = ["authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key"]
+RIGHTS = [(verb, path) for path in (CONFIGMAP, SECRET, DAEMONSET) for verb in ("get", "update", "patch")]
+
+
+@dataclass
+class Around:
+    """What stands around the service, and the variables that lead to it."""
+
+    kubernetes: Kubernetes
+    userinfo: Userinfo
+    mail: MailServer
+    variables: dict[str, str] = field(default_factory=dict)
+
+    async def check(self, **more):
+        """Exit status, state and reason by row, and everything that was printed."""
+        variables = {**self.variables, **more}
+        done = await asyncio.to_thread(run, "check", USER_REPOSITORY_TYPE="authelia", **variables)
+        text = done.stdout.decode()
+        rows = [[cell.strip() for cell in line.split("   ") if cell.strip()] for line in text.splitlines()]
+        return done.returncode, {what: (state, why) for what, state, why in rows}, text + done.stderr.decode()
+
+
+@asynccontextmanager
+async def _around(folder, url, **mail):
+    async with (
+        Kubernetes().serving() as kubernetes,
+        Userinfo().serving() as userinfo,
+        MailServer(**mail).serving() as server,
+    ):
+        config = folder / "kubeconfig"
+        config.write_text(_kubeconfig(kubernetes.url))
+        variables = {
+            "NATS_URL": url,
+            "KUBECONFIG": str(config),
+            "AUTHELIA_OIDC_USERINFO_URL": userinfo.url,
+            "EMAIL_SMTP_HOST": "127.0.0.1",
+            "EMAIL_SMTP_PORT": str(server.port),
+        }
+        yield Around(kubernetes, userinfo, server, variables)
+
+
+@pytest_asyncio.fixture(name="around")
+async def _default(tmp_path, nats):
+    async with _around(tmp_path, nats.url) as around:
+        yield around
+
+
+async def _streams(url):
+    async with await nats.connect(url) as client:
+        return sorted(stream.config.name for stream in await client.jetstream().streams_info())
+
+
+async def test_everything_has_its_row_and_nothing_is_changed(around):
+    before = await _streams(around.variables["NATS_URL"])
+    objects = copy.deepcopy(around.kubernetes.objects)
+    status, rows, text = await around.check()
+    kubernetes = [f"Kubernetes {verb} {path}" for verb, path in RIGHTS]
+    buckets = [f"NATS KV {name}" for name in BUCKETS]
+    assert [row for row in rows if row != "NATS KV authelia-claims"] == [
+        "configuration", "NATS", *buckets, *kubernetes, "userinfo", "SMTP",
+    ]  # fmt: skip
+    assert (status, {state for state, _ in rows.values()}) == (0, {"ok"}), text
+    assert await _streams(around.variables["NATS_URL"]) == before
+    assert around.kubernetes.objects == objects
+    assert {verb for verb, _ in around.kubernetes.calls} == {"get"}
+    assert around.mail.mails == []
+
+
+async def test_buckets_that_are_there_are_told_from_those_that_are_not(around):
+    async with await nats.connect(around.variables["NATS_URL"]) as client:
+        jetstream = client.jetstream()
+        bucket = await jetstream.create_key_value(bucket="authelia-email-otp")
+        await bucket.put("somebody", b"123456")
+        _, rows, _ = await around.check()
+        assert rows["NATS KV authelia-email-otp"] == ("ok", "1 messages, 0.1 KiB, replicas: 1")
+        assert (await bucket.status()).values == 1
+        assert await bucket.keys() == ["somebody"]
+        await jetstream.delete_key_value("authelia-email-otp")
+    assert rows["NATS KV authelia-users"] == ("ok", "not there yet: the service makes it at its start")
+
+
+@pytest.mark.parametrize("reviews", [True, 403, 404], ids=["reviews", "none granted", "none there"])
+@pytest.mark.parametrize("first", [0, 1, 2])
+async def test_each_right_on_each_object_is_told_by_itself(around, first, reviews):
+    denied = [RIGHTS[first], RIGHTS[3 + (first + 1) % 3], RIGHTS[6 + (first + 2) % 3]]
+    around.kubernetes.reviews = reviews
+    around.kubernetes.denied = set(denied)
+    objects = copy.deepcopy(around.kubernetes.objects)
+    status, rows, _ = await around.check()
+    assert status == 1
+    failed = [what for what, (state, _) in rows.items() if state != "ok"]
+    assert failed == [f"Kubernetes {verb} {path}" for verb, path in denied]
+    assert {rows[what][1].partition(":")[0] for what in failed} == {"not granted"}
+    assert around.kubernetes.objects == objects
+
+
+async def test_a_right_of_which_nothing_can_be_known_is_no_success_and_no_failure(around):
+    around.kubernetes.reviews = 500
+    around.kubernetes.faults = {f"patch {DAEMONSET}": 503}
+    status, rows, _ = await around.check()
+    assert (status, rows[f"Kubernetes patch {DAEMONSET}"]) == (0, ("cannot tell", "status 503"))
+
+
+async def test_an_object_that_is_not_there_fails(around):
+    del around.kubernetes.objects[SECRET]
+    status, rows, _ = await around.check()
+    assert (status, rows[f"Kubernetes get {SECRET}"]) == (1, ("FAILED", "there is no such object"))
+
+
+async def test_a_cluster_out_of_reach_fails_every_right_and_nothing_else(around, tmp_path):
+    status, rows, _ = await around.check(KUBECONFIG=str(tmp_path / "nothing"))
+    assert status == 1
+    assert [what for what, (state, _) in rows.items() if state == "FAILED"] == [
+        f"Kubernetes {v} {p}" for v, p in RIGHTS
+    ]
+
+
+@pytest.mark.parametrize("fault", [200, 404, 500, "redirect", "garbage"])
+async def test_another_answer_than_that_of_userinfo_fails(around, fault):
+    around.userinfo.fault = fault
+    status, rows, _ = await around.check()
+    expected = {"redirect": 302, "garbage": 200}.get(fault, fault)
+    assert (status, rows["userinfo"][0]) == (1, "FAILED")
+    assert f"status {expected}, not 401" in rows["userinfo"][1]
+    assert around.userinfo.asked == ["authelia_at_check"]
+
+
+async def test_everything_out_of_reach_is_told_at_once(around):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        closed = probe.getsockname()[1]
+        status, rows, _ = await around.check(
+            NATS_URL=f"nats://bob:s3cret@127.0.0.1:{closed}",
+            AUTHELIA_OIDC_USERINFO_URL=f"http://127.0.0.1:{closed}/",
+            EMAIL_SMTP_PORT=str(closed),
+        )
+    failed = {what for what, (state, _) in rows.items() if state == "FAILED"}
+    assert status == 1
+    assert {"NATS", "userinfo", "SMTP", *(f"NATS KV {name}" for name in BUCKETS)} <= failed
+    assert rows["NATS"][1] == f"NATS at nats://127.0.0.1:{closed}: Connection refused"
+    assert rows["SMTP"][1] == f"127.0.0.1:{closed}: SMTPConnectError: ConnectionRefusedError"
+
+
+async def test_what_never_answers_is_not_waited_for(around):
+    around.userinfo.fault = "hang"
+    around.kubernetes.faults = {CONFIGMAP: "hang"}
+    around.mail.faults = {"sender": "hang"}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        # Well below what the test's own patience with a command is, and above what the check allows itself.
+        status, rows, _ = await around.check(EMAIL_SMTP_PORT=str(silent.getsockname()[1]))
+    assert status == 1
+    assert {rows[what][0] for what in ("userinfo", "SMTP", *(f"Kubernetes {v} {p}" for v, p in RIGHTS))} == {"FAILED"}
+
+
+class TestMail:
+    @pytest.mark.parametrize(
+        ("password", "state", "why"),
+        [
+            ("open-sesame", "ok", "EHLO, STARTTLS, AUTH"),
+            ("wr0ng-sesame", "FAILED", "SMTPAuthenticationError, code 535"),
+        ],
+    )
+    async def test_it_signs_in_and_sends_nothing(self, tmp_path, nats, password, state, why):
+        authority, certificate, key = write_certificates(tmp_path)
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(certificate, key)
+        credentials = {"EMAIL_SMTP_USERNAME": "mailer", "EMAIL_SMTP_PASSWORD": password}
+        async with _around(tmp_path, nats.url, tls=tls, credentials=("mailer", "open-sesame")) as around:
+            status, rows, text = await around.check(SSL_CERT_FILE=str(authority), **credentials)
+            assert rows["SMTP"] == (state, f"127.0.0.1:{around.mail.port}: {why}")
+            assert status == (state != "ok")
+            assert set(around.mail.logins) == {("mailer", True)}
+            assert around.mail.mails == []
+        assert "sesame" not in text
+
+    async def test_a_password_is_not_sent_without_encryption(self, tmp_path, nats):
+        credentials = {"EMAIL_SMTP_USERNAME": "mailer", "EMAIL_SMTP_PASSWORD": "open-sesame"}
+        async with _around(tmp_path, nats.url, credentials=("mailer", "open-sesame")) as around:
+            status, rows, _ = await around.check(**credentials)
+            assert (status, rows["SMTP"][0], around.mail.logins) == (1, "FAILED", [])
+        assert rows["SMTP"][1].endswith("offers no STARTTLS, without which the password is not sent")
+
+
+@pytest.mark.parametrize(("user", "state"), [("AUTH_SERVICE_AUTHELIA", "ok"), ("AUTH_SERVICE", "FAILED")])
+async def test_the_rights_of_the_user_of_nats_are_seen(around, tmp_path, user, state):
+    with accounts(tmp_path) as bus:
+        status, rows, _ = await around.check(NATS_URL=bus.url, NATS_NKEY_SEED=bus.seeds[user])
+    assert rows["NATS"][0] == "ok"
+    assert {rows[f"NATS KV {name}"][0] for name in BUCKETS} == {state}
+    assert status == (state != "ok")
