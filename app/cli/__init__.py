@@ -142,11 +142,18 @@ def request(
             help="Where NATS is; several, comma-separated.", show_default="NATS_URL, or nats://localhost:4222"
         ),
     ] = None,
+    as_user: Annotated[
+        str | None,
+        typer.Option("--as", metavar="NAME", help="Send the token of that user of the `dev` that runs here."),
+    ] = None,
     timeout: Annotated[str, typer.Option(help="How long to wait: `500ms`, `10s`, or plain seconds.")] = "10s",
 ) -> None:
     """Send one request and print the reply.
 
     The variables NATS_* for authentication and TLS count here too.
+
+    While `auth-service dev` runs on that NATS, `--as ada` puts ada's token
+    where the request has its caller; `@ada` in the body is her token too.
 
     Exit status: 0 for a success, 1 for an error reply, 2 when nobody answers.
 
@@ -155,7 +162,7 @@ def request(
     from app.cli.request import send  # noqa: PLC0415 - see the module's first line
 
     payload = sys.stdin.buffer.read() if body == "-" else body.encode(errors="surrogateescape")
-    raise typer.Exit(send(subject, payload, nats_url, timeout))
+    raise typer.Exit(send(subject, payload, nats_url=nats_url, timeout=timeout, user=as_user))
 
 
 @app.command()

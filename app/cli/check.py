@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,6 +22,7 @@ from app.domain.redaction import redact
 from app.main import configured
 from app.proxies import ignore_proxies
 from app.runtime.logs import set_up_logs
+from app.runtime.nats_client import INBOX_PREFIX
 from app.runtime.upstream import UpstreamTelemetry
 from app.settings import ConfigurationError
 from providers import Surroundings
@@ -62,7 +63,7 @@ async def _examined(settings: Settings) -> list[Finding]:
 
 async def _nats(settings: Settings, stack: AsyncExitStack) -> tuple[Client, Finding]:
     try:
-        client = await stack.enter_async_context(connected(settings.nats, settings.nats.timeout))
+        client = await stack.enter_async_context(_as_the_service(settings))
         begun = time.perf_counter()
         async with asyncio.timeout(settings.nats.timeout):
             await client.flush()
@@ -74,6 +75,11 @@ async def _nats(settings: Settings, stack: AsyncExitStack) -> tuple[Client, Find
     address = client.connected_url.netloc.rpartition("@")[2] if client.connected_url else ""
     version = client.connected_server_version
     return client, good("NATS", f"{address}, nats-server {version.major}.{version.minor}, {milliseconds:.1f} ms away")
+
+
+def _as_the_service(settings: Settings) -> AbstractAsyncContextManager[Client]:
+    # With its inbox: the rights of its user may allow no other.
+    return connected(settings.nats, settings.nats.timeout, inbox_prefix=INBOX_PREFIX)
 
 
 async def _provider(settings: Settings, surroundings: Surroundings) -> list[Finding]:

@@ -31,14 +31,14 @@ class Unreachable(Exception):
 
 
 @asynccontextmanager
-async def connected(settings: NatsSettings, seconds: float) -> AsyncIterator[Client]:
-    """Connect within `seconds`, give the connection, and close it at the end.
+async def connected(settings: NatsSettings, seconds: float, **more: str) -> AsyncIterator[Client]:
+    """Connect within `seconds`, give the connection, and close it at the end. `more` goes to the client library.
 
     Raises:
         Unreachable: no server took the connection.
         ConfigurationError: a certificate or key cannot be loaded.
     """
-    options = {"reconnect_time_wait": _BETWEEN, "connect_timeout": seconds, **security_options(settings)}
+    options = {"reconnect_time_wait": _BETWEEN, "connect_timeout": seconds, **security_options(settings), **more}
     # The client library logs each attempt with a traceback; the person gets one line instead.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
     faults: list[Exception] = []

@@ -12,13 +12,17 @@ import typer
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
-from app.cli import FAILED, OK, UNUSABLE, fail, subject_names
+from app.cli import FAILED, OK, UNUSABLE, fail
+from app.cli.as_user import NoPlace, as_user, with_tokens
 from app.cli.connection import Unreachable, connected
+from app.cli.dev_tokens import known
 from app.cli.terminal import printable
 from app.runtime.subjects import PREFIX
 from app.settings import ConfigurationError, Settings, parse_duration
+from routers import subjects
 
 if TYPE_CHECKING:
+    from app.runtime.subjects import Subject
     from app.settings import NatsSettings
 
 
@@ -26,12 +30,17 @@ class Unanswered(Exception):
     """There was no reply; the message says why."""
 
 
-def send(subject: str, body: bytes, nats_url: str | None, timeout: str) -> int:
-    """Send `body` to `subject`, print the reply, and return the exit status."""
-    address = _address(subject)
+def send(subject: str, body: bytes, *, nats_url: str | None, timeout: str, user: str | None = None) -> int:
+    """Send `body` to `subject`, print the reply, and return the exit status.
+
+    `user` is the one of a running `dev` whose token goes along.
+    """
+    asked = _subject(subject)
     seconds = _seconds(timeout)
     try:
-        reply = asyncio.run(_ask(address, body, _nats(nats_url), seconds))
+        nats = _nats(nats_url)
+        body = _with_tokens(asked, body, user, nats)
+        reply = asyncio.run(_ask(asked.address, body, nats, seconds))
     except (ConfigurationError, Unreachable, Unanswered) as error:
         raise fail(str(error), UNUSABLE) from None
     text, succeeded = readable(reply)
@@ -51,13 +60,29 @@ def readable(reply: bytes) -> tuple[str, bool]:
     return printable(json.dumps(value, indent=2, ensure_ascii=False)), value.get("success") is not False
 
 
-def _address(subject: str) -> str:
+def _with_tokens(subject: Subject, body: bytes, user: str | None, nats: NatsSettings) -> bytes:
+    tokens = known(nats.servers)
+    body = with_tokens(body, tokens or {})
+    if user is None:
+        return body
+    if tokens is None:
+        raise typer.BadParameter("no `auth-service dev` of yours runs on that NATS", param_hint="--as")
+    if user not in tokens:
+        raise typer.BadParameter(f"{user!r} has no token there; {', '.join(tokens)} have", param_hint="--as")
+    try:
+        return as_user(subject, body, tokens[user])
+    except NoPlace as error:
+        raise typer.BadParameter(str(error), param_hint="--as") from None
+
+
+def _subject(subject: str) -> Subject:
     name = subject.removeprefix(PREFIX)
-    known = subject_names()
-    if name in known:
-        return PREFIX + name
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+    declared = {one.name: one for one in subjects()}
+    if name in declared:
+        return declared[name]
+    names = list(declared)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}"
     raise typer.BadParameter(f"{subject!r} is no subject of the service; {hint}", param_hint="SUBJECT")
 
 

@@ -66,7 +66,8 @@ class Process:
 
 def pasted(output):
     """The requests that `dev` printed, as they would be pasted."""
-    return [line.strip() for line in output.splitlines() if " request --nats-url " in line]
+    whole = re.sub(r" \\\n +", " ", output)
+    return [line.strip() for line in whole.splitlines() if " request --nats-url " in line]
 
 
 @contextmanager

@@ -7,9 +7,9 @@ What stands around a provider is a module here, named in `_OPENERS`; the rest is
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,8 @@ from app.cli.dev.auth0 import auth0_surroundings
 from app.cli.dev.authelia import authelia_surroundings
 from app.cli.dev.mock import mock_surroundings
 from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try
-from app.cli.terminal import table
+from app.cli.dev_tokens import offered
+from app.cli.terminal import WIDTH, command, table
 from app.main import run
 from app.runtime.nats_server import NatsServerUnavailable, free_port, nats_server
 from app.setting_types import Section
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 _ENV_FILE: Final = Path(".env")
 _NATS_PORT: Final = 4222
 _LOOPBACK: Final = "127.0.0.1"
+_MOST_USERS: Final = 8
+_TOKENS: Final = 'A user\'s token is sent by `request … --as NAME`, or for "@NAME" in a body.'
 _ALIAS_DOMAIN: Final = "linux.com"
 _INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
 
@@ -59,13 +62,16 @@ def develop(provider: str) -> int:
         with nats_server(free_port(_NATS_PORT)) as server, _OPENERS[provider](given, server.url) as around:
             os.environ.update(around.environment)
             settings = _for_development(given, provider, server.url, around)
-            return run(settings, lambda service: _greet(service, settings, around))
+            with offered(server.url, around.tokens):
+                return run(settings, lambda service: _greet(service, settings, around))
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     except StandInMissing as error:
         raise fail(str(error), FAILED) from None
     except NatsServerUnavailable as error:
         raise fail(f"{error}.\n{_INSTALL}", FAILED) from None
+    except OSError as error:
+        raise fail(str(error), FAILED) from None
     except KeyboardInterrupt:  # before the service took over the signals
         return 0
 
@@ -106,12 +112,14 @@ def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
         "",
         table([*places, *around.places], indent=""),
         "",
-        f"Users (aliases are given out for {', '.join(settings.aliases.allowed_domains) or 'no domain'}):",
-        table(around.users),
-        *around.notes,
+        *_paragraph(f"Users (aliases are given out for {', '.join(settings.aliases.allowed_domains) or 'no domain'}):"),
+        table(around.users[: _MOST_USERS + 1], width=WIDTH),
+        *([f"  … and {more} more"] if (more := len(around.users) - 1 - _MOST_USERS) > 0 else []),
+        "",
+        *(line for note in (_TOKENS, *around.notes) for line in _paragraph(note)),
         "",
         "Try, in another terminal:",
-        *(f"  {line}" for one in around.requests for line in _lines(one, nats_url)),
+        *(line for one in around.requests for line in _lines(one, nats_url)),
         "",
         "Ctrl-C ends all of it.",
         "",
@@ -121,8 +129,13 @@ def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
 
 def _lines(one: Try, nats_url: str) -> list[str]:
     """Return a request as it can be pasted, after its remark."""
-    command = shlex.join([_command(), "request", "--nats-url", nats_url, one.subject, one.body])
-    return [*([f"# {one.remark}"] if one.remark else []), command]
+    words = [_command(), "request", "--nats-url", nats_url, one.subject]
+    words += [*([one.body] if one.body else []), *(["--as", one.user] if one.user else [])]
+    return [*([f"  # {one.remark}"] if one.remark else []), command(words)]
+
+
+def _paragraph(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _command() -> str:

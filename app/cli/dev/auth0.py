@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _DAY: Final = 86_400
 _NEW_ADDRESS: Final = "grace@new.example"
 _NEW_IDENTITY: Final = "google-oauth2|4096"
+_IMPERSONATOR: Final = "ada.impersonator"
+_MAILS: Final = "Mails are not sent but shown, here and at the address above, with their codes."
 _UNSET: Final = ("AUTH0_TENANT", "AUTH0_ORGANIZATION", "AUTH0_MANAGEMENT_AUDIENCE")
 """What would lead away from the tenant, were it taken from the environment."""
 
@@ -44,8 +46,9 @@ def auth0_surroundings(_: Settings, _nats_url: str) -> Iterator[Surroundings]:
                 ("Its mails", f"{tenant.control}/mails"),
             ],
             users=_table(tenant.users),
-            notes=_notes(tenant.users),
-            requests=_requests(tenant),
+            notes=[_MAILS],
+            requests=_requests(),
+            tokens=_tokens(tenant),
         )
 
 
@@ -63,40 +66,39 @@ def _table(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _notes(users: list[dict[str, str]]) -> list[str]:
-    lines = ["", "Tokens of theirs, good for a day, for changing what is their own:", ""]
-    lines += [f"  {user['username'] or user['user_id']}\n    {user['token']}" for user in users]
-    lines += ["", "Mails are not sent but shown, here and at the address above: that is where one-time codes stand."]
-    return lines
+def _tokens(tenant: Any) -> dict[str, str]:  # noqa: ANN401 - its class belongs to the tests
+    """Return everybody's token, one with which Ada may act as somebody else, and a social identity's."""
+    return {
+        **{user["username"] or user["user_id"]: user["token"] for user in tenant.users},
+        _IMPERSONATOR: tenant.impersonator_token("ada", lifetime=_DAY),
+        _NEW_IDENTITY: tenant.id_token(_NEW_IDENTITY, lifetime=_DAY, email="grace@gmail.example", name="Grace"),
+    }
 
 
-def _requests(tenant: Any) -> list[Try]:  # noqa: ANN401 - its class belongs to the tests
-    token = {user["username"]: user["token"] for user in tenant.users}
-    impersonator = tenant.impersonator_token("ada", lifetime=_DAY)
-    identity = tenant.id_token(_NEW_IDENTITY, lifetime=_DAY, email="grace@gmail.example", name="Grace")
-
+def _requests() -> list[Try]:
     def body(**members: object) -> str:
         return json.dumps(members)
 
     return [
         Try("email_to_sub", "ada@example.org"),
         Try("user_emails.read", body(user={"auth_token": "auth0|ada"})),
-        Try("user_metadata.read", token["ada"], "a token is taken too"),
-        Try("user_metadata.update", body(token=token["ada"], user_metadata={"city": "Oslo"})),
+        Try("user_metadata.read", "", "a token is taken too", user="ada"),
+        Try("user_metadata.update", body(user_metadata={"city": "Oslo"}), user="ada"),
         Try("email_linking.send_verification", _NEW_ADDRESS, "a code for a new address"),
         Try(
             "email_linking.verify",
             body(email=_NEW_ADDRESS, otp="CODE"),
-            "CODE: the six digits of that mail; the reply is an identity token, to link as in the next one",
+            "CODE: the six digits of that mail; the reply is an identity token",
         ),
         Try(
             "user_identity.link",
-            body(user={"auth_token": token["grace.hopper"]}, link_with={"identity_token": identity}),
+            body(link_with={"identity_token": f"@{_NEW_IDENTITY}"}),
             "a social identity for Grace",
+            user="grace.hopper",
         ),
         Try(
             "impersonation.token_exchange",
-            body(subject_token=impersonator, target_user="grace.hopper"),
-            "Ada may act as Grace: her token for the platform's API says so",
+            body(subject_token=f"@{_IMPERSONATOR}", target_user="grace.hopper"),
+            "Ada may act as Grace: this token for the platform's API says so",
         ),
     ]

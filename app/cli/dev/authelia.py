@@ -44,8 +44,9 @@ def authelia_surroundings(_: Settings, _nats_url: str) -> Iterator[Surroundings]
                 ("Userinfo", around.userinfo),
             ],
             users=_table(around.users),
-            notes=["", "Mails are not sent but shown, here and at the address above: that is where the code stands."],
-            requests=_requests({user["username"]: user["token"] for user in around.users}),
+            notes=["Mails are not sent but shown, here and at the address above, with their codes."],
+            requests=_requests(),
+            tokens={user["username"]: user["token"] for user in around.users},
         )
 
 
@@ -54,9 +55,7 @@ def _table(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
     return rows + [(user["username"], user["email"], user["token"]) for user in users]
 
 
-def _requests(tokens: dict[str, str]) -> list[Try]:
-    user = {"auth_token": tokens["ada"]}
-
+def _requests() -> list[Try]:
     def body(**members: Any) -> str:  # noqa: ANN401 - whatever a request holds
         return json.dumps(members)
 
@@ -66,12 +65,14 @@ def _requests(tokens: dict[str, str]) -> list[Try]:
         Try("email_linking.verify", body(email=_NEW_ADDRESS, otp="CODE"), "CODE: the six digits of the mail"),
         Try(
             "user_identity.link",
-            body(user=user, link_with={"identity_token": "IDENTITY-TOKEN"}),
+            body(link_with={"identity_token": "IDENTITY-TOKEN"}),
             "IDENTITY-TOKEN: the `token` of the reply before",
+            user="ada",
         ),
         Try(
             "user_emails.set_primary",
-            body(user=user, email=_NEW_ADDRESS),
+            body(email=_NEW_ADDRESS),
             "then look at the users file: the address is there within seconds",
+            user="ada",
         ),
     ]

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 def mock_surroundings(given: Settings, _nats_url: str) -> Iterator[Surroundings]:
     """Show the users of the file, or the fixture users. Raises ConfigurationError."""
     users = [(entry.user, token) for entry, token in load_users(given.mock.users_file)]
+    tokens = {user.username or user.user_id: token for user, token in users if token}
     rows = [("USER", "E-MAIL", "TOKEN", "SUBJECT IDENTIFIER")]
     rows += [(user.username or "-", user.primary_email or "-", token or "-", user.user_id) for user, token in users]
-    yield Surroundings(sections=(given.mock,), users=rows, requests=_requests(users))
+    yield Surroundings(sections=(given.mock,), users=rows, requests=_requests(users), tokens=tokens)
 
 
 def _requests(users: list[tuple[User, str]]) -> list[Try]:
@@ -35,6 +36,11 @@ def _requests(users: list[tuple[User, str]]) -> list[Try]:
     bodies = {
         "email_to_sub": user.primary_email,
         "user_emails.read": json.dumps({"user": {"auth_token": user.user_id}}),
-        "user_metadata.update": token and json.dumps({"token": token, "user_metadata": {"city": "Oslo"}}),
+        "user_metadata.update": token and json.dumps({"user_metadata": {"city": "Oslo"}}),
     }
-    return [Try(subject, body) for subject, body in bodies.items() if body]
+    name = user.username or user.user_id
+    return [
+        Try(subject, body, user=name if subject == "user_metadata.update" else "")
+        for subject, body in bodies.items()
+        if body
+    ]

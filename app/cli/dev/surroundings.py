@@ -21,11 +21,12 @@ class StandInMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A request that works as it is printed: its subject, its body and, where that is not plain, what it shows."""
+    """A request that works as it is printed: subject, body, where that is not plain what it shows, and whose it is."""
 
     subject: str
     body: str
     remark: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,13 @@ class Surroundings:
 
     `sections`: its settings, in the place of what the environment says. `environment`: variables of this process that
     libraries read by themselves. `places`: further addresses, each with its name. `users`: a table, its head first.
-    `notes`: lines below the table, printed as they are. `requests`: what to try.
+    `tokens`: by the names that `request` knows them by. `notes`: paragraphs below the table. `requests`: what to try.
     """
 
     sections: Sequence[Section]
     users: Sequence[Sequence[str]]
     requests: Sequence[Try]
+    tokens: Mapping[str, str]
     environment: Mapping[str, str] = field(default_factory=dict)
     places: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
