@@ -37,6 +37,10 @@ TIME: Final = 10.0
 """Seconds in which everything is looked at; all at once."""
 
 _ATTEMPT: Final = 5.0
+_KIB: Final = 1024
+_ROOM: Final = 0.9
+"""Part of a bucket beyond which callers' requests are refused; the rest is for changes of what stands there."""
+
 _NOBODYS_TOKEN: Final = "authelia_at_check"  # noqa: S105 - that is the point
 _NO_SUCH_VERSION: Final = "1"
 _VERBS: Final = {"update": "PUT", "patch": "PATCH"}
@@ -64,7 +68,7 @@ async def _bucket(client: Client, name: str) -> Finding:
         return bad(what, "NATS is out of reach")
     try:
         async with asyncio.timeout(TIME):
-            return good(what, await _used(client.jetstream(timeout=_ATTEMPT), name))
+            return await _used(client.jetstream(timeout=_ATTEMPT), what, name)
     except nats.js.errors.NotFoundError:
         return good(what, "not there yet: the service makes it at its start")
     except (OSError, nats.errors.Error) as error:
@@ -81,7 +85,7 @@ def _trouble(error: Exception) -> str:
     return type(error).__name__
 
 
-async def _used(jetstream: JetStreamContext, name: str) -> str:
+async def _used(jetstream: JetStreamContext, what: str, name: str) -> Finding:
     stream = f"KV_{name}"
     info = await jetstream.stream_info(stream)
     # What expects another stream is refused. That tells that publishing is permitted, and nothing is changed by it.
@@ -91,7 +95,11 @@ async def _used(jetstream: JetStreamContext, name: str) -> str:
     except nats.js.errors.APIError as error:
         if error.err_code != _OTHER_STREAM:
             raise
-    return f"{info.state.messages} messages, {info.state.bytes / 1024:.1f} KiB, replicas: {info.config.num_replicas}"
+    used, most = info.state.bytes, info.config.max_bytes or -1
+    told = f"{info.state.messages} messages, {used / _KIB:.1f} KiB, replicas: {info.config.num_replicas}"
+    if 0 < most < used / _ROOM:
+        return bad(what, f"full: {told}; maxBytes: {most / _KIB:.1f} KiB")
+    return good(what, told)
 
 
 async def examine_cluster(cluster: Cluster) -> list[Finding]:

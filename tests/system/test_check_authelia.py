@@ -22,7 +22,7 @@ from tests.stand_ins.userinfo import Userinfo
 from tests.support.accounts import accounts
 from tests.support.command import run
 
-BUCKETS = ["authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-signing-key"]
+BUCKETS = ["authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-claims", "authelia-signing-key"]
 RIGHTS = [(verb, path) for path in (CONFIGMAP, SECRET, DAEMONSET) for verb in ("get", "update", "patch")]
 
 
@@ -80,7 +80,7 @@ async def test_everything_has_its_row_and_nothing_is_changed(around):
     status, rows, text = await around.check()
     kubernetes = [f"Kubernetes {verb} {path}" for verb, path in RIGHTS]
     buckets = [f"NATS KV {name}" for name in BUCKETS]
-    assert [row for row in rows if row != "NATS KV authelia-claims"] == [
+    assert list(rows) == [
         "configuration", "NATS", *buckets, *kubernetes, "userinfo", "SMTP",
     ]  # fmt: skip
     assert (status, {state for state, _ in rows.values()}) == (0, {"ok"}), text
@@ -101,6 +101,17 @@ async def test_buckets_that_are_there_are_told_from_those_that_are_not(around):
         assert await bucket.keys() == ["somebody"]
         await jetstream.delete_key_value("authelia-email-otp")
     assert rows["NATS KV authelia-users"] == ("ok", "not there yet: the service makes it at its start")
+
+
+async def test_a_bucket_that_is_full_fails(around):
+    async with await nats.connect(around.variables["NATS_URL"]) as client:
+        jetstream = client.jetstream()
+        bucket = await jetstream.create_key_value(bucket="authelia-otp-ledger", max_bytes=4096)
+        await bucket.put("somebody", b"x" * 3_900)
+        status, rows, _ = await around.check()
+        await jetstream.delete_key_value("authelia-otp-ledger")
+    assert (status, rows["NATS KV authelia-otp-ledger"][0]) == (1, "FAILED")
+    assert rows["NATS KV authelia-otp-ledger"][1].startswith("full: 1 messages, ")
 
 
 @pytest.mark.parametrize("reviews", [True, 403, 404], ids=["reviews", "none granted", "none there"])
