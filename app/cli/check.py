@@ -7,7 +7,6 @@ import asyncio
 import sys
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TYPE_CHECKING
 
 import typer
 from nats.aio.client import Client
@@ -19,23 +18,19 @@ from app.cli.connection import Unreachable, connected
 from app.cli.terminal import printable, table
 from app.domain.findings import Finding, State, bad, good
 from app.domain.redaction import redact
-from app.main import configured
 from app.proxies import ignore_proxies
 from app.runtime.logs import set_up_logs
 from app.runtime.nats_client import INBOX_PREFIX
 from app.runtime.upstream import UpstreamTelemetry
-from app.settings import ConfigurationError
+from app.settings import ConfigurationError, Settings
 from providers import Surroundings
-
-if TYPE_CHECKING:
-    from app.settings import Settings
 
 
 def examine() -> int:
     """Print what works, and return the exit status."""
     ignore_proxies()
     try:
-        settings = configured()
+        settings = Settings(further=providers.faults)
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     # On standard error, beside the table; the sink keeps secrets out of it.

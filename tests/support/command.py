@@ -14,7 +14,7 @@ import time
 from contextlib import contextmanager
 
 COMMAND = (sys.executable, "-m", "app.cli")
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def run(*arguments, stdin=b"", cwd=None, **environment):
