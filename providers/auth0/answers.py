@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from app.domain.json_bounds import VALUES, holds_more
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ UNREADABLE: Final = object()
 _MAX_DIGITS: Final = 64
 _MAX_DEPTH: Final = 64
 _MAX_BRACKETS: Final = 100_000
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[\[\]{}]', re.DOTALL)
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
+
+MAX_VALUES: Final = 50_000
+"""Values in an answer: the longest that anybody needs, a page of users, has a few thousand."""
 
 
 @dataclass(slots=True)
@@ -44,12 +49,14 @@ class Answer:
         return self.status in _OK
 
     def json(self) -> Any:  # noqa: ANN401 - whatever was sent
-        """Return the body as JSON. Raises BrokenAnswer.
+        """Return the body as JSON. Raises BrokenAnswer, also when there are more values than anybody needs.
 
         Numbers keep every digit: `int` or `Decimal`; one of more than 64 characters is `UNREADABLE`. Where values are
         nested too deep to be read, null stands for what is deeper than 64 levels, so that the rest can be read.
         """
         if self._content is _UNREAD:
+            if holds_more(MAX_VALUES, self.body, VALUES):
+                raise BrokenAnswer("too many values")
             try:
                 self._content = _parsed(self.body)
             except RecursionError:
@@ -75,7 +82,8 @@ class Answer:
 
 
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
-    content = json.loads(body, parse_int=_int, parse_float=_decimal, parse_constant=_refuse)
+    # UTF-8, as RFC 8259, section 8.1, wants it; by itself the library takes halves of surrogate pairs in it.
+    content = json.loads(body.decode("utf-8-sig"), parse_int=_int, parse_float=_decimal, parse_constant=_refuse)
     return _whole(content) if b"\\u" in body else content
 
 
@@ -116,7 +124,7 @@ def _cut_at_depth(body: bytes) -> bytes:
 def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
     """Return `value` with U+FFFD for every half of a surrogate pair: JSON can hold it, UTF-8 and so a reply cannot."""
     if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return _HALF_A_PAIR.sub("\ufffd", value)
     if isinstance(value, dict):
         return {_whole(name): _whole(member) for name, member in value.items()}
     return [_whole(member) for member in value] if isinstance(value, list) else value

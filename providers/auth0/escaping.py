@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import quote
 
-_RELATIVE = frozenset(("", ".", ".."))
+MAX_SEGMENT: Final = 1024
+"""Characters of a segment."""
+
+_RELATIVE: Final = frozenset(("", ".", ".."))
 
 
 class UnsafeSegment(ValueError):
@@ -16,9 +20,10 @@ def segment(value: str) -> str:
     """Return `value` percent-encoded as one segment of a path (RFC 3986, section 3.3): `auth0|x` → `auth0%7Cx`.
 
     Raises:
-        UnsafeSegment: the empty string, a dot or two, which no encoding protects, or what is no Unicode text.
+        UnsafeSegment: the empty string, a dot or two, which no encoding protects, what is no Unicode text, or longer
+            than any id.
     """
-    if value in _RELATIVE:
+    if value in _RELATIVE or len(value) > MAX_SEGMENT:
         raise UnsafeSegment
     try:
         return quote(value, safe="")

@@ -96,5 +96,5 @@ def _refusal(answer: Answer) -> ImpersonationRefused | InternalError | ProviderU
         return ProviderUnavailable()
     text = f"{error}: {description}" if description.strip() else error
     # `isprintable` is false for control, format and separator characters: none may break the line.
-    line = "".join(c if c.isprintable() else " " for c in text).strip()
-    return ImpersonationRefused(line[:MAX_REFUSAL])
+    line = "".join(c if c.isprintable() else " " for c in text.strip()[:MAX_REFUSAL])
+    return ImpersonationRefused(line.strip())

@@ -32,9 +32,16 @@ class Jws:
 
 
 def looks_like_token(text: str) -> bool:
-    """Whether `text` has three base64url parts with dots between, the first of which holds a JSON object."""
+    """Whether `text` has three base64url parts with dots between, the first of which holds a JSON object.
+
+    A first part beyond all tokens is none.
+    """
     segments = text.split(".", _SEGMENTS)
-    if len(segments) != _SEGMENTS or not all(_BASE64URL.fullmatch(part) for part in segments):
+    if (
+        len(segments) != _SEGMENTS
+        or len(segments[0]) > MAX_TOKEN
+        or not all(_BASE64URL.fullmatch(part) for part in segments)
+    ):
         return False
     head = segments[0]
     try:

@@ -33,6 +33,9 @@ PATIENCE: Final = 30.0
 """Seconds within which an unknown key does not make the set be fetched again."""
 
 _MAX_KEYS: Final = 100
+_MAX_LENGTH: Final = 4 * 1024
+"""Characters of a modulus or an exponent: more than OpenSSL takes (16,384 bits)."""
+
 _MIN_BITS: Final = 2048
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 _KEYS: Final = Kind("jwks", Lane.KEYS)
@@ -160,7 +163,7 @@ def _material(member: Any) -> tuple[str, str] | None:  # noqa: ANN401 - whatever
         return None
     try:
         # RFC 7518, section 3.3: a key of 2048 bits or more.
-        if base64_to_long(modulus).bit_length() < _MIN_BITS:
+        if max(len(modulus), len(exponent)) > _MAX_LENGTH or base64_to_long(modulus).bit_length() < _MIN_BITS:
             return None
         _construct((modulus, exponent))
     except Exception:  # noqa: BLE001 - python-jose raises whatever its parts raise; the key is of no use

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import subject_ids
+from app.domain.json_bounds import VALUES, holds_more
 from app.domain.metadata import known
 from app.domain.spellings import comparable, forms, same
 from app.domain.users import EMAIL, Address, Identity, User
@@ -21,6 +22,7 @@ Record = dict[str, Any]
 
 _LOOKUPS: Final = "lookup/authelia-users/"
 _LOOKUP_ROOT: Final = "lookup/"
+_MAX_VALUES: Final = 50_000
 
 
 def hashed(text: str) -> str:
@@ -59,7 +61,9 @@ def is_username(key: str) -> bool:
 
 
 def parse(value: bytes | None) -> Record | None:
-    """Return the record, None when there is none or what stands there is no JSON object."""
+    """Return the record, None when there is none or what stands there is no JSON object, or one that is no user's."""
+    if holds_more(_MAX_VALUES, value or b"", VALUES):
+        return None
     try:
         record = json.loads(value or b"null")
     except (ValueError, RecursionError):
