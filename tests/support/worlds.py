@@ -116,7 +116,8 @@ def _entry(person: Person) -> dict[str, Any]:
         "username": person.username,
         "token": f"{person.username or 'sam'}-token",
         "primary_email": person.primary_email,
-        "user_metadata": person.metadata,
+        # In a file that people write a number is a text; what is no text there is a list.
+        "user_metadata": {name: v if isinstance(v, str) else [v] for name, v in person.metadata.items()},
         "identities": [{**vars(social), "is_social": True} for social in person.social],
         "alternate_emails": [vars(alternate) for alternate in person.alternates],
     }

@@ -14,6 +14,7 @@ import nats
 import pytest
 import pytest_asyncio
 
+from app.runtime.nats_server import nats_server
 from tests.stand_ins.authelia import _kubeconfig
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET, SECRET, Kubernetes
@@ -64,9 +65,11 @@ async def _around(folder, url, **mail):
 
 
 @pytest_asyncio.fixture(name="around")
-async def _default(tmp_path, nats):
-    async with _around(tmp_path, nats.url) as around:
-        yield around
+async def _default(tmp_path):
+    # A server of its own: what stands in buckets is looked at.
+    with nats_server() as own:
+        async with _around(tmp_path, own.url) as around:
+            yield around
 
 
 async def _streams(url):

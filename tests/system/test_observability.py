@@ -83,9 +83,10 @@ def metrics(nats: NatsServer, tmp_path_factory) -> dict[str, dict[str, set[str]]
     folder = tmp_path_factory.mktemp("services")
     found = shown(nats.url, folder, "username_to_sub", b"ada")
     with auth0_tenant() as server:
-        # Two who ask the same at once, and a failure that is worth another attempt.
+        # Two who ask the same at once, a failure that is worth another attempt, and a field that is odd.
         server.tenant.faults.latency = 0.2
         server.tenant.faults.status(503, times=1)
+        server.tenant.odd("ada", {"username": ["ada"]})
         found |= shown(nats.url, folder, "email_to_sub", b"ada@example.org", **server.tenant.environment())
     # Kubernetes is not there, which is shown and keeps nothing from starting.
     with nats_server() as server:
