@@ -46,7 +46,7 @@ _MAX_FRAMES: Final = 32
 _MAX_CHAIN: Final = 4
 """Exceptions that are shown of those that led to each other, the last ones."""
 
-_OF_HEADERS: Final = ("opentelemetry.baggage", "opentelemetry.trace")
+HEADER_LOGGERS: Final = ("opentelemetry.baggage", "opentelemetry.trace")
 """What warns of every odd member in the trace context of a caller, who may send hundreds with each message."""
 
 _RAISED: Final = "raised"
@@ -231,6 +231,6 @@ def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: Text
     logging.basicConfig(
         handlers=[_FromStandardLibrary()], level=max(logging.WARNING, getattr(logging, level)), force=True
     )
-    for name in _OF_HEADERS:
+    for name in HEADER_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     return sink

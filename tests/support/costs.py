@@ -19,8 +19,11 @@ MIB = 1024 * 1024
 MOST = 0.05
 """Seconds that the largest message may cost (contract, operations)."""
 
-SLACK = 3
-"""A core that others use as well takes longer for the same: its caches are theirs. Nothing linear needs that much."""
+SLACK = 12
+"""How much longer it may take here: coverage counts every line, others use the same core and its caches.
+
+What is worse than linear takes thousands of times as long. The bound itself is measured by the bench.
+"""
 
 _TRIES = 5
 _NEVER = 5
