@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from app.runtime.nats_server import nats_server
-from tests.benchmarks import auth0, authelia, measure, telemetry
+from tests.benchmarks import auth0, authelia, hostile, measure, telemetry
 from tests.benchmarks.processes import echo, generator, service
 from tests.support.fleet import replaced_under_load
 
@@ -32,6 +32,7 @@ PARTS = (
     "restarts",
     "auth0",
     "authelia",
+    "hostile",
 )
 
 
@@ -60,6 +61,8 @@ def main() -> int:
             faults += _auth0(server.url, directory, arguments)
         if "authelia" in parts:
             faults += _authelia(directory, arguments)
+        if "hostile" in parts:
+            faults += _hostile(server.url, directory, arguments.rounds)
     _say(f"\nrequests without their one proper reply: {faults}")
     return 1 if faults else 0
 
@@ -183,6 +186,17 @@ def _restarts(url: str, directory: Path, rounds: int) -> int:
         f"   ({course.replacing.sent:,} requests)"
     )
     return course.steady.faults + course.replacing.faults
+
+
+def _hostile(url: str, directory: Path, rounds: int) -> int:
+    _say(f"\nHostile: messages of 1 MiB to every subject, one at a time; the worst of {rounds} rounds in ms")
+    _say(f"(wanted: /livez and a look-up beside them below {hostile.WANTED_MS} ms)")
+    _say("  provider  kind                                     messages   /livez  look-up")
+    faults = 0
+    for row in hostile.rows(url, directory, rounds):
+        _say(f"  {row.provider:<8}  {row.kind:<40} {row.requests:>8}  {row.live:>7.1f}  {row.looked_up:>7.1f}")
+        faults += row.faults
+    return faults
 
 
 if __name__ == "__main__":

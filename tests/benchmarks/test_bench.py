@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import nats as client
 import pytest
 
-from tests.benchmarks import auth0, authelia, measure, telemetry
+from tests.benchmarks import auth0, authelia, hostile, measure, telemetry
 from tests.benchmarks.load import Load, Order, Tally
 from tests.benchmarks.processes import echo, generator, service
 
@@ -187,3 +187,10 @@ async def test_as_many_requests_are_on_their_way_as_were_asked_for(connection: C
     tally = await Load(connection, Order(_SUBJECT, "x", "yes", 7, 0.3)).run()
     assert (most, tally.faultless) == (7, True)
     assert [times > 1 for times in slots.values()] == [True] * 7
+
+
+def test_every_hostile_message_is_counted_and_everybody_beside_it(nats, tmp_path: Path):
+    row = next(hostile.rows(nats.url, tmp_path, 1))
+    assert (row.provider, row.kind, row.requests, row.faults) == ("mock", hostile.NOTHING, 16, 0)
+    assert row.live > 0
+    assert row.looked_up > 0
