@@ -10,12 +10,13 @@ import aiosmtplib
 import httpx
 import nats.errors
 import nats.js.errors
-from httpx_aiohttp import HttpxAiohttpClient
 from nats.js.api import Header
 
 from app.domain.findings import Finding, bad, good, unknown
+from providers.authelia.callers import MAX_ANSWER
 from providers.authelia.kubernetes import KubernetesUnavailable
 from providers.authelia.mailer import NoTransportSecurity
+from providers.http import BrokenAnswer, open_client
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -159,11 +160,11 @@ async def examine_userinfo(url: str) -> list[Finding]:
     try:
         async with (
             asyncio.timeout(TIME),
-            HttpxAiohttpClient(follow_redirects=False, timeout=_ATTEMPT) as client,
-            client.stream("GET", url, headers=headers) as response,
+            open_client(1, MAX_ANSWER) as client,
         ):
-            status = response.status_code
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            # With the provider's own client: what it trusts, and what it takes for an answer, is what counts.
+            status = (await client.get(url, headers=headers)).status_code
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer) as error:
         # The kind of the cause: by itself this client calls most of what goes wrong a time-out.
         return [bad(what, f"out of reach: {_kind(error)}")]
     if status == httpx.codes.UNAUTHORIZED:

@@ -86,7 +86,11 @@ def test_the_tokens_end_with_the_dev(tmp_path, number):
     with started("dev", cwd=tmp_path, **where) as process:
         process.until(LAST_LINE)
         url = shlex.split(pasted(process.output)[0])[3]
+        children = process.children()
         process.end(number)
+    if number == signal.SIGKILL:  # its nats-server has a session of its own, and lives on
+        for pid in children:
+            os.kill(pid, signal.SIGTERM)
     if number == signal.SIGINT:
         assert list(tmp_path.iterdir()) == []
     done = run("request", "--nats-url", url, "user_emails.read", "--as", "ada", **where)
