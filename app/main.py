@@ -16,6 +16,12 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 import providers
+from app.bus.broker import AuthBroker
+from app.bus.events import NatsProfileEvents, ProfileUpdatedEvent
+from app.bus.gate import in_turn
+from app.bus.nats.client import ReconnectingClient
+from app.bus.subjects import PROFILE_UPDATED
+from app.documentation.asyncapi import Documents
 from app.domain.aliases import Aliases, AliasPolicy
 from app.domain.emails import EmailLinking, Emails
 from app.domain.impersonation import Impersonation, unavailable
@@ -24,18 +30,12 @@ from app.domain.lookups import Lookups
 from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
 from app.domain.ports import Absent, Provider
+from app.http import create_pages, is_ready, serving
+from app.observability.export import exporting
+from app.observability.logs import AuditLog, Sink, set_up_logs
+from app.observability.loop_watch import watching
+from app.observability.telemetry import Telemetry
 from app.proxies import ignore_proxies
-from app.runtime.asyncapi import Documents
-from app.runtime.broker import AuthBroker
-from app.runtime.events import NatsProfileEvents, ProfileUpdatedEvent
-from app.runtime.exporting import exporting
-from app.runtime.gate import in_turn
-from app.runtime.http import create_pages, is_ready, serving
-from app.runtime.logs import AuditLog, Sink, set_up_logs
-from app.runtime.loop_watch import watching
-from app.runtime.nats_client import ReconnectingClient
-from app.runtime.subjects import PROFILE_UPDATED
-from app.runtime.telemetry import Telemetry
 from app.settings import NatsSettings, Settings, WorkSettings
 from providers import Surroundings
 from routers import subjects

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.domain.findings import good
-from app.setting_reading import ConfigurationError
+from app.settings.reading import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from routers import aliases, emails, impersonation, linking, lookups, metadata, passwords
 
 if TYPE_CHECKING:
-    from app.runtime.subjects import Subject
+    from app.bus.subjects import Subject
 
 ROUTERS = (
     lookups.router,

@@ -3,6 +3,7 @@
 
 from pydantic import Field
 
+from app.bus.replies import Reply
 from app.domain.errors import (
     AliasInvalid,
     AliasNotAvailable,
@@ -13,7 +14,6 @@ from app.domain.errors import (
     DomainNotAllowed,
     LinkEmailFailed,
 )
-from app.runtime.replies import Reply
 from routers.inject import Aliases
 from routers.subject import TOKEN_ERRORS, Caller, CallerField, Example, Request, Router, Text, missing
 

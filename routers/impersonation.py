@@ -3,6 +3,7 @@
 
 from pydantic import BaseModel, Field
 
+from app.bus.bodies import read
 from app.domain.errors import (
     ImpersonationNotAllowed,
     ImpersonationRefused,
@@ -15,7 +16,6 @@ from app.domain.errors import (
     TokenExpired,
     UserNotFound,
 )
-from app.runtime.bodies import read
 from routers.inject import Impersonation
 from routers.subject import UPSTREAM_ERRORS, Data, Example, Request, Router, Text, missing
 

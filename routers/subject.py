@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 from faststream._internal.context.context_type import Context as Injected
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from app.bus.replies import Data, Done
+from app.bus.subjects import Example, Subject
 from app.domain.errors import (
     AuthTokenRequired,
     InternalError,
@@ -25,8 +27,6 @@ from app.domain.errors import (
     TokenExpired,
     UserNotFound,
 )
-from app.runtime.replies import Data, Done
-from app.runtime.subjects import Example, Subject
 
 if TYPE_CHECKING:
     from app.domain.errors import ServiceError

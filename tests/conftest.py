@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.runtime.nats_server import NatsServer, nats_server
+from app.cli.dev.nats_server import NatsServer, nats_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from app.domain.errors import InvalidToken
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from app.runtime.subjects import Subject
+    from app.bus.subjects import Subject
 
 _MARK: Final = "@"
 _WAYS: Final = (("user", "auth_token"), ("token",), ("subject_token",))

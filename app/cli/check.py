@@ -13,15 +13,15 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
 
 import providers
+from app.bus.nats.client import INBOX_PREFIX
 from app.cli import FAILED, OK, UNUSABLE, fail
 from app.cli.connection import Unreachable, connected
 from app.cli.terminal import printable, table
 from app.domain.findings import Finding, State, bad, good
 from app.domain.redaction import redact
+from app.observability.logs import set_up_logs
+from app.observability.upstream_metrics import UpstreamTelemetry
 from app.proxies import ignore_proxies
-from app.runtime.logs import set_up_logs
-from app.runtime.nats_client import INBOX_PREFIX
-from app.runtime.upstream import UpstreamTelemetry
 from app.settings import ConfigurationError, Settings
 from providers import Surroundings
 

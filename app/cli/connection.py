@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 from nats.errors import AuthorizationError, NoServersError
 from nats.errors import Error as NatsError
 
-from app.runtime.nats_client import DecodingClient
-from app.runtime.nats_security import security_options
+from app.bus.nats.client import DecodingClient
+from app.bus.nats.security import security_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,17 +12,17 @@ import typer
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
+from app.bus.subjects import PREFIX
 from app.cli import FAILED, OK, UNUSABLE, fail
 from app.cli.as_user import NoPlace, as_user, with_tokens
 from app.cli.connection import Unreachable, connected
 from app.cli.dev_tokens import known
 from app.cli.terminal import printable
-from app.runtime.subjects import PREFIX
 from app.settings import ConfigurationError, Settings, parse_duration
 from routers import subjects
 
 if TYPE_CHECKING:
-    from app.runtime.subjects import Subject
+    from app.bus.subjects import Subject
     from app.settings import NatsSettings
 
 

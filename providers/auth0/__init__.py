@@ -13,24 +13,24 @@ from app.domain.errors import ImpersonationUnavailable, PasswordServiceUnavailab
 from app.domain.ports import Absent, Provider
 from providers.auth0.accounts import Auth0Accounts
 from providers.auth0.aliases import Auth0Aliases
-from providers.auth0.budget import Budget
-from providers.auth0.credentials import Assertions, Credentials
 from providers.auth0.directory import Auth0Directory
 from providers.auth0.examination import examine
 from providers.auth0.identities import Auth0Identities
 from providers.auth0.impersonation import Auth0Impersonation
-from providers.auth0.keys import Keys
-from providers.auth0.limiter import Limiter
-from providers.auth0.management import Management
 from providers.auth0.mapping import UserReader
 from providers.auth0.odd_fields import Oddities
 from providers.auth0.passwords import Auth0Passwords, Auth0ResetLinks
 from providers.auth0.profiles import Auth0Profiles
-from providers.auth0.retries import Retries
 from providers.auth0.sign_in import ProfileClient
 from providers.auth0.stubs import Stubs
-from providers.auth0.tenant import Http, Line, Tenant
-from providers.auth0.tokens import Tokens
+from providers.auth0.tenant.budget import Budget
+from providers.auth0.tenant.client import Http, Line, Tenant
+from providers.auth0.tenant.limiter import Limiter
+from providers.auth0.tenant.management import Management
+from providers.auth0.tenant.retries import Retries
+from providers.auth0.tokens.credentials import Assertions, Credentials
+from providers.auth0.tokens.keys import Keys
+from providers.auth0.tokens.verifier import Tokens
 from providers.auth0.verification import Auth0Verification
 from providers.http import open_client
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from app.auth0_settings import Auth0Settings
     from app.domain.findings import Finding
     from app.domain.ports import Upstream
     from app.settings import Settings
+    from app.settings.auth0 import Auth0Settings
 
 Clock = Callable[[], float]
 _MISSING = "not had yet"

@@ -9,17 +9,17 @@ from app.domain.errors import UserNotFound
 from app.domain.lookups import is_unicode
 from app.domain.spellings import same
 from app.domain.subject_ids import derive
-from providers.auth0.jws import looks_like_token
 from providers.auth0.mapping import to_user
+from providers.auth0.tokens.jws import looks_like_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from app.domain.tokens import Caller
     from app.domain.users import Address, User
-    from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
-    from providers.auth0.tokens import Tokens
+    from providers.auth0.tenant.management import Management
+    from providers.auth0.tokens.verifier import Tokens
 
 MAX_REFERENCE: Final = 512
 """Bytes of a subject identifier or username beyond which nobody is meant."""

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from app.domain.deadline import set_deadline
 from app.domain.errors import InvalidToken, ServiceError
 from app.domain.findings import Finding, State, bad, good, unknown
-from providers.auth0.errors import CredentialsRefused
+from providers.auth0.tenant.errors import CredentialsRefused
 
 if TYPE_CHECKING:
-    from providers.auth0.budget import Budget
-    from providers.auth0.credentials import Credentials
-    from providers.auth0.keys import Keys
+    from providers.auth0.tenant.budget import Budget
+    from providers.auth0.tokens.credentials import Credentials
+    from providers.auth0.tokens.keys import Keys
 
 SCOPES: Final = ("create:users", "read:users", "update:users", "delete:users")
 """Of the Management API: what the service's own token is used for."""

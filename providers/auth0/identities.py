@@ -17,14 +17,14 @@ from app.domain.errors import (
     UserNotFound,
 )
 from app.domain.users import EMAIL
-from providers.auth0 import errors
 from providers.auth0.mapping import to_user
+from providers.auth0.tenant import errors
 
 if TYPE_CHECKING:
     from app.domain.aliases import AliasPolicy
     from app.domain.tokens import Caller
-    from providers.auth0.answers import Answer
-    from providers.auth0.management import Management
+    from providers.auth0.tenant.answers import Answer
+    from providers.auth0.tenant.management import Management
 
 _TEXTS: Final = ("error", "message", "errorCode", "error_description")
 

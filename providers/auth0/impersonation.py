@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 from loguru import logger
 
 from app.domain.errors import ImpersonationNotAllowed, ImpersonationRefused, InternalError, ProviderUnavailable
-from providers.auth0 import errors
-from providers.auth0.credentials import client_proof
-from providers.auth0.retries import Kind
-from providers.auth0.tenant import Call
+from providers.auth0.tenant import errors
+from providers.auth0.tenant.client import Call
+from providers.auth0.tenant.retries import Kind
+from providers.auth0.tokens.credentials import client_proof
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
-    from providers.auth0.answers import Answer
-    from providers.auth0.credentials import Assertions
-    from providers.auth0.tenant import Tenant
-    from providers.auth0.tokens import Tokens
+    from providers.auth0.tenant.answers import Answer
+    from providers.auth0.tenant.client import Tenant
+    from providers.auth0.tokens.credentials import Assertions
+    from providers.auth0.tokens.verifier import Tokens
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 MAX_REFUSAL: Final = 300

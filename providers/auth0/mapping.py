@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from app.domain.errors import ProviderUnavailable
 from app.domain.metadata import known
 from app.domain.users import EMAIL, Identity, User
-from providers.auth0.errors import Trouble
 from providers.auth0.odd_fields import Fields, Oddities, as_text
+from providers.auth0.tenant.errors import Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from providers.auth0.answers import Answer
+    from providers.auth0.tenant.answers import Answer
 
 DATABASE: Final = "Username-Password-Authentication"
 """The connection of the tenant's own users, who have a username and a password."""

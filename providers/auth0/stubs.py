@@ -24,16 +24,16 @@ from app.domain.errors import (
 from app.domain.redaction import redact_email, redact_subject
 from app.domain.spellings import same
 from app.domain.users import EMAIL
-from providers.auth0.errors import CONFLICT
 from providers.auth0.mapping import to_user
+from providers.auth0.tenant.errors import CONFLICT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from app.domain.users import Address, User
-    from providers.auth0.budget import Budget
-    from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
+    from providers.auth0.tenant.budget import Budget
+    from providers.auth0.tenant.management import Management
 
 _NO_EXTRAS: Mapping[str, Any] = {}
 

@@ -10,16 +10,16 @@ from app.domain.identity_tokens import unverified_claims
 from app.domain.ports import VerifiedEmail
 from app.domain.spellings import same
 from app.domain.users import EMAIL
-from providers.auth0 import errors
-from providers.auth0.retries import Kind
-from providers.auth0.tenant import Call
+from providers.auth0.tenant import errors
+from providers.auth0.tenant.client import Call
+from providers.auth0.tenant.retries import Kind
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from app.domain.users import Address
-    from providers.auth0.answers import Answer
     from providers.auth0.sign_in import ProfileClient
-    from providers.auth0.tenant import Tenant
+    from providers.auth0.tenant.answers import Answer
+    from providers.auth0.tenant.client import Tenant
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/passwordless/otp"
 _SEND: Final = Kind("send_code", writes=True, json=False)

@@ -21,7 +21,16 @@ from app.domain.errors import (
 from app.domain.ports import Absent, Provider
 from app.settings import ConfigurationError
 from providers.authelia.callers import MAX_ANSWER, AutheliaCallers, AutheliaClients, Userinfo
-from providers.authelia.codes import AutheliaVerification, KvCodeStore
+from providers.authelia.cluster.kubernetes import Api, Cluster
+from providers.authelia.cluster.pace import Pace
+from providers.authelia.cluster.reconciler import Reconciler
+from providers.authelia.cluster.restarts import Restarts
+from providers.authelia.cluster.sync import Synchronisation
+from providers.authelia.codes.mailer import Mailer
+from providers.authelia.codes.sends import AllSends
+from providers.authelia.codes.signing import NotASigningKey, SigningKey
+from providers.authelia.codes.store import AutheliaVerification, KvCodeStore
+from providers.authelia.codes.used_tokens import UsedTokens
 from providers.authelia.directory import AutheliaDirectory, AutheliaSubjects
 from providers.authelia.examination import (
     examine,
@@ -31,22 +40,13 @@ from providers.authelia.examination import (
     examine_userinfo,
 )
 from providers.authelia.identities import AutheliaIdentities
-from providers.authelia.kubernetes import Api, Cluster
-from providers.authelia.kv import BucketOptions
-from providers.authelia.mailer import Mailer
-from providers.authelia.moved import moved
-from providers.authelia.nats_bucket import Buckets
 from providers.authelia.operations import OpenBuckets, Operations
-from providers.authelia.pace import Pace
 from providers.authelia.profiles import AutheliaAccounts, AutheliaProfiles
-from providers.authelia.reconciler import Reconciler
-from providers.authelia.restarts import Restarts
-from providers.authelia.sends import AllSends
-from providers.authelia.signing import NotASigningKey, SigningKey
-from providers.authelia.social import SocialClaims
-from providers.authelia.storage import Users
-from providers.authelia.sync import Synchronisation
-from providers.authelia.used_tokens import UsedTokens
+from providers.authelia.storage.kv import BucketOptions
+from providers.authelia.storage.moved import moved
+from providers.authelia.storage.nats_bucket import Buckets
+from providers.authelia.storage.social import SocialClaims
+from providers.authelia.storage.users import Users
 from providers.http import open_client
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
-    from app.authelia_settings import AutheliaSettings
     from app.domain.findings import Finding
     from app.settings import Settings
+    from app.settings.authelia import AutheliaSettings
     from providers import Surroundings
-    from providers.authelia.kv import Bucket
+    from providers.authelia.storage.kv import Bucket
 
 CONTRACT: Final = Pace()
 _CODES_TTL: Final = 5 * 60.0

@@ -16,15 +16,15 @@ from pydantic_core import from_json
 from app.domain.deadline import current_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, TokenOfClient, UserNotFound
 from app.domain.tokens import Caller
-from providers.authelia import records
-from providers.authelia.kv import StorageFull
+from providers.authelia.storage import records
+from providers.authelia.storage.kv import StorageFull
 from providers.http import PHASES, BrokenAnswer
 
 if TYPE_CHECKING:
     from app.domain.ports import Upstream
     from app.domain.users import User
-    from providers.authelia.records import Record
-    from providers.authelia.storage import Users
+    from providers.authelia.storage.records import Record
+    from providers.authelia.storage.users import Users
 
 TOKEN_PREFIX: Final = "authelia_at_"  # noqa: S105 - how one begins
 _MAX_TOKEN: Final = 4096

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
 from app.domain.spellings import same
-from providers.authelia import records
 from providers.authelia.callers import TOKEN_PREFIX
+from providers.authelia.storage import records
 
 if TYPE_CHECKING:
     from app.domain.tokens import Caller
     from app.domain.users import Address, User
     from providers.authelia.callers import AutheliaCallers
-    from providers.authelia.storage import Users
+    from providers.authelia.storage.users import Users
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 

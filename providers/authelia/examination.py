@@ -14,8 +14,8 @@ from nats.js.api import Header
 
 from app.domain.findings import Finding, bad, good, unknown
 from providers.authelia.callers import MAX_ANSWER
-from providers.authelia.kubernetes import KubernetesUnavailable
-from providers.authelia.mailer import NoTransportSecurity
+from providers.authelia.cluster.kubernetes import KubernetesUnavailable
+from providers.authelia.codes.mailer import NoTransportSecurity
 from providers.http import BrokenAnswer, open_client
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.js import JetStreamContext
 
-    from app.authelia_settings import EmailSettings
-    from providers.authelia.kubernetes import Cluster
-    from providers.authelia.mailer import Mailer
+    from app.settings.authelia import EmailSettings
+    from providers.authelia.cluster.kubernetes import Cluster
+    from providers.authelia.codes.mailer import Mailer
 
 _NO_JETSTREAM: Final = (
     nats.js.errors.ServiceUnavailableError,

@@ -16,19 +16,19 @@ from app.domain.errors import (
 )
 from app.domain.identity_tokens import unverified_claims
 from app.domain.users import EMAIL
-from providers.authelia import records
-from providers.authelia.social import without_social
-from providers.authelia.storage import claiming
+from providers.authelia.storage import records
+from providers.authelia.storage.social import without_social
+from providers.authelia.storage.users import claiming
 
 if TYPE_CHECKING:
     from app.domain.identity_tokens import EmailProof
     from app.domain.tokens import Caller
     from app.domain.users import Address
-    from providers.authelia.records import Record
-    from providers.authelia.signing import SigningKey
-    from providers.authelia.social import SocialClaims
-    from providers.authelia.storage import Users
-    from providers.authelia.used_tokens import UsedTokens
+    from providers.authelia.codes.signing import SigningKey
+    from providers.authelia.codes.used_tokens import UsedTokens
+    from providers.authelia.storage.records import Record
+    from providers.authelia.storage.social import SocialClaims
+    from providers.authelia.storage.users import Users
 
 
 class AutheliaIdentities:

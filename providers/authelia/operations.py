@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from providers.authelia.kv import Bucket, BucketOptions
-    from providers.authelia.mailer import Mailer
-    from providers.authelia.nats_bucket import Buckets
-    from providers.authelia.sync import Synchronisation
+    from providers.authelia.cluster.sync import Synchronisation
+    from providers.authelia.codes.mailer import Mailer
+    from providers.authelia.storage.kv import Bucket, BucketOptions
+    from providers.authelia.storage.nats_bucket import Buckets
 
 
 class OpenBuckets:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from app.domain.errors import EmailAlreadyLinked, NotLinked
 from app.domain.spellings import same
-from providers.authelia import records
-from providers.authelia.storage import claiming
+from providers.authelia.storage import records
+from providers.authelia.storage.users import claiming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.domain.tokens import Caller
     from app.domain.users import Address, User
-    from providers.authelia.records import Record
-    from providers.authelia.storage import Users
+    from providers.authelia.storage.records import Record
+    from providers.authelia.storage.users import Users
 
 
 class AutheliaProfiles:

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from app.runtime.nats_server import nats_server
+from app.cli.dev.nats_server import nats_server
 from tests.benchmarks import auth0, authelia, hostile, measure, telemetry
 from tests.benchmarks.processes import echo, generator, service
 from tests.support.fleet import replaced_under_load

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import nats
 import yaml
 
-from app.runtime.nats_server import nats_server
+from app.cli.dev.nats_server import nats_server
 from tests.benchmarks.measure import ECHO, Round, Work, faults, measured
 from tests.benchmarks.processes import cpu_seconds, echo, generator, service
 from tests.stand_ins.authelia import authelia_process
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
     from tests.benchmarks.processes import Generator, Responder
     from tests.stand_ins.authelia import AutheliaProcess
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.runtime.nats_server import free_port
+from app.cli.dev.nats_server import free_port
 from tests.benchmarks.load import Tally
 
 if TYPE_CHECKING:

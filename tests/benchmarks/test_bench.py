@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
     from tests.benchmarks.processes import Generator
 
 _SUBJECT = "bench.test"

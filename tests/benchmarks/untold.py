@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 from app.main import run
-from app.runtime.telemetry import SubjectTelemetry
+from app.observability.telemetry import SubjectTelemetry
 from app.settings import Settings
 
 

@@ -15,8 +15,8 @@ import pytest
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 
+from app.http import create_pages, serving
 from app.main import documents
-from app.runtime.http import create_pages, serving
 from app.settings import HttpSettings
 
 if TYPE_CHECKING:

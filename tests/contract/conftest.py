@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from app.runtime.nats_server import nats_server
+from app.cli.dev.nats_server import nats_server
 from tests.support.contract import Place
 from tests.support.transports import TRANSPORTS
 from tests.support.worlds import WORLDS
@@ -20,7 +20,7 @@ from tests.support.worlds import WORLDS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

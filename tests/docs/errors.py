@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 
+from app.documentation.page.view import page
 from app.domain.errors import Fault
 from app.main import documents
-from app.runtime.page.view import page
 from tests.docs.text import TOP, table
 
 PAGE = TOP / "docs" / "callers" / "errors.md"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nats as nats_py
 
-from app.runtime.nats_server import free_port, nats_server
+from app.cli.dev.nats_server import free_port, nats_server
 from tests.docs.blocks import CLONE, fits
 from tests.docs.parser.__main__ import find
 from tests.docs.tables import TOP

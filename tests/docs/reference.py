@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from app.documentation.page.view import page
 from app.main import documents
-from app.runtime.page.view import page
 from tests.docs.text import table
 
 

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
+from app.bus.replies import Done
+from app.bus.subjects import Subject
 from app.main import documents
-from app.runtime.replies import Done
-from app.runtime.subjects import Subject
 from routers import subjects
 
 ROOT = Path(__file__).parents[2]

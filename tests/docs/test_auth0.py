@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import re
 
-from app.auth0_settings import Auth0Settings
 from app.domain.errors import WIRES
+from app.settings.auth0 import Auth0Settings
 from routers import subjects
 from tests.docs.blocks import TOP
 

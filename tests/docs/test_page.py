@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from app.documentation.page.render import highlight, render
+from app.documentation.page.view import command
 from app.main import documents
-from app.runtime.page.render import highlight, render
-from app.runtime.page.view import command
 from routers import subjects
 from tests.docs.test_asyncapi import NAMES
 

@@ -13,7 +13,7 @@ from loguru import logger
 
 from app.domain.disclosures import ImpersonationAttempt, VerificationCode
 from app.domain.redaction import redact, redact_email, redact_subject
-from app.runtime.logs import Sink
+from app.observability.logs import Sink
 from app.settings import LogSettings
 
 SAFE = string.ascii_letters + string.digits

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from app.runtime.nats_server import free_port, nats_server
+from app.cli.dev.nats_server import free_port, nats_server
 from tests.image.dockerfile import ROOT, exec_form, follow, let_through, only, stages
 
 FINAL = stages()[-1]

@@ -18,7 +18,7 @@ from tests.system.processes import process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
     from tests.system.processes import Process
 
 TOP = Path(__file__).parents[2]

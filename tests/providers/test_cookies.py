@@ -10,10 +10,10 @@ import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from app.authelia_settings import AutheliaSettings
-from app.runtime.upstream import UpstreamTelemetry
+from app.observability.upstream_metrics import UpstreamTelemetry
+from app.settings.authelia import AutheliaSettings
 from providers.authelia.callers import Userinfo
-from providers.authelia.kubernetes import Api, Cluster
+from providers.authelia.cluster.kubernetes import Api, Cluster
 from providers.http import open_client
 from tests.stand_ins.http import listening
 

@@ -18,17 +18,17 @@ from nats.errors import NoServersError
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from app.authelia_settings import AutheliaSettings, EmailSettings
+from app.bus.nats.client import ReconnectingClient
 from app.domain.errors import InvalidToken, ProviderUnavailable, SearchFailed, VerificationMailFailed
 from app.domain.users import Address
-from app.runtime.nats_client import ReconnectingClient
-from app.runtime.upstream import UpstreamTelemetry
-from providers.auth0.limiter import Lane
-from providers.auth0.retries import Kind
-from providers.auth0.tenant import Call, Http
+from app.observability.upstream_metrics import UpstreamTelemetry
+from app.settings.authelia import AutheliaSettings, EmailSettings
+from providers.auth0.tenant.client import Call, Http
+from providers.auth0.tenant.limiter import Lane
+from providers.auth0.tenant.retries import Kind
 from providers.authelia.callers import Userinfo
-from providers.authelia.kubernetes import Api, Cluster, KubernetesUnavailable
-from providers.authelia.mailer import Mailer
+from providers.authelia.cluster.kubernetes import Api, Cluster, KubernetesUnavailable
+from providers.authelia.codes.mailer import Mailer
 from providers.http import open_client
 from tests.stand_ins.certificates import Authority
 from tests.stand_ins.stalling import (

@@ -11,7 +11,7 @@ from faststream.nats import TestNatsBroker
 
 from app.domain.errors import InvalidToken
 from app.main import create_broker
-from app.runtime.telemetry import Telemetry
+from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, Settings
 from providers.mock import mock_provider
 

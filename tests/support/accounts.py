@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import nkeys
 import pytest
 
+from app.bus.nats.client import ReconnectingClient
+from app.cli.dev.nats_server import NatsServer, nats_server
 from app.main import running
-from app.runtime.nats_client import ReconnectingClient
-from app.runtime.nats_server import NatsServer, nats_server
 from app.settings import AliasSettings, HttpSettings, NatsSettings, Settings
 
 if TYPE_CHECKING:

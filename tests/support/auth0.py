@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from prometheus_client import CollectorRegistry
 
-from app.runtime.upstream import UpstreamTelemetry
+from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings import Settings
 from providers.auth0 import auth0_provider
 from tests.stand_ins.auth0 import Tenant, TenantServer

@@ -19,15 +19,15 @@ from nats.js.api import KeyValueConfig, StorageType
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
-from app.authelia_settings import AutheliaSettings, EmailSettings
-from app.runtime.nats_client import ReconnectingClient
-from app.runtime.upstream import UpstreamTelemetry
+from app.bus.nats.client import ReconnectingClient
+from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings import NatsSettings, Settings
+from app.settings.authelia import AutheliaSettings, EmailSettings
 from providers import Surroundings
 from providers.authelia import authelia_provider
-from providers.authelia.kubernetes import Api
-from providers.authelia.pace import Pace
-from providers.authelia.records import email_key, subject_key
+from providers.authelia.cluster.kubernetes import Api
+from providers.authelia.cluster.pace import Pace
+from providers.authelia.storage.records import email_key, subject_key
 from tests.stand_ins.kubernetes import Kubernetes
 from tests.stand_ins.smtp import MailServer
 from tests.stand_ins.userinfo import Userinfo

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from app.domain.codes import StaleRevision
-from providers.authelia.kv import Entry
+from providers.authelia.storage.kv import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 class MemoryBucket:
-    """What `providers.authelia.kv.Bucket` says, in an order that `seed` rules; `now` is the server's clock."""
+    """What `providers.authelia.storage.kv.Bucket` says, in an order that `seed` rules; `now` is the server's clock."""
 
     def __init__(self, seed: int, now: Callable[[], float]) -> None:
         self._entries: dict[str, Entry] = {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import nats
 
-from app.runtime.nats_server import NatsServer, free_port
+from app.cli.dev.nats_server import NatsServer, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-    from app.runtime.subjects import Subject
+    from app.bus.subjects import Subject
 
 PREFIX = "lfx.auth-service."
 SIZE = 1_048_576

@@ -20,15 +20,15 @@ from pydantic import SecretStr
 
 from app.domain.tokens import Caller
 from app.domain.users import Address
-from app.runtime.upstream import UpstreamTelemetry
+from app.observability.upstream_metrics import UpstreamTelemetry
+from providers.authelia.codes.signing import Keys, SigningKey, keys_of, parse_key
+from providers.authelia.codes.used_tokens import UsedTokens
 from providers.authelia.identities import AutheliaIdentities
-from providers.authelia.kv import BucketOptions
-from providers.authelia.nats_bucket import Buckets
 from providers.authelia.profiles import AutheliaAccounts
-from providers.authelia.signing import Keys, SigningKey, keys_of, parse_key
-from providers.authelia.social import SocialClaims
-from providers.authelia.storage import Users
-from providers.authelia.used_tokens import UsedTokens
+from providers.authelia.storage.kv import BucketOptions
+from providers.authelia.storage.nats_bucket import Buckets
+from providers.authelia.storage.social import SocialClaims
+from providers.authelia.storage.users import Users
 from tests.support.basics import unsigned
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
-    from providers.authelia.kv import Bucket, Entry
+    from providers.authelia.storage.kv import Bucket, Entry
 
 NEW = Address("new@example.org")
 SUB = "5d2c1f0e-8d8b-4a53-9a4e-3b9a3ad7d6a1"
@@ -163,7 +163,7 @@ LATER = {"take_over": 61.0, "store_subject": 61.0}
 
 
 async def _user(one: Parts, username: str) -> Any:
-    from providers.authelia import records  # noqa: PLC0415 - not needed by those who die
+    from providers.authelia.storage import records  # noqa: PLC0415 - not needed by those who die
 
     return records.user(username, await one.users.get(username))
 

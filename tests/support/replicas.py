@@ -14,7 +14,7 @@ import nats
 from app.main import running
 from app.settings import HttpSettings, NatsSettings, WorkSettings
 from providers.authelia import authelia_provider
-from providers.authelia.pace import Pace
+from providers.authelia.cluster.pace import Pace
 from tests.support.waiting import until
 
 if TYPE_CHECKING:

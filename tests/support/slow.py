@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from app.bus.nats.client import ReconnectingClient
 from app.domain.ports import Provider
 from app.main import create_broker
-from app.runtime.nats_client import ReconnectingClient
-from app.runtime.telemetry import Telemetry
+from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, Settings, WorkSettings
 from providers.mock import mock_provider
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-    from app.runtime.broker import AuthBroker
+    from app.bus.broker import AuthBroker
 
 PREFIX = "lfx.auth-service."
 

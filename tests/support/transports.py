@@ -12,7 +12,7 @@ import nats
 from faststream.nats import TestNatsBroker
 
 from app.main import create_broker
-from app.runtime.telemetry import Telemetry
+from app.observability.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
-    from app.runtime.broker import AuthBroker
+    from app.bus.broker import AuthBroker
     from tests.support.worlds import World
 
 PREFIX = "lfx.auth-service."

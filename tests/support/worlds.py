@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 from loguru import logger
 
-from app.runtime.logs import Sink
+from app.observability.logs import Sink
 from app.settings import LogSettings, MockSettings, NatsSettings, Settings
 from providers.mock import mock_provider
 from tests.support.auth0 import Auth0World

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.runtime.nats_server import free_port
+from app.cli.dev.nats_server import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

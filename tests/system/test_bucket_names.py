@@ -7,7 +7,7 @@ import json
 
 import nats
 
-from app.runtime.nats_server import nats_server
+from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
 from tests.support.waiting import until
 from tests.system.processes import process

@@ -14,7 +14,7 @@ import nats
 import pytest
 import pytest_asyncio
 
-from app.runtime.nats_server import nats_server
+from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import _kubeconfig
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET, SECRET, Kubernetes

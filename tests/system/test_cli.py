@@ -8,9 +8,9 @@ import socket
 import nats as client_library
 import pytest
 
+from app.cli.dev.nats_server import nats_server
 from app.cli.request import readable
 from app.cli.terminal import table
-from app.runtime.nats_server import nats_server
 from tests.support.command import run, started
 
 

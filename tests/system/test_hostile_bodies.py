@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.runtime.nats_server import nats_server
+from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.auth0 import tenant_process
 from tests.support.fleet import SERVE
 from tests.support.hostile import KINDS, attack

@@ -19,7 +19,7 @@ from tests.system.processes import Process, process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
 
 ASK = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 PROBES = ("/livez", "/readyz", "/metrics")

@@ -10,7 +10,7 @@ import signal
 import nats as nats_py
 import pytest
 
-from app.runtime.nats_server import free_port, nats_server
+from app.cli.dev.nats_server import free_port, nats_server
 from tests.system.processes import SLOW, process
 
 PREFIX = "lfx.auth-service."

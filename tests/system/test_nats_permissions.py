@@ -11,8 +11,8 @@ from pathlib import Path
 import nats as nats_py
 import pytest
 
+from app.cli.dev.nats_server import nats_server
 from app.main import running
-from app.runtime.nats_server import nats_server
 from app.settings import HttpSettings, NatsSettings, Settings
 from routers import subjects
 from tests.support.accounts import accounts

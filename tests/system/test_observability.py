@@ -14,8 +14,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.runtime.nats_server import NatsServer, nats_server
-from providers.auth0.errors import Outcome
+from app.cli.dev.nats_server import NatsServer, nats_server
+from providers.auth0.tenant.errors import Outcome
 from tests.stand_ins.auth0 import auth0_tenant
 from tests.system.processes import process
 

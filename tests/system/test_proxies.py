@@ -10,7 +10,7 @@ import threading
 import nats
 import pytest
 
-from app.runtime.nats_server import nats_server
+from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
 from tests.system.processes import process
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import nats as nats_py
 
-from app.runtime.nats_server import free_port, nats_server
+from app.cli.dev.nats_server import free_port, nats_server
 from tests.benchmarks.load import Load
 from tests.support.fleet import ADDRESSES, reading, replaced_under_load, three_replicas
 

@@ -19,7 +19,7 @@ from tests.system.processes import Process, process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
 
 CODE = "import sys; from tests.support.standing_service import main; sys.exit(main())"
 LAG = re.compile(r"^auth_service_event_loop_lag_seconds (\S+)$", re.MULTILINE)

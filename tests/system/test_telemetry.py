@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import nats as client
 import pytest
 
-from app.runtime.nats_server import free_port
+from app.cli.dev.nats_server import free_port
 from tests.support.collector import COLLECTORS, attributes, by_name
 from tests.system.processes import process
 

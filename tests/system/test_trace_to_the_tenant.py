@@ -15,7 +15,7 @@ from tests.system.test_telemetry import CALLER, TRACE, TRACEPARENT, ask
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
 
 SUBJECT = "lfx.auth-service.user_metadata.read"
 

@@ -20,13 +20,13 @@ from app.cli import FAILED, UNUSABLE, fail
 from app.cli.dev.auth0 import auth0_surroundings
 from app.cli.dev.authelia import authelia_surroundings
 from app.cli.dev.mock import mock_surroundings
+from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server
 from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try
 from app.cli.dev_tokens import offered
 from app.cli.terminal import WIDTH, command, table
 from app.main import run
-from app.runtime.nats_server import NatsServerUnavailable, free_port, nats_server
-from app.setting_types import Section
 from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Settings
+from app.settings.types import Section
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -7,8 +7,8 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from app.auth0_settings import Auth0Settings
 from app.cli.dev.surroundings import StandInMissing, Surroundings, Try
+from app.settings.auth0 import Auth0Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

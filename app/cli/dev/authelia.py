@@ -7,8 +7,8 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from app.authelia_settings import AutheliaSettings, EmailSettings
 from app.cli.dev.surroundings import StandInMissing, Surroundings, Try
+from app.settings.authelia import AutheliaSettings, EmailSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.setting_types import Section
     from app.settings import Settings
+    from app.settings.types import Section
 
 
 class StandInMissing(Exception):

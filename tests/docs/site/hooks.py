@@ -24,7 +24,7 @@ FROM_TOP = {
 """Pages that stand where code hosts look for them, and their addresses on the site."""
 ASSETS = {
     "asyncapi.yaml": "asyncapi.yaml",
-    "app/runtime/page/static/icon.svg": "assets/icon.svg",
+    "app/documentation/page/static/icon.svg": "assets/icon.svg",
     "build/npm/mermaid.min.js": "assets/mermaid.min.js",
     "build/npm/mermaid.LICENSE": "assets/mermaid.LICENSE",
 }

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
     from app.domain.ports import Provider
-    from app.runtime.telemetry import Telemetry
+    from app.observability.telemetry import Telemetry
     from providers import Surroundings
 
 PREFIX = "lfx.auth-service."

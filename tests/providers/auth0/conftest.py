@@ -14,7 +14,7 @@ import pytest
 
 from app.domain.deadline import Deadline, set_deadline
 from app.domain.ports import Provider
-from app.runtime.upstream import Attempt
+from app.observability.upstream_metrics import Attempt
 from app.settings import Settings
 from providers.auth0 import auth0_provider
 from tests.stand_ins.auth0 import Tenant, TenantServer, auth0_tenant
@@ -22,7 +22,7 @@ from tests.stand_ins.auth0 import Tenant, TenantServer, auth0_tenant
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from app.runtime.nats_server import NatsServer
+    from app.cli.dev.nats_server import NatsServer
 
 
 @dataclass

@@ -9,7 +9,7 @@ import json
 import pytest
 from loguru import logger
 
-from app.runtime.logs import set_up_logs
+from app.observability.logs import set_up_logs
 from app.settings import LogSettings
 from tests.providers.auth0.bus import UNAVAILABLE, on_the_bus
 from tests.stand_ins.auth0.forgery import FOREIGN

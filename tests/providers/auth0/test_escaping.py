@@ -11,7 +11,7 @@ import yarl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.auth0.escaping import UnsafeSegment, phrase, segment
+from providers.auth0.tenant.escaping import UnsafeSegment, phrase, segment
 from tests.stand_ins.auth0 import lucene
 
 TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=60)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from app.domain.errors import ProviderUnavailable
-from providers.auth0.answers import Answer
 from providers.auth0.mapping import UserReader, to_user
 from providers.auth0.odd_fields import Oddities
+from providers.auth0.tenant.answers import Answer
 from providers.http import BrokenAnswer
 
 

@@ -12,8 +12,8 @@ from nats.js.api import KeyValueConfig
 
 from app.domain.errors import IdentityLinkedElsewhere, InvalidIdentityToken
 from app.domain.users import Address
-from providers.authelia.moved import MovedBucket
-from providers.authelia.signing import keys_of, parse_key
+from providers.authelia.codes.signing import keys_of, parse_key
+from providers.authelia.storage.moved import MovedBucket
 from tests.support.authelia import signing_key
 from tests.support.basics import unsigned
 from tests.support.buckets import MemoryBucket

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from app.runtime.nats_client import ReconnectingClient
-from app.runtime.upstream import UpstreamTelemetry
+from app.bus.nats.client import ReconnectingClient
+from app.observability.upstream_metrics import UpstreamTelemetry
 from providers import Surroundings
 from providers.authelia import authelia_provider
 from tests.support.authelia import Stage, populated, users_file, without_buckets

@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 
 from app.domain.errors import IdentityLinkedElsewhere
-from providers.authelia import records
-from providers.authelia.records import email_key
+from providers.authelia.storage import records
+from providers.authelia.storage.records import email_key
 from tests.support.authelia import signing_key
 from tests.support.parts import LATER, NEW, OPERATIONS, SUB, create, link, link_social, parts, set_primary, unlink
 

@@ -9,7 +9,7 @@ import bcrypt
 import pytest
 
 from app.domain.errors import ProviderUnavailable
-from providers.authelia.pace import Pace
+from providers.authelia.cluster.pace import Pace
 from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET, SECRET
 from tests.support.authelia import PEOPLE, populated, users_file
 from tests.support.people import ada, grace

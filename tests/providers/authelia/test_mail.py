@@ -9,11 +9,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr, ValidationError
 
-from app.authelia_settings import EmailSettings
 from app.domain.errors import Fault, ServiceError, VerificationMailFailed
 from app.domain.users import Address
-from app.runtime.upstream import UpstreamTelemetry
-from providers.authelia.mailer import Mailer
+from app.observability.upstream_metrics import UpstreamTelemetry
+from app.settings.authelia import EmailSettings
+from providers.authelia.codes.mailer import Mailer
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.smtp import MailServer
 from tests.support.replicas import replicas_of

@@ -10,10 +10,10 @@ import nats
 import pytest
 import pytest_asyncio
 
+from app.cli.dev.nats_server import nats_server
 from app.domain.errors import ProviderUnavailable
 from app.domain.tokens import Caller
 from app.domain.users import Address
-from app.runtime.nats_server import nats_server
 from tests.stand_ins.kubernetes import CONFIGMAP
 from tests.support.authelia import populated
 from tests.support.parts import caller

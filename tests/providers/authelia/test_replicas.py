@@ -14,11 +14,11 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from app.domain.users import Address
-from app.runtime.upstream import UpstreamTelemetry
-from providers.authelia.kv import BucketOptions
-from providers.authelia.nats_bucket import Buckets
-from providers.authelia.records import email_key
-from providers.authelia.signing import SigningKey, keys_of, parse_key
+from app.observability.upstream_metrics import UpstreamTelemetry
+from providers.authelia.codes.signing import SigningKey, keys_of, parse_key
+from providers.authelia.storage.kv import BucketOptions
+from providers.authelia.storage.nats_bucket import Buckets
+from providers.authelia.storage.records import email_key
 from tests.stand_ins.kubernetes import CONFIGMAP, SECRET
 from tests.support.authelia import PEOPLE, populated, signing_key, users_file
 from tests.support.people import grace

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from app.domain.errors import TooManyCodes, VerificationMailFailed
 from app.domain.users import Address
-from providers.authelia.kv import Entry
-from providers.authelia.sends import KEY, AllSends
+from providers.authelia.codes.sends import KEY, AllSends
+from providers.authelia.storage.kv import Entry
 from tests.support.basics import Clock
 from tests.support.buckets import MemoryBucket
 from tests.support.replicas import replicas_of

@@ -10,11 +10,11 @@ import httpx
 import nats
 import pytest
 
+from app.bus.nats.client import ReconnectingClient
+from app.cli.dev.nats_server import nats_server
 from app.domain.errors import ProviderUnavailable
 from app.domain.users import Address
 from app.main import running
-from app.runtime.nats_client import ReconnectingClient
-from app.runtime.nats_server import nats_server
 from app.settings import HttpSettings
 from providers.authelia import authelia_provider
 from tests.support.authelia import populated

@@ -10,10 +10,10 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from app.runtime.otlp import RecordingTracing, resource
-from app.runtime.tracing import set_trace
-from app.runtime.upstream import UpstreamTelemetry
-from app.telemetry_settings import TelemetrySettings
+from app.observability.otlp import RecordingTracing, resource
+from app.observability.tracing import set_trace
+from app.observability.upstream_metrics import UpstreamTelemetry
+from app.settings.telemetry import TelemetrySettings
 from providers import Surroundings
 from providers.authelia import authelia_provider
 from tests.support.people import ada

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from app.domain.errors import IdentityLinkedElsewhere
 from app.domain.users import Address
-from providers.authelia import records
+from providers.authelia.storage import records
 from tests.support.authelia import populated, signing_key
 from tests.support.parts import Parts, caller, link, parts
 

@@ -9,7 +9,7 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.authelia.storage import Users
+from providers.authelia.storage.users import Users
 from tests.support.buckets import MemoryBucket
 
 SUB = "5d2c1f0e-8d8b-4a53-9a4e-3b9a3ad7d6a1"

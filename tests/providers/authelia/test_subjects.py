@@ -10,7 +10,7 @@ import pytest
 from loguru import logger
 
 from app.domain.errors import UserNotFound
-from providers.authelia.records import subject_key
+from providers.authelia.storage.records import subject_key
 from tests.support.authelia import populated, signing_key
 from tests.support.parts import parts
 from tests.support.replicas import replicas_of

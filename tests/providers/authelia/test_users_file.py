@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.authelia.splicing import scalar
-from providers.authelia.users_file import BadUsersFile, UsersFile, WantedUser
+from providers.authelia.cluster.splicing import scalar
+from providers.authelia.cluster.users_file import BadUsersFile, UsersFile, WantedUser
 
 TYPICAL = """\
 ---

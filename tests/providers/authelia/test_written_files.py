@@ -8,7 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.authelia.users_file import BadUsersFile, UsersFile, WantedUser
+from providers.authelia.cluster.users_file import BadUsersFile, UsersFile, WantedUser
 
 GRACE = WantedUser("grace@example.org", "Grace")
 HASH = "$2b$12$x/y"

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: MIT
+"""The NATS broker: connects by the configured rules, subscribes what is declared, drains without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from faststream._internal.broker.registrator import Registrator
+from faststream._internal.endpoint.subscriber.call_item import CallsCollection
+from faststream.nats import NatsBroker, NatsRouter
+from faststream.nats.subscriber.config import NatsSubscriberConfig, NatsSubscriberSpecificationConfig
+from faststream.nats.subscriber.specification import NatsSubscriberSpecification
+from loguru import logger
+from nats.errors import Error
+from nats.js.api import ConsumerConfig
+
+from app.bus.discovery import Discovery
+from app.bus.nats.client import ReconnectingClient
+from app.bus.nats.security import security_options
+from app.bus.repetition import Repetition
+from app.bus.subjects import PREFIX, QUEUE_GROUP
+from app.bus.subscriber import SubjectSubscriber
+from app.bus.turns import Turns
+from app.domain.redaction import LOOKED_AT, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nats.aio.client import Client
+
+    from app.bus.subjects import Subject
+    from app.observability.telemetry import Telemetry
+    from app.settings import NatsSettings, WorkSettings
+
+DRAIN_TIME: Final = 24.0
+"""Seconds for finishing what was received. One more is left until the process must be gone: for telling whoever is
+left that there was no time, for flushing and for closing."""
+
+_FLUSH_TIME: Final = 0.3
+_CLOSE_TIME: Final = 0.2
+_LOOK_AGAIN: Final = 0.02
+_ATTEMPTS_TOLD: Final = 5
+"""Failed attempts to connect that are logged one by one; of what goes wrong with a connection only the first."""
+
+_MAX_ERROR: Final = 512
+"""Characters of an error that `/readyz` shows."""
+
+
+_UNLIMITED: Final = -1
+"""The client library drops nothing: the callback never waits, so its queue is empty most of the time, and what
+waits for its turn is bounded by `Turns`."""
+
+_MAX_UNSENT: Final = 64 * 1024 * 1024
+"""Bytes of replies that are kept while NATS is away; nothing is held up before that."""
+
+_PING_INTERVAL: Final = 20
+"""Seconds; a server that left two unanswered is gone, though its connection may seem to stand."""
+
+
+class SubjectRouter(NatsRouter):
+    """A FastStream router whose subscribers are `SubjectSubscriber`s."""
+
+    def serve(self, subject: Subject, turns: Turns, telemetry: Telemetry, request_timeout: float) -> SubjectSubscriber:
+        """Subscribe `subject`'s handler in the queue group; return the subscriber."""
+        outer: Any = self.config
+        calls: CallsCollection[Any] = CallsCollection()
+        subscriber = SubjectSubscriber(
+            NatsSubscriberConfig(
+                subject=subject.address,
+                sub_config=ConsumerConfig(filter_subjects=[]),
+                extra_options={"pending_msgs_limit": _UNLIMITED, "pending_bytes_limit": _UNLIMITED},
+                _outer_config=outer,
+            ),
+            NatsSubscriberSpecification(
+                _outer_config=outer,
+                calls=calls,
+                specification_config=NatsSubscriberSpecificationConfig(
+                    subject=subject.address,
+                    queue=QUEUE_GROUP,
+                    title_=subject.name,
+                    description_=subject.summary,
+                    include_in_schema=True,
+                ),
+            ),
+            calls,
+            queue=QUEUE_GROUP,
+        )
+        subscriber.bind(subject, turns, telemetry.of_subject(subject), request_timeout)
+        Registrator.subscriber(self, subscriber)
+        subscriber(subject.handler)
+        return subscriber
+
+
+class AuthBroker(NatsBroker):
+    """A NATS broker that answers every request it has received before it stops."""
+
+    subject_subscribers: list[SubjectSubscriber]
+
+    def __init__(
+        self,
+        subjects: Iterable[Subject],
+        *,
+        nats: NatsSettings,
+        work: WorkSettings,
+        telemetry: Telemetry,
+        client: ReconnectingClient | None = None,
+    ) -> None:
+        """Take what is declared, how to connect, and the bounds on work; nothing is connected yet.
+
+        `client` is a connection, not yet opened, that others use as well; the broker opens and closes it.
+        """
+        self.closed = asyncio.Event()
+        self.last_error = ""
+        self.turns = Turns(max_at_work=work.max_concurrent_requests, max_pending=work.max_pending_requests)
+        super().__init__(nats.servers, logger=None)
+        self._nats = nats
+        self._client = client or ReconnectingClient()
+        self._security = security_options(nats)
+        router = SubjectRouter()
+        # In the order of declaration: FastStream keeps its subscribers in a set.
+        self.subject_subscribers = [
+            router.serve(subject, self.turns, telemetry, work.request_timeout) for subject in subjects
+        ]
+        self.include_router(router)
+        declared = [subscriber.declaration for subscriber in self.subject_subscribers]
+        self._discovery = Discovery(declared, telemetry.requests.subjects, telemetry.version)
+        self._subscribed = False
+        self._refused = ""
+        self._draining = False
+        self._drain_began = 0.0
+        self._errors = Repetition("NATS error")
+        self._telemetry = telemetry
+        telemetry.watch(self.turns)
+        telemetry.watch_drain(lambda: time.monotonic() - self._drain_began if self._draining else 0.0)
+
+    async def start(self) -> None:
+        """Connect, subscribe, and return when the server knows of every subscription."""
+        await super().start()
+        await self._discovery.start(self.connection)
+        await self.connection.flush()
+        self._subscribed = True
+
+    async def _connect(self) -> Client:
+        # Not by FastStream's arguments: its error callback raises what it takes for final, and a client whose
+        # callback raises while it reconnects stays where it is for ever.
+        await self._client.connect(
+            list(self._nats.servers),
+            name="lfx-v2-auth-service",
+            connect_timeout=self._nats.timeout,
+            max_reconnect_attempts=self._nats.max_reconnect,
+            reconnect_time_wait=self._nats.reconnect_wait,
+            ping_interval=_PING_INTERVAL,
+            pending_size=_MAX_UNSENT,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+            closed_cb=self._on_closed,
+            **self._security,
+        )
+        self.config.connect(self._client)
+        return self._client
+
+    @property
+    def state(self) -> str:
+        """Empty when requests are received; otherwise what is missing, in one line."""
+        if self._draining:
+            return "draining"
+        because = self.last_error and f": {redact(self.last_error, most=_MAX_ERROR)}"
+        if self._connection is None or self._connection.is_closed:
+            return f"not connected{because}"
+        if not self._connection.is_connected:
+            return f"reconnecting{because}"
+        if self._refused:
+            return f"not subscribed: {redact(self._refused, most=_MAX_ERROR)}"
+        return "" if self._subscribed else "not subscribed"
+
+    async def drain(self, within: float = DRAIN_TIME) -> bool:
+        """Leave the queue group, finish what was received and reply; return whether everybody got a proper reply.
+
+        What is not finished when `within` seconds are over is answered `request timed out`.
+        """
+        self._draining = True
+        self._drain_began = time.monotonic()
+        left = 0
+        try:
+            async with asyncio.timeout(within):
+                unsent = self._client.pending_data_size
+                await self._retire()
+                await asyncio.gather(*(self._leave(subscriber) for subscriber in self.subject_subscribers))
+                unsubscribed = self._client.pending_data_size
+                await self.turns.finished()
+                if unsent or self._client.pending_data_size > unsubscribed:
+                    await self._reconnected()
+        except TimeoutError:
+            left = self.turns.abandon()
+            self._telemetry.drain_cut_short(left)
+        try:
+            async with asyncio.timeout(_FLUSH_TIME):
+                await asyncio.gather(*(subscriber.settle() for subscriber in self.subject_subscribers))
+                if self._client.is_connected:
+                    await self._client.flush()
+        except Exception as error:  # noqa: BLE001 - the connection may go at any moment; we are leaving anyway
+            logger.warning("replies may not have left", error=repr(error))
+        return not left
+
+    async def stop(self, *_: object) -> None:
+        """Close the connection; `drain` comes before."""
+        for subscriber in self.subject_subscribers:
+            subscriber.running = False
+            subscriber.subscription = None
+        self.running = False
+        self._connection = None
+        try:
+            async with asyncio.timeout(_CLOSE_TIME):
+                await self._client.close()
+        except Exception as error:  # noqa: BLE001 - as above
+            logger.debug("connection did not close cleanly", error=repr(error))
+        self._errors.close()
+        self.config.disconnect()
+
+    async def _retire(self) -> None:
+        try:
+            await self._discovery.stop()
+        except Exception as error:  # noqa: BLE001 - not connected just now: nobody asks either
+            logger.debug("could not unsubscribe", error=repr(error))
+
+    async def _leave(self, subscriber: SubjectSubscriber) -> None:
+        try:
+            await subscriber.drain()
+        except Exception as error:  # noqa: BLE001 - not connected just now: there is no queue group to leave
+            logger.debug("could not unsubscribe", subject=subscriber.declaration.name, error=repr(error))
+
+    async def _reconnected(self) -> None:
+        """Wait until the replies that were made while NATS was away can leave."""
+        while not (self._client.is_connected or self._client.is_closed):  # noqa: ASYNC110 - nats-py has no event for it
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def _on_error(self, error: Exception) -> None:
+        self.last_error = (str(error) or type(error).__name__)[:LOOKED_AT]
+        # The client library gives it in lower case. Without any other subscription requests are served.
+        if f'permissions violation for subscription to "{PREFIX}' in self.last_error.lower():
+            self._refused = self.last_error
+        # Whoever names reply subjects that are not allowed, or floods discovery, makes one of each message.
+        kind = self.last_error.partition('"')[0] if type(error) is Error else type(error).__name__
+        self._errors.warn(kind, self.last_error, 1 if self._client.is_connected else _ATTEMPTS_TOLD)
+
+    async def _on_disconnected(self) -> None:
+        self._subscribed, self._refused = False, ""
+        if not (self._draining or self.closed.is_set()):
+            logger.warning("NATS disconnected")
+
+    async def _on_reconnected(self) -> None:
+        # The client library has subscribed again, and the server has said that it knows.
+        self._subscribed, self.last_error = True, ""
+        logger.info("NATS reconnected")
+
+    async def _on_closed(self) -> None:
+        self.closed.set()

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The connection to NATS: client, parser, security."""

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""nats-py's client where it does otherwise than operators are told.
+
+What of its inner life is overridden here is pinned by `tests/bus/test_nats_client.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any, Final
+from urllib.parse import ParseResult, unquote
+
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
+from nats.aio.msg import Msg
+from nats.aio.transport import TcpTransport
+from nats.errors import Error, NoServersError, ProtocolError, SecureConnRequiredError
+
+from app.bus.nats.parser import TolerantParser
+
+_CLOSE_TIME: Final = 0.5
+
+MAX_HEADERS: Final = 64 * 1024
+"""Bytes of a message's headers that are read: a megabyte of them took 400 ms. A trace context has 16 KiB at most."""
+
+INBOX_PREFIX: Final = "_INBOX.lfx-auth-service"
+"""Where answers to the service's own questions come: below `_INBOX.`, which is allowed where nothing special is, and
+yet a place to which nobody else need be allowed to subscribe."""
+
+
+class _Transport(TcpTransport):
+    def abort(self) -> None:
+        """Close without a word. A server that does not answer any more is waited for 30 seconds by TLS otherwise."""
+        if self._io_writer is not None:
+            self._io_writer.transport.abort()
+
+    async def wait_closed(self) -> None:
+        # One whose TLS handshake failed never says that it is closed.
+        try:
+            async with asyncio.timeout(_CLOSE_TIME):
+                await super().wait_closed()  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            self.abort()
+
+
+class _Address(ParseResult):
+    """An address of a server, whose user, password or token may be percent-encoded (RFC 3986, section 2.1)."""
+
+    __slots__ = ()
+
+    @property
+    def username(self) -> str | None:
+        """The user, or the token, as it is meant."""
+        name = super().username
+        return None if name is None else unquote(name)
+
+    @property
+    def password(self) -> str | None:
+        """The password as it is meant."""
+        secret = super().password
+        return None if secret is None else unquote(secret)
+
+
+class DecodingClient(Client):
+    """Decodes users, passwords and tokens in addresses, which nats-py as it comes sends as they stand there."""
+
+    @staticmethod
+    def _parse_server_uri(connect_url: str) -> ParseResult:
+        return _Address(*Client._parse_server_uri(connect_url))  # noqa: SLF001 - a static method of what this is
+
+
+class ReconnectingClient(DecodingClient):
+    """Tries each server `max_reconnect_attempts` times an outage: -1 stands for ever, 0 for never.
+
+    While the service starts, each server gets one attempt more, the first. (As it comes, nats-py takes 0 for ever,
+    tries once more than it is told, forgets for good a server that was away while another was there, connects in
+    clear where TLS is configured but the server has none, lets a PING overtake what was sent before it, and stops
+    reading for good at a message whose headers or reply subject it cannot take apart: anybody who may publish can
+    send one.)
+    """
+
+    _attempts = 0
+    """How often each server is tried in the present outage; negative: without end."""
+
+    def __init__(self) -> None:
+        """Make a client that is not connected."""
+        super().__init__()
+        self._ps = TolerantParser(self)
+
+    async def connect(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - whatever nats-py takes
+        """Connect as `nats.connect` does. Raises NoServersError when all attempts failed."""
+        limit = options["max_reconnect_attempts"]
+        self._attempts = limit if limit < 0 else limit + 1
+        # An attempt that reaches a server but is turned away counts like one that does not reach it.
+        options["allow_reconnect"] = True
+        options.setdefault("inbox_prefix", INBOX_PREFIX)
+        try:
+            await super().connect(*args, **options)
+        finally:
+            self.options["allow_reconnect"] = limit != 0
+
+    async def _attempt_reconnect(self) -> None:
+        self._attempts = self.options["max_reconnect_attempts"]
+        for server in self._server_pool:
+            server.reconnects = 0
+        try:
+            await super()._attempt_reconnect()
+        except Exception as error:  # noqa: BLE001 - for example credentials that were spoilt meanwhile
+            self._err = error
+            await self._error_cb(error)
+            await self.close()
+
+    async def _select_next_server(self) -> None:
+        """Connect to the next server that has attempts left; servers take turns."""
+        while True:
+            left = [s for s in self._server_pool if self._attempts < 0 or s.reconnects < self._attempts]
+            if not left:
+                raise NoServersError
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                # The cancellation came as an attempt ended, and `asyncio.wait_for` lost it.
+                raise asyncio.CancelledError
+            server = left[0]
+            self._server_pool.remove(server)
+            self._server_pool.append(server)
+            await self._wait_for(server.last_attempt)
+            self._current_server = server
+            try:
+                await self._connect_to_server(server)
+            except (TimeoutError, OSError, Error, ValueError) as error:  # ValueError: a host that cannot be one
+                server.last_attempt = time.monotonic()
+                server.reconnects += 1
+                self._err = error
+                await self._error_cb(error)
+            else:
+                return
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        s.last_attempt = time.monotonic()
+        if isinstance(self._transport, _Transport):
+            self._transport.abort()  # of an attempt that was turned away
+        transport = _Transport()  # type: ignore[no-untyped-call]
+        timeout = self.options["connect_timeout"]
+        await transport.connect(s.uri, buffer_size=DEFAULT_BUFFER_SIZE, connect_timeout=timeout)
+        self._transport = transport
+
+    async def _wait_for(self, last_attempt: float | None) -> None:
+        wait = self.options["reconnect_time_wait"]
+        if last_attempt is not None and (left := last_attempt + wait - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        # As it comes, a PING overtakes what waits for the flusher. The answer to it is then no sign that the server
+        # knows of a subscription, or has sent all of one that was ended: requests in between would be lost.
+        if self._pending and self.is_connected and self._transport is not None:
+            waiting, self._pending, self._pending_data_size = self._pending, [], 0
+            self._transport.writelines(waiting)
+        await super()._send_ping(future)
+
+    def _connect_command(self) -> bytes:
+        if "tls" in self.options and not self._server_info.get("tls_required"):
+            raise SecureConnRequiredError
+        return super()._connect_command()
+
+    async def _process_headers(self, headers: Any) -> dict[str, str] | None:  # noqa: ANN401 - bytes, or None
+        if headers and len(headers) > MAX_HEADERS:
+            return None
+        try:
+            return await super()._process_headers(headers)
+        except Exception:  # noqa: BLE001 - no headers, whatever those bytes are; the message itself is as good as any
+            return None
+
+    def _build_message(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any) -> Msg | None:  # noqa: ANN401 - a dict, or None
+        for where in (reply, b""):  # at a subject that is no UTF-8 nobody can be reached
+            with contextlib.suppress(UnicodeDecodeError):
+                message: Msg = super()._build_message(sid, subject, where, data, headers)
+                return message
+        return None
+
+    async def _read_loop(self) -> None:
+        await super()._read_loop()
+        task = asyncio.current_task()
+        if self.is_connected and task is not None and not task.cancelling():
+            # It gave up at something that it did not know: better a new connection than one that nobody reads.
+            await self._process_op_err(ProtocolError())

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""A request at work: its way from the message to the one reply."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final
+
+from app.bus.gate import PAUSED
+from app.bus.replies import encode_failure
+from app.bus.turns import end
+from app.domain.deadline import Deadline, set_deadline
+from app.domain.errors import InternalError, RequestTimedOut, ServiceError
+from app.observability.tracing import Trace, set_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from nats.aio.msg import Msg
+
+    from app.bus.subscriber import SubjectSubscriber
+    from app.bus.turns import Lane
+
+_MESSAGE_OVERHEAD: Final = 512
+"""Bytes that a waiting message holds beside its body and its reply subject, roughly: the objects, the coroutine."""
+
+
+def internal_error(cause: BaseException) -> InternalError:
+    """Return what a caller is told of a failure that is ours."""
+    error = InternalError()
+    error.__cause__ = cause
+    return error
+
+
+class Request:
+    """A request from its message to its one reply; what `turns.Job` asks for."""
+
+    __slots__ = (
+        "_answered",
+        "_late",
+        "_message",
+        "_received",
+        "_subscriber",
+        "_trace",
+        "body",
+        "context",
+        "coroutine",
+        "deadline",
+        "error",
+    )
+
+    body: bytes
+    error: ServiceError | None
+
+    def __init__(
+        self, subscriber: SubjectSubscriber, message: Msg, deadline: Deadline, received: float, trace: Trace | None
+    ) -> None:
+        """Take what it came through, the message, until when, when it came (`perf_counter`), and its trace."""
+        self._subscriber = subscriber
+        self._message = message
+        self._received = received
+        self._trace = trace
+        self._answered = False
+        self._late = False
+        self.deadline = deadline
+        self.error = None
+        self.context = copy_context()
+        self.coroutine: Coroutine[Any, Any, None] = self._serve()
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of its subject."""
+        return self._subscriber.lane
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds while it waits, roughly."""
+        return len(self._message.data) + len(self._message.reply) + _MESSAGE_OVERHEAD
+
+    def advance(self) -> bool:
+        """Take the steps before the request's turn; return whether it waits for that."""
+        fault: BaseException = RuntimeError("a handler waited before its turn")
+        try:
+            if self.context.run(self.coroutine.send, None) is PAUSED:
+                return True
+            # Nothing on the way to the first call of a provider may wait; thrown in there, the error shows where.
+            self.context.run(self.coroutine.throw, fault)
+        except StopIteration:
+            return False
+        except GeneratorExit as error:
+            fault = error
+        end(self.coroutine)
+        self.body, self.error = encode_failure(InternalError.wire), internal_error(fault)
+        return False
+
+    async def _serve(self) -> None:
+        """Work out the reply; send it, if that took a turn: until then the subscriber sends it itself."""
+        set_deadline(self.deadline)
+        if self._trace is not None:
+            set_trace(self._trace)
+        self.body, self.error = await self._subscriber.answer(self._message.data)
+        if self.deadline.begun and not self._answered:
+            self._answered = True
+            await self._subscriber.reply(self._message, self.body, self.error, self._received, self._trace)
+
+    def refuse(self, error: ServiceError) -> None:
+        """Send `error`, unless a reply is sent already."""
+        if not self._answered:
+            self._answered = self._late = True
+            self._subscriber.reply_late(self._message, error, self._received, self._trace)
+
+    def ended(self, error: BaseException | None) -> None:
+        """Answer when the work broke off without an answer; log how work ended that went on after one."""
+        if self._late and self.deadline.committed:
+            self._subscriber.telemetry.ended_late(error or self.error, self._message.data, self._trace)
+        elif error is not None:
+            self.refuse(RequestTimedOut() if isinstance(error, asyncio.CancelledError) else internal_error(error))

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""The AsyncAPI document and the page that shows it."""

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What operators see: logs, metrics, traces, and how they are exported."""

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The settings of the Auth0 provider."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from pydantic import Field, SecretStr
+
+from app.settings.checks import rsa_key_pem
+from app.settings.types import Section
+
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
+
+
+class Auth0Settings(Section):
+    """The Auth0 provider. What it cannot do without is asked for only when it is the provider."""
+
+    tenant: str = Field("", validation_alias="AUTH0_TENANT", description="Required unless `AUTH0_DOMAIN` is given.")
+    domain: str = Field(
+        "",
+        validation_alias="AUTH0_DOMAIN",
+        description="Host, may carry a port; `<AUTH0_TENANT>.auth0.com` unless set.",
+    )
+    m2m_client_id: str = Field(
+        "", validation_alias="AUTH0_M2M_CLIENT_ID", description="Required: the service's own application."
+    )
+    m2m_private_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias="AUTH0_M2M_PRIVATE_BASE64_KEY",
+        description="Required: its RSA key, PEM (PKCS#8 or PKCS#1) or base64 of that.",
+    )
+    audience: str = Field(
+        "", validation_alias="AUTH0_AUDIENCE", description="Required: audience of the service's own token."
+    )
+    management_audience: str = Field(
+        "",
+        validation_alias="AUTH0_MANAGEMENT_AUDIENCE",
+        description="Audience of callers' tokens; `https://<domain>/api/v2/` unless set.",
+    )
+    organization: str = Field(
+        "", validation_alias="AUTH0_ORGANIZATION", description="Organization of the service's own token."
+    )
+    profile_client_id: str = Field(
+        "",
+        validation_alias="AUTH0_LFX_PROFILE_CLIENT_ID",
+        description="Required: the application that mails one-time codes and checks passwords.",
+    )
+    profile_client_secret: SecretStr = Field(
+        SecretStr(""), validation_alias="AUTH0_LFX_PROFILE_CLIENT_SECRET", description="Required: its secret."
+    )
+    lfx_one_client_id: str = Field(
+        "",
+        validation_alias="AUTH0_LFX_ONE_CLIENT_ID",
+        description="The application of reset links; without it: `password service unavailable`.",
+    )
+    lfx_v2_api_audience: str = Field(
+        "",
+        validation_alias="AUTH0_LFX_V2_API_AUDIENCE",
+        description="Audience of the platform's API. Reads take its tokens too, and impersonation needs it: without "
+        "it, `impersonation flow unavailable`.",
+    )
+    impersonation_require_claim: bool = Field(
+        default=True,
+        validation_alias="AUTH0_IMPERSONATION_REQUIRE_CLAIM",
+        description="Whether the token of who impersonates must say that they may.",
+    )
+
+    @property
+    def host(self) -> str:
+        """The tenant's host, with its port if it has one."""
+        return self.domain or f"{self.tenant}.auth0.com"
+
+    def private_key_pem(self) -> SecretStr:
+        """Return the service's RSA key as PEM. Raises ValueError for anything else."""
+        return SecretStr(rsa_key_pem(self.m2m_private_key.get_secret_value()))
+
+    def missing(self, bad: frozenset[str]) -> Iterator[str]:
+        """Tell every variable without which this provider cannot start; `bad` names those that are set and wrong."""
+        required = {
+            "AUTH0_M2M_CLIENT_ID": self.m2m_client_id,
+            "AUTH0_M2M_PRIVATE_BASE64_KEY": self.m2m_private_key.get_secret_value(),
+            "AUTH0_AUDIENCE": self.audience,
+            "AUTH0_LFX_PROFILE_CLIENT_ID": self.profile_client_id,
+            "AUTH0_LFX_PROFILE_CLIENT_SECRET": self.profile_client_secret.get_secret_value(),
+            "AUTH0_TENANT": self.tenant or self.domain or "AUTH0_DOMAIN" in bad,
+        }
+        return (f"{name}: required for auth0" for name, value in required.items() if not value and name not in bad)
+
+    def wrong(self) -> Iterator[str]:
+        """Tell every variable that is set to what this provider cannot use. It is asked when it is the provider."""
+        usable = _HOST.fullmatch(self.domain)
+        if self.domain and not usable:
+            yield "AUTH0_DOMAIN: must be a host name"
+        if self.tenant and not usable and not _HOST.fullmatch(f"{self.tenant}.auth0.com"):
+            yield "AUTH0_TENANT: must be the first part of a host name"
+        if self.m2m_private_key.get_secret_value():
+            try:
+                self.private_key_pem()
+            except ValueError as error:
+                yield f"AUTH0_M2M_PRIVATE_BASE64_KEY: {error}"

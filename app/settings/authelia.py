@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The settings of the Authelia provider, and of the mail that it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from app.settings.checks import check_signing_key
+from app.settings.types import Section
+
+BucketName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
+"""The name of a NATS Key-Value bucket (NATS ADR-8)."""
+
+
+class AutheliaSettings(Section):
+    """The Authelia provider."""
+
+    configmap_name: str = Field(
+        "authelia-users",
+        validation_alias="AUTHELIA_CONFIGMAP_NAME",
+        description="ConfigMap with Authelia's users file.",
+    )
+    namespace: str = Field(
+        "lfx",
+        validation_alias="AUTHELIA_CONFIGMAP_NAMESPACE",
+        description="Namespace of the ConfigMap, the Secret and the DaemonSet.",
+    )
+    daemonset_name: str = Field(
+        "lfx-platform-authelia",
+        validation_alias="AUTHELIA_DAEMONSET_NAME",
+        description="DaemonSet that is restarted when the users file has changed.",
+    )
+    secret_name: str = Field(
+        "authelia-users", validation_alias="AUTHELIA_SECRET_NAME", description="Secret with the users' passwords."
+    )
+    userinfo_url: str = Field(
+        "https://auth.k8s.orb.local/api/oidc/userinfo",
+        validation_alias="AUTHELIA_OIDC_USERINFO_URL",
+        pattern=r"^https?://[^\s/]+",
+        description="Authelia's userinfo endpoint.",
+    )
+    signing_key: Annotated[SecretStr, AfterValidator(check_signing_key)] | None = Field(
+        None,
+        validation_alias="AUTHELIA_SIGNING_KEY",
+        description="RSA private key of identity tokens, PEM or base64 of that; made once in KV unless set.",
+    )
+    max_codes_per_hour: int = Field(
+        600,
+        validation_alias="AUTHELIA_MAX_CODES_PER_HOUR",
+        ge=1,
+        le=100_000,
+        description="How many one-time codes are sent in an hour in all, over all replicas.",
+    )
+    kv_replicas: int = Field(
+        1, validation_alias="AUTHELIA_KV_REPLICAS", ge=1, le=5, description="Replicas of the buckets that are made."
+    )
+    users_bucket: BucketName = Field(
+        "authelia-users", validation_alias="AUTHELIA_USERS_KV_BUCKET", description="Bucket of the users."
+    )
+    email_otp_bucket: BucketName = Field(
+        "authelia-email-otp", validation_alias="AUTHELIA_EMAIL_OTP_KV_BUCKET", description="Bucket of one-time codes."
+    )
+    otp_ledger_bucket: BucketName = Field(
+        "authelia-otp-ledger",
+        validation_alias="AUTHELIA_OTP_LEDGER_KV_BUCKET",
+        description="Bucket of what outlives a code.",
+    )
+    claims_bucket: BucketName = Field(
+        "authelia-claims",
+        validation_alias="AUTHELIA_CLAIMS_KV_BUCKET",
+        description="Bucket of what else outlives a process.",
+    )
+    signing_key_bucket: BucketName = Field(
+        "authelia-signing-key",
+        validation_alias="AUTHELIA_SIGNING_KEY_KV_BUCKET",
+        description="Bucket of the key of identity tokens.",
+    )
+    trust_unverified_identity_tokens: bool = Field(
+        default=False,
+        validation_alias="AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS",
+        description="Link social identities by tokens that nobody has verified: for development only.",
+    )
+    client_tokens: bool = Field(
+        default=True,
+        validation_alias="AUTHELIA_CLIENT_TOKENS",
+        description="Let clients' tokens change the metadata of the user whom the request names.",
+    )
+
+
+class EmailSettings(Section):
+    """How the Authelia provider sends mail."""
+
+    host: str = Field(
+        "lfx-platform-mailpit-smtp.lfx.svc.cluster.local",
+        validation_alias="EMAIL_SMTP_HOST",
+        description="Mail server.",
+    )
+    port: int = Field(25, validation_alias="EMAIL_SMTP_PORT", ge=1, le=65_535, description="Port of the mail server.")
+    username: str | None = Field(
+        None, validation_alias="EMAIL_SMTP_USERNAME", description="User name at the mail server."
+    )
+    password: SecretStr | None = Field(
+        None, validation_alias="EMAIL_SMTP_PASSWORD", description="The password; sent only after STARTTLS."
+    )
+    from_address: str = Field(
+        "noreply@lfx.dev",
+        validation_alias="EMAIL_FROM_ADDRESS",
+        pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$",
+        description="Address in whose name mail is sent.",
+    )
+    from_name: str = Field(
+        "",
+        validation_alias="EMAIL_FROM_NAME",
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="The name beside that address.",
+    )
+
+    def faults(self, bad: frozenset[str]) -> Iterator[str]:
+        """Tell when there is a name without a password, or the other way round."""
+        pair = {"EMAIL_SMTP_USERNAME", "EMAIL_SMTP_PASSWORD"}
+        if (self.username is None) != (self.password is None) and bad.isdisjoint(pair):
+            yield "EMAIL_SMTP_USERNAME, EMAIL_SMTP_PASSWORD: one is of no use without the other"

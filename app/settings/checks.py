@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""What a setting must be before the service starts with it: files, seeds, certificates, addresses of servers.
+
+Each check returns the value, or raises ValueError with what is wrong and without the value.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from app.settings.secret_texts import bare, pem_of, read_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import SecretStr
+
+_SCHEMES: Final = ("nats", "tls")
+_LONGEST_PATH: Final = 1_024
+_PATH: Final = re.compile(r"[/~]|\.{1,2}/|[\w./-]{1,100}\.\w{1,8}$")
+"""How a path begins, or a short one from here ends; a seed, a key and a token do neither."""
+
+_PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-----")
+_RSA_BITS: Final = 2048
+
+
+def check_file(path: Path) -> Path:
+    """Take a file that can be read."""
+    try:
+        with path.open("rb"):
+            return path
+    except OSError as error:
+        raise ValueError(f"{shown(path)}cannot be read: {error.strerror}") from None
+
+
+def shown(path: Path) -> str:
+    """Return a path as a message begins with it; nothing when it reads like a secret that stands in its place."""
+    text = str(path)
+    is_path = len(text) <= _LONGEST_PATH and text.isprintable() and _PATH.match(text)
+    return f"{text}: " if is_path else ""
+
+
+def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
+    """Take addresses of NATS servers: `nats://host:port`, `tls://host:port`, `host:port` or `host`."""
+    for server in servers:
+        try:
+            url = urlsplit(server if "://" in server else f"nats://{server}")
+            scheme = server.rpartition("://")[0] or "nats"
+            usable = scheme in _SCHEMES and url.hostname and (url.port or 1) and url.path in {"", "/"}
+        except ValueError:
+            usable = False
+        if not usable or any(character.isspace() for character in server):
+            raise ValueError("must be addresses such as nats://host:4222, comma-separated")
+    return servers
+
+
+def check_seed(seed: SecretStr) -> SecretStr:
+    """Take an NKey seed."""
+    _check_seed(bare(seed.get_secret_value()))
+    return seed
+
+
+def check_credentials(path: Path) -> Path:
+    """Take a credentials file: a user JWT and its seed, each below its own line."""
+    _check_seed(read_credentials(path).seed)
+    return path
+
+
+def check_ca(path: Path) -> Path:
+    """Take a file with certificates."""
+    try:
+        ssl.create_default_context(cafile=str(path))
+    except OSError:  # an SSLError is one
+        raise ValueError("holds no certificate that can be read") from None
+    return path
+
+
+def check_key(path: Path) -> Path:
+    """Take a file with a private key that asks for no password."""
+    # Other things may stand before it: its certificate, the parameters of its curve.
+    content = path.read_bytes()
+    found = _PRIVATE_KEY.search(content)
+    if found is None or _private_key(content[found.start() :]) is None:
+        raise ValueError("holds no private key that can be read without a password")
+    return path
+
+
+def check_certificate(certificate: Path, key: Path | None) -> Iterator[str]:
+    """Tell when a certificate and its key do not go together; without a file for it the key stands beside it."""
+    try:
+        # No password: a key that asks for one would ask on the terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError):
+        yield "NATS_TLS_CERT, NATS_TLS_KEY: no certificate and key that can be read and belong together"
+
+
+def rsa_key_pem(text: str) -> str:
+    """Return the PEM of an RSA private key that is given as PEM (PKCS#8 or PKCS#1), or as base64 of that.
+
+    Raises ValueError for anything else.
+    """
+    try:
+        pem = pem_of(text)
+    except ValueError:
+        pem = ""
+    if not _is_rsa(_private_key(pem.encode())):
+        raise ValueError("must be an RSA private key: PEM (PKCS#8 or PKCS#1), or base64 of that")
+    return pem
+
+
+def check_signing_key(given: SecretStr) -> SecretStr:
+    """Take an RSA private key of at least 2,048 bits (RFC 7518, section 3.3)."""
+    key = _private_key(rsa_key_pem(given.get_secret_value()).encode())
+    if key.key_size < _RSA_BITS:
+        raise ValueError(f"must be an RSA private key of at least {_RSA_BITS} bits")
+    return given
+
+
+def _check_seed(seed: str) -> None:
+    import nkeys  # noqa: PLC0415 - it loads a cryptographic library that few need
+
+    try:
+        nkeys.from_seed(bytearray(seed.encode())).wipe()
+    except Exception:  # noqa: BLE001 - a seed that is none raises whatever comes first
+        raise ValueError("holds no NKey seed") from None
+
+
+def _private_key(pem: bytes) -> Any:  # noqa: ANN401 - of one of ten classes
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - few need it
+
+    try:
+        return load_pem_private_key(pem, password=None)
+    except Exception:  # noqa: BLE001 - the library raises many kinds, whose words may show the key
+        return None
+
+
+def _is_rsa(key: object) -> bool:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415 - few need it
+
+    return isinstance(key, RSAPrivateKey)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""OpenTelemetry's variables that only its SDK reads: looked at here, because it crashes or goes on without.
+
+Names and defaults: OpenTelemetry, "Environment Variable Specification" and "OpenTelemetry Protocol Exporter".
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from app.settings.checks import check_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+_LONGEST: Final = 20
+"""Characters of a number that are looked at."""
+
+_QUEUE: Final = 2_048
+_BATCH: Final = 512
+
+
+def exporter_faults(protocols: Mapping[str, str]) -> Iterator[str]:
+    """Tell which variables the exporters could not use: of each signal (`traces`, `metrics`, `logs`) its protocol."""
+    for signal, protocol in protocols.items():
+        checks = {**_EXPORTER, "COMPRESSION": _grpc_compression if protocol == "grpc" else _compression}
+        for prefix in ("OTEL_EXPORTER_OTLP_", f"OTEL_EXPORTER_OTLP_{signal.upper()}_"):
+            for name, check in checks.items():
+                yield from _checked(prefix + name, check)
+    for kind, signal in (("BSP", "traces"), ("BLRP", "logs")):
+        if signal in protocols:
+            yield from _batches(f"OTEL_{kind}_")
+
+
+def _batches(prefix: str) -> Iterator[str]:
+    names = {name: f"{prefix}{name}" for name in ("MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE")}
+    wrong = [
+        fault
+        for name in (f"{prefix}SCHEDULE_DELAY", f"{prefix}EXPORT_TIMEOUT", *names.values())
+        for fault in _checked(name, _count)
+    ]
+    yield from wrong
+    queue, batch = (os.environ.get(name, "").strip() for name in names.values())
+    if not wrong and int(batch or _BATCH) > int(queue or _QUEUE):
+        yield f"{', '.join(names.values())}: a batch cannot hold more than the queue"
+
+
+def _checked(name: str, check: Callable[[str], object]) -> Iterator[str]:
+    value = os.environ.get(name, "").strip()
+    if value:
+        try:
+            check(value)
+        except ValueError as error:
+            yield f"{name}: {error}"
+
+
+def _count(value: str) -> None:
+    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST and int(value)):
+        raise ValueError("must be a number above 0")
+
+
+def _seconds(value: str) -> None:
+    try:
+        seconds = float(value[: _LONGEST + 1])
+    except ValueError:
+        seconds = math.nan
+    if not (len(value) <= _LONGEST and 0 < seconds < math.inf):
+        raise ValueError("must be a number of seconds above 0")
+
+
+def _compression(value: str) -> None:
+    if value.lower() not in {"none", "gzip", "deflate"}:
+        raise ValueError("must be none, gzip or deflate")
+
+
+def _grpc_compression(value: str) -> None:
+    if value.lower() not in {"none", "gzip"}:
+        raise ValueError("must be none or gzip")
+
+
+def _file(value: str) -> None:
+    check_file(Path(value))
+
+
+_EXPORTER: Final[dict[str, Callable[[str], object]]] = {
+    "TIMEOUT": _seconds,
+    "CERTIFICATE": _file,
+    "CLIENT_CERTIFICATE": _file,
+    "CLIENT_KEY": _file,
+}

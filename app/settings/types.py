@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""What sections of settings are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.settings.checks import check_file
+
+
+class Section(BaseSettings):
+    """A part of the settings. A variable that is set to the empty string counts as unset."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        # What may be given in code by a field's name must not come from the environment under it: `USER` is no user of
+        # NATS. The prefix goes before names only, and no variable's name has an equals sign.
+        env_prefix="=",
+        hide_input_in_errors=True,
+    )
+
+    def faults(self, bad: frozenset[str]) -> Iterable[str]:  # noqa: ARG002 - for those that override it
+        """Tell what is wrong with the values as they stand together: lines `VARIABLE, VARIABLE: what is wrong`.
+
+        Asked also when some of them are wrong by themselves: those are named in `bad`, and have their defaults here.
+        """
+        return ()
+
+
+def _split(value: object) -> object:
+    return [part for part in (p.strip() for p in value.split(",")) if part] if isinstance(value, str) else value
+
+
+def lower_case(value: object) -> object:
+    """Return text in lower case and without space around it, anything else as it is."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Words, comma-separated."""
+
+File = Annotated[Path, AfterValidator(check_file)]
+"""A file that can be read."""

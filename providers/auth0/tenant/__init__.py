@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Calls to the tenant: one client, its attempts, its limits, its answers."""

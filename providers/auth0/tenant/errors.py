@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""The one place where what goes wrong with the tenant becomes a failure of the tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+import httpx
+from loguru import logger
+
+from app.domain.errors import (
+    Fault,
+    InvalidToken,
+    MissingScope,
+    ProviderUnavailable,
+    RateLimited,
+    ServiceError,
+    UserNotFound,
+)
+from providers.http import BrokenAnswer, never_connected
+
+if TYPE_CHECKING:
+    from providers.auth0.tenant.answers import Answer
+    from providers.auth0.tenant.client import Call
+
+OK: Final = 200
+BAD_REQUEST: Final = 400
+UNAUTHORIZED: Final = 401
+FORBIDDEN: Final = 403
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+TOO_MANY: Final = 429
+
+_OF_CONTENT: Final = frozenset((BAD_REQUEST, CONFLICT, 410, 413, 414, 422))
+"""Statuses that refuse what was sent, and so what the caller sent: all else in a request is the same every time."""
+
+_NOT_GRANTED: Final = frozenset((UNAUTHORIZED, FORBIDDEN))
+_OF_THE_APPLICATION: Final = frozenset(
+    ("invalid_client", "unauthorized_client", "unsupported_grant_type", "bad.connection", "bad.tenant")
+)
+"""What the Authentication API says of an application that is wrongly set up, and of no user (RFC 6749, section 5.2)."""
+
+_TEMPORARY: Final = frozenset((408, 425))
+_CLIENT_ERRORS: Final = range(400, 500)
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, as the metrics show it."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    RATE_LIMITED = "rate_limited"
+    TIMED_OUT = "timed_out"
+    NOT_CONNECTED = "not_connected"
+    BROKEN = "broken"
+    FAILED = "failed"
+
+
+class Trouble(Exception):
+    """Why an attempt failed, for the log: the operation and a few words, nothing of what was sent or received."""
+
+
+class CredentialsRefused(Exception):
+    """The tenant does not give this service a token of its own; the log says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed: what the caller is told at the end, and whether it may be repeated."""
+
+    error: ServiceError
+    outcome: Outcome
+    read_again: bool = True
+    write_again: bool = False
+
+
+def _unavailable(operation: str, why: str) -> ProviderUnavailable:
+    error = ProviderUnavailable()
+    error.__cause__ = Trouble(f"{operation}: {why}")
+    return error
+
+
+def of_status(operation: str, answer: Answer) -> Failure | None:
+    """Return the failure that a status says, None when the answer is one to be read: a success or a refusal."""
+    status = answer.status
+    if status == TOO_MANY:
+        error = RateLimited()
+        error.__cause__ = Trouble(f"{operation}: status {status}")
+        return Failure(error, Outcome.RATE_LIMITED, write_again=True)
+    if answer.ok or (status in _CLIENT_ERRORS and status not in _TEMPORARY):
+        return None
+    return Failure(_unavailable(operation, f"status {status}"), Outcome.FAILED)
+
+
+def of_exception(operation: str, error: Exception) -> Failure:
+    """Return the failure that an exception of the HTTP client says. What nobody expects is raised as it is."""
+    why = type(error.__cause__ or error).__name__
+    if isinstance(error, BrokenAnswer):
+        return Failure(_unavailable(operation, f"answer is {error}"), Outcome.BROKEN)
+    if isinstance(error, httpx.HTTPError | OSError) and never_connected(error):
+        return Failure(_unavailable(operation, why), Outcome.NOT_CONNECTED, write_again=True)
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return Failure(_unavailable(operation, why), Outcome.TIMED_OUT)
+    if isinstance(error, httpx.HTTPError | OSError | httpx.InvalidURL):
+        return Failure(_unavailable(operation, why), Outcome.BROKEN)
+    raise error
+
+
+def refusal(call: Call, answer: Answer) -> ServiceError:
+    """Return the failure that a refusal (4xx) means to the caller.
+
+    Who is refused on the caller's token has a bad one. Without any token it is a code, a password or the like that is
+    refused, unless the tenant says that it is the application. Otherwise it is the service's own rights that are.
+    """
+    meanings: dict[int, type[ServiceError]] = {NOT_FOUND: UserNotFound, TOO_MANY: RateLimited}
+    if call.token is not None:
+        meanings |= {UNAUTHORIZED: InvalidToken, FORBIDDEN: MissingScope}
+    error = {**meanings, **call.special}.get(answer.status, call.fallback)()
+    error.__cause__ = Trouble(f"{call.kind.name}: status {answer.status}")
+    if answer.status == TOO_MANY:
+        return error.blamed_on(Fault.LIMIT)
+    of_what_was_sent = answer.status in _OF_CONTENT or (call.anonymous and answer.status in _NOT_GRANTED)
+    if error.fault is Fault.UPSTREAM and of_what_was_sent and not refuses_application(call.kind.name, answer):
+        return error.blamed_on(Fault.CALLER)
+    return error
+
+
+def refuses_application(operation: str, answer: Answer) -> bool:
+    """Whether a refusal is about the application in whose name was asked; that is logged, for no caller can mend it."""
+    word = answer.text_of("error")
+    if word not in _OF_THE_APPLICATION:
+        return False
+    logger.error("the tenant refuses an application of this service", operation=operation, refusal=word)
+    return True

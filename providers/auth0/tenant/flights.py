@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""One piece of work for however many want its result at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from app.domain.deadline import Deadline, current_deadline, set_deadline
+from app.domain.errors import ProviderUnavailable, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Hashable
+
+    from providers.auth0.tenant.budget import Budget
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Progress:
+    """What is known of work under way.
+
+    `error` is its last failure, which is the reply of whoever can wait no longer. `sent` is when what is waited for was
+    sent, on the event loop's clock; None while nothing is: before the first attempt, and between two.
+    """
+
+    error: ServiceError = field(default_factory=ProviderUnavailable)
+    sent: float | None = None
+
+
+@dataclass(slots=True)
+class _Flight(Generic[T]):
+    deadline: Deadline
+    progress: Progress = field(default_factory=Progress)
+    waiters: int = 0
+    task: asyncio.Task[T] = field(init=False)
+
+
+class Flights(Generic[T]):
+    """Shares work in flight by key. It is cancelled when nobody waits for it any more."""
+
+    def __init__(self, budget: Budget, shared_for: float = math.inf) -> None:
+        """Take how long each may wait, and for how many seconds after something was sent others may still join."""
+        self._budget = budget
+        self._shared_for = shared_for
+        self._flights: dict[Hashable, _Flight[T]] = {}
+
+    def to_join(self, key: Hashable) -> bool:
+        """Whether there is work to join."""
+        flight = self._flights.get(key)
+        return flight is not None and self._is_new(flight)
+
+    async def join(self, key: Hashable, start: Callable[[Progress], Coroutine[object, object, T]]) -> T:
+        """Return the result of the work under `key`, started with `start` when there is none to join.
+
+        The work has until the latest deadline of those who wait. Raises what it raises, and its last failure when
+        the caller's own time ends first.
+        """
+        deadline = current_deadline()
+        until = self._budget.of(deadline)
+        flight = self._flights.get(key)
+        if flight is None or not self._is_new(flight):
+            flight = self._begin(key, start)
+        flight.deadline.at = max(flight.deadline.at, until + self._budget.reserve)
+        flight.waiters += 1
+        try:
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(flight.task)
+        except TimeoutError:
+            raise flight.progress.error from None
+        finally:
+            flight.waiters -= 1
+            if not flight.waiters and not flight.task.done():
+                self._leave(key, flight)
+                flight.task.cancel()
+
+    def _is_new(self, flight: _Flight[T]) -> bool:
+        sent = flight.progress.sent
+        return sent is None or asyncio.get_running_loop().time() - sent <= self._shared_for
+
+    def _begin(self, key: Hashable, start: Callable[[Progress], Coroutine[object, object, T]]) -> _Flight[T]:
+        flight: _Flight[T] = _Flight(Deadline(0.0))
+        context = copy_context()
+        context.run(set_deadline, flight.deadline)
+        self._flights[key] = flight
+        flight.task = asyncio.get_running_loop().create_task(start(flight.progress), context=context)
+        flight.task.add_done_callback(lambda task: self._landed(key, flight, task))
+        return flight
+
+    def _landed(self, key: Hashable, flight: _Flight[T], task: asyncio.Task[T]) -> None:
+        self._leave(key, flight)
+        if not task.cancelled():
+            task.exception()  # looked at, though everybody who waited may have gone in the same instant
+
+    def _leave(self, key: Hashable, flight: _Flight[T]) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]

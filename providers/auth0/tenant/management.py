@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""The Management API: users and their identities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from app.domain.errors import (
+    IdentityNotFound,
+    SearchFailed,
+    UserNotFound,
+    fail,
+)
+from app.domain.spellings import forms
+from providers.auth0.mapping import UserReader, WireUser
+from providers.auth0.tenant import errors
+from providers.auth0.tenant.client import Call, Tenant
+from providers.auth0.tenant.escaping import UnsafeSegment, phrase, segment
+from providers.auth0.tenant.limiter import Lane
+from providers.auth0.tenant.retries import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import SecretStr
+
+    from app.domain.errors import ServiceError
+    from app.domain.users import Address
+    from providers.auth0.tenant.answers import Answer
+
+_GET: Final = Kind("get_user", Lane.READ)
+_BY_EMAIL: Final = Kind("users_by_email", Lane.READ)
+_SEARCH: Final = Kind("search_users", Lane.READ)
+_CREATE: Final = Kind("create_user", Lane.WRITE, writes=True)
+_UPDATE: Final = Kind("update_user", Lane.WRITE, writes=True)
+_DELETE: Final = Kind("delete_user", Lane.WRITE, writes=True, json=False)
+_LINK: Final = Kind("link_identity", Lane.WRITE, writes=True, json=False)
+_UNLINK: Final = Kind("unlink_identity", Lane.WRITE, writes=True, json=False)
+_NONE: Final[Mapping[int, type[ServiceError]]] = {}
+
+
+def _segment(value: str, error: type[ServiceError]) -> str:
+    try:
+        return segment(value)
+    except UnsafeSegment:
+        fail(error)
+
+
+class Management:
+    """Calls of the Management API, in the service's own name unless a caller's token is given."""
+
+    def __init__(self, tenant: Tenant, reader: UserReader) -> None:
+        """Take what calls the tenant, and what reads users out of its answers."""
+        self._tenant = tenant
+        self._reader = reader
+
+    async def get(self, user_id: str, *, shared: bool = False, bad_id_is_nobody: bool = True) -> WireUser:
+        """Return the user with that id; `shared` when the answer may be that of an identical read in flight.
+
+        Raises UserNotFound, also for an id that the tenant takes for none, unless told otherwise; SearchFailed.
+        """
+        call = Call(
+            kind=_GET,
+            method="GET",
+            path=f"/api/v2/users/{_segment(user_id, UserNotFound)}",
+            fallback=SearchFailed,
+            special={errors.BAD_REQUEST: UserNotFound} if bad_id_is_nobody else _NONE,
+        )
+        return self._reader.one(await self._read(call, ("id", user_id), shared=shared))
+
+    async def by_email(self, address: Address, *, shared: bool = False) -> list[WireUser]:
+        """Return the users whose own e-mail the tenant takes `address` for, in whichever of its forms it has it.
+
+        It is asked for each, since it compares to the letter. One that it takes for no address is nobody's, unless it
+        is the one given.
+        """
+        found: list[WireUser] = []
+        for form in forms(address):
+            call = Call(
+                kind=_BY_EMAIL,
+                method="GET",
+                path="/api/v2/users-by-email",
+                params={"email": form},
+                fallback=SearchFailed,
+                passes=frozenset() if form == address else frozenset((errors.BAD_REQUEST,)),
+            )
+            answer = await self._read(call, ("email", form), shared=shared)
+            found += self._reader.all(answer) if answer.ok else ()
+        return found
+
+    async def search_email(self, field: str, address: Address, *, shared: bool = False) -> list[WireUser]:
+        """Return the users whose `field` the tenant takes for `address`, in whichever of its forms it has it."""
+        return await self.search(field, *forms(address), shared=shared)
+
+    async def search(self, field: str, *values: str, shared: bool = False) -> list[WireUser]:
+        """Return the users whose `field` the tenant takes for one of `values`."""
+        call = Call(
+            kind=_SEARCH,
+            method="GET",
+            path="/api/v2/users",
+            params={"q": " OR ".join(f"{field}:{phrase(value)}" for value in values), "search_engine": "v3"},
+            fallback=SearchFailed,
+        )
+        return self._reader.all(await self._read(call, (field, *values), shared=shared))
+
+    async def create(self, user: Mapping[str, Any], *, fallback: type[ServiceError]) -> WireUser | None:
+        """Make a user, return it; None when there is one with that address in that connection already."""
+        call = Call(
+            kind=_CREATE,
+            method="POST",
+            path="/api/v2/users",
+            json=user,
+            fallback=fallback,
+            passes=frozenset((errors.CONFLICT,)),
+        )
+        answer = await self._tenant.call(call)
+        return self._reader.one(answer) if answer.ok else None
+
+    async def update(
+        self,
+        user_id: str,
+        change: Mapping[str, Any],
+        *,
+        fallback: type[ServiceError],
+        token: SecretStr | None = None,
+        passes: frozenset[int] = frozenset(),
+    ) -> Answer:
+        """Change a user; the answer holds the user as stored. Raises UserNotFound, `fallback`."""
+        return await self._tenant.call(
+            Call(
+                kind=_UPDATE,
+                method="PATCH",
+                path=f"/api/v2/users/{_segment(user_id, UserNotFound)}",
+                json=change,
+                token=token,
+                fallback=fallback,
+                passes=passes,
+            )
+        )
+
+    def updated(self, answer: Answer, user_id: str) -> WireUser:
+        """Return the user in the answer to an update. Raises ProviderUnavailable when it holds none."""
+        return self._reader.one(answer, known_as=user_id)
+
+    async def delete(self, user_id: str, *, fallback: type[ServiceError]) -> None:
+        """Remove a user. Raises UserNotFound, `fallback`."""
+        path = f"/api/v2/users/{_segment(user_id, UserNotFound)}"
+        await self._tenant.call(Call(kind=_DELETE, method="DELETE", path=path, fallback=fallback))
+
+    async def link(
+        self,
+        user_id: str,
+        body: Mapping[str, str],
+        *,
+        fallback: type[ServiceError],
+        token: SecretStr | None = None,
+        passes: frozenset[int] = frozenset(),
+    ) -> Answer:
+        """Link an identity to a user. Raises UserNotFound, `fallback`."""
+        return await self._tenant.call(
+            Call(
+                kind=_LINK,
+                method="POST",
+                path=f"/api/v2/users/{_segment(user_id, UserNotFound)}/identities",
+                json=body,
+                token=token,
+                fallback=fallback,
+                passes=passes,
+            )
+        )
+
+    async def unlink(
+        self,
+        user_id: str,
+        provider: str,
+        identity_id: str,
+        *,
+        fallback: type[ServiceError],
+        token: SecretStr | None = None,
+    ) -> Answer:
+        """Remove an identity from a user. Raises IdentityNotFound, `fallback`; a 400 is returned."""
+        path = "/".join(
+            (
+                f"/api/v2/users/{_segment(user_id, UserNotFound)}/identities",
+                _segment(provider, IdentityNotFound),
+                _segment(identity_id, IdentityNotFound),
+            )
+        )
+        return await self._tenant.call(
+            Call(
+                kind=_UNLINK,
+                method="DELETE",
+                path=path,
+                token=token,
+                fallback=fallback,
+                special={errors.NOT_FOUND: IdentityNotFound},
+                passes=frozenset((errors.BAD_REQUEST,)),
+            )
+        )
+
+    async def _read(self, call: Call, key: tuple[str, ...], *, shared: bool) -> Answer:
+        return await (self._tenant.shared(key, call) if shared else self._tenant.call(call))

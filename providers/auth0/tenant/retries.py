@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""Attempts: how long one may take, which are repeated, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar, cast
+
+from app.domain.deadline import current_deadline
+from app.domain.errors import RateLimited
+from providers.auth0.tenant import errors
+from providers.auth0.tenant.budget import ATTEMPT
+from providers.auth0.tenant.errors import Failure, Outcome
+from providers.auth0.tenant.flights import Progress
+from providers.auth0.tenant.limiter import Lane, told_pause
+from providers.http import BrokenAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.domain.ports import Upstream
+    from providers.auth0.tenant.answers import Answer
+    from providers.auth0.tenant.budget import Budget
+    from providers.auth0.tenant.limiter import Limiter
+
+P = TypeVar("P")
+
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 2.0
+_DOUBLINGS: Final = 5
+
+_NOT_DONE: Final = frozenset((Outcome.REFUSED, Outcome.RATE_LIMITED, Outcome.NOT_CONNECTED))
+"""How an attempt ends that certainly changed nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an operation is called in metrics and logs, what limits it, and whether repeating it does any harm."""
+
+    name: str
+    lane: Lane | None = None
+    """Whose limit a 429 tells of, which everybody then waits for. None: the limit is one user's or one address's, and a
+    429 is an answer like others."""
+
+    once: bool = False
+    """Whether it is repeated only when it certainly was not done."""
+
+    writes: bool = False
+    """Whether it changes something: once it was sent, what follows is not cut off. Goes with `once`."""
+
+    json: bool = True
+    """Whether a success must be JSON."""
+
+
+class Retries:
+    """Makes attempts until one is answered or time is up."""
+
+    def __init__(
+        self,
+        budget: Budget,
+        limiter: Limiter,
+        upstream: Upstream,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Take how long there is, the limits learnt, who counts, and the clock (Unix seconds)."""
+        self._budget = budget
+        self._limiter = limiter
+        self._upstream = upstream
+        self._now = now
+
+    async def run(
+        self,
+        kind: Kind,
+        prepare: Callable[[], Awaitable[P]],
+        send: Callable[[P], Awaitable[Answer]],
+        progress: Progress | None = None,
+    ) -> Answer:
+        """Return the answer of the first attempt that has one: a success, or a refusal (4xx).
+
+        Before each attempt `prepare` is awaited, outside of the attempt's time.
+
+        Raises:
+            ProviderUnavailable: it could not be reached or understood, to the end of the time.
+            RateLimited: it took no requests, to the end of the time.
+        """
+        progress = progress or Progress()
+        deadline = current_deadline()
+        # Others may join a read and prolong it; the time for what follows a write is settled when it begins.
+        settled = self._budget.until() if deadline.committed or deadline.at == float("inf") else None
+        tries = 0
+        while True:
+            until = settled or self._budget.until()
+            if kind.lane is not None:
+                await self._open(kind.lane, until, progress)
+            prepared = await prepare()
+            progress.sent = asyncio.get_running_loop().time()
+            answer, failure = await self._attempt(kind, send, prepared, until)
+            if failure is None and answer is not None:
+                return answer
+            failure = cast("Failure", failure)
+            progress.error, progress.sent = failure.error, None
+            if not (failure.write_again if kind.once or kind.writes else failure.read_again):
+                raise failure.error
+            await self._sleep(self._pause(kind, answer, failure, tries), settled, failure)
+            tries += 1
+            self._upstream.retried(kind.name)
+
+    async def _open(self, lane: Lane, until: float, progress: Progress) -> None:
+        if self._limiter.opens(lane) > asyncio.get_running_loop().time():
+            progress.error = RateLimited()  # for those who wait for this read and can do so no longer
+        if not await self._limiter.wait(lane, until):
+            raise RateLimited
+
+    async def _sleep(self, pause: float, settled: float | None, failure: Failure) -> None:
+        left = (settled or self._budget.until()) - asyncio.get_running_loop().time()
+        await asyncio.sleep(max(0.0, min(pause, left)))
+        if pause >= left:
+            raise failure.error
+
+    async def _attempt(
+        self, kind: Kind, send: Callable[[P], Awaitable[Answer]], prepared: P, until: float
+    ) -> tuple[Answer | None, Failure | None]:
+        deadline = current_deadline()
+        committed, deadline.committed = deadline.committed, deadline.committed or kind.writes
+        answer = None
+        with self._upstream.attempt(kind.name) as attempt:
+            try:
+                began = asyncio.get_running_loop().time()
+                async with asyncio.timeout_at(min(began + ATTEMPT, until)):
+                    answer = await send(prepared)
+                failure = _judge(kind, answer)
+            except Exception as error:  # noqa: BLE001 - `of_exception` raises again what it does not know
+                failure = errors.of_exception(kind.name, error)
+            if failure is not None:
+                attempt.outcome = failure.outcome
+            else:
+                attempt.outcome = Outcome.OK if answer is not None and answer.ok else Outcome.REFUSED
+        if attempt.outcome in _NOT_DONE:
+            deadline.committed = committed
+        return answer, failure
+
+    def _pause(self, kind: Kind, answer: Answer | None, failure: Failure, tries: int) -> float:
+        """Return the seconds until the next attempt; a rate limit is told to everybody."""
+        longest = min(_FIRST_PAUSE * 2 ** min(tries, _DOUBLINGS), _LONGEST_PAUSE)
+        backoff: float = longest * (0.5 + random.random() / 2)  # noqa: S311 - spreads load
+        told = told_pause(answer.headers, self._now()) if answer is not None else None
+        pause: float = backoff if told is None else max(told, backoff)
+        if failure.outcome is Outcome.RATE_LIMITED and kind.lane is not None:
+            self._limiter.learn(kind.lane, pause)
+        return pause
+
+
+def _judge(kind: Kind, answer: Answer) -> Failure | None:
+    if answer.status == errors.TOO_MANY and kind.lane is None:
+        return None
+    failure = errors.of_status(kind.name, answer)
+    if failure is None and kind.json and answer.ok:
+        try:
+            answer.json()
+        except BrokenAnswer as error:
+            return errors.of_exception(kind.name, error)
+    return failure

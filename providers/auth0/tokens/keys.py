@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""The tenant's key set (RFC 7517): fetched, kept, refreshed, and asked again for a key it did not have."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from jose import jwk
+from jose.utils import base64_to_long
+from loguru import logger
+
+from app.domain.deadline import set_deadline
+from app.domain.errors import InvalidToken, ProviderUnavailable, ServiceError
+from providers.auth0.tenant import errors
+from providers.auth0.tenant.client import Call
+from providers.auth0.tenant.flights import Flights, Progress
+from providers.auth0.tenant.limiter import Lane
+from providers.auth0.tenant.retries import Kind
+from providers.http import BrokenAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from providers.auth0.tenant.answers import Answer
+    from providers.auth0.tenant.client import Line
+
+REFRESH: Final = 10 * 60.0
+"""Seconds after which the set is fetched again, whether or not anybody asks."""
+
+PATIENCE: Final = 30.0
+"""Seconds within which an unknown key does not make the set be fetched again."""
+
+_MAX_KEYS: Final = 100
+_MAX_LENGTH: Final = 4 * 1024
+"""Characters of a modulus or an exponent: more than OpenSSL takes (16,384 bits)."""
+
+_MIN_BITS: Final = 2048
+_PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
+_KEYS: Final = Kind("jwks", Lane.KEYS)
+
+
+class Key(Protocol):
+    """A public key of python-jose."""
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` is one of `message` by this key."""
+        ...
+
+
+class Keys:
+    """The keys with which the tenant signs tokens, by their ids."""
+
+    def __init__(self, line: Line, monotonic: Callable[[], float]) -> None:
+        """Take how the tenant is called, and a clock that never jumps (seconds)."""
+        self._http = line.http
+        self._retries = line.retries
+        self._budget = line.budget
+        self._upstream = line.upstream
+        self._clock = monotonic
+        self._keys: dict[str, tuple[tuple[str, str], Key]] = {}
+        self._fetched_at: float | None = None
+        self._failed_at: float | None = None
+        self._fetches: Flights[None] = Flights(line.budget)
+
+    @property
+    def had_one(self) -> bool:
+        """Whether a set was ever had."""
+        return self._fetched_at is not None
+
+    def known(self, kid: str) -> Key | None:
+        """Return the key with that id, None when the set that is kept has none."""
+        entry = self._keys.get(kid)
+        return None if entry is None else entry[1]
+
+    async def find(self, kid: str) -> Key:
+        """Return the key with that id, after fetching the set again if need be and if it is time for it.
+
+        Raises:
+            InvalidToken: a set not older than 30 s has no such key.
+            ProviderUnavailable: it cannot be known, since no set was had or the last fetch failed.
+        """
+        if (key := self.known(kid)) is not None:
+            return key
+        if not self._fresh(self._fetched_at):
+            if self._fresh(self._failed_at) and not self._fetches.to_join("keys"):
+                raise ProviderUnavailable
+            await self._fetches.join("keys", self._fetch)
+        if (key := self.known(kid)) is not None:
+            return key
+        raise InvalidToken
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        """Keep the set at hand and recent while the context lasts."""
+        task = asyncio.create_task(self._keep(), name="auth0 keys")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _fresh(self, moment: float | None) -> bool:
+        return moment is not None and self._clock() - moment < PATIENCE
+
+    async def _keep(self) -> None:
+        failures = 0
+        while True:
+            set_deadline(self._budget.background())
+            try:
+                await self._fetches.join("keys", self._fetch)
+                failures = 0
+            except ServiceError:  # counted where it happened; the next try comes
+                failures += 1
+            except Exception as error:  # noqa: BLE001 - an unexpected one must not end the refreshing
+                logger.opt(exception=error).error("fetching the key set failed")
+                failures += 1
+            await asyncio.sleep(_PAUSES[min(failures - 1, len(_PAUSES) - 1)] if failures else REFRESH)
+
+    async def _fetch(self, progress: Progress) -> None:
+        try:
+            answer = await self._retries.run(_KEYS, _nothing, self._ask, progress)
+            keys = self._read(answer)
+        except BaseException:  # remembered however it ended, and passed on
+            self._failed_at = self._clock()
+            self._upstream.refreshed("jwks", "failed")
+            raise
+        self._upstream.refreshed("jwks", "ok")
+        self._fetched_at, self._failed_at = self._clock(), None
+        self._keys = keys
+
+    async def _ask(self, _: None) -> Answer:
+        call = Call(
+            kind=_KEYS, method="GET", path="/.well-known/jwks.json", fallback=ProviderUnavailable, anonymous=True
+        )
+        return await self._http.send(call, "")
+
+    def _read(self, answer: Answer) -> dict[str, tuple[tuple[str, str], Key]]:
+        content = answer.json() if answer.ok else None
+        members = content.get("keys") if isinstance(content, dict) else None
+        if not isinstance(members, list):
+            raise errors.of_exception(_KEYS.name, BrokenAnswer("no key set")).error
+        keys = {}
+        for member in members[:_MAX_KEYS]:
+            if (material := _material(member)) is not None:
+                kept = self._keys.get(member["kid"])
+                same = kept is not None and kept[0] == material
+                keys[member["kid"]] = kept if kept is not None and same else (material, _construct(material))
+        if not keys:
+            raise errors.of_exception(_KEYS.name, BrokenAnswer("a key set without a key for RS256")).error
+        return keys
+
+
+def _material(member: Any) -> tuple[str, str] | None:  # noqa: ANN401 - whatever was sent
+    """Return modulus and exponent of an RSA key meant for RS256 signatures, None for anything else."""
+    if not isinstance(member, dict) or member.get("kty") != "RSA":
+        return None
+    if member.get("use", "sig") != "sig" or member.get("alg", "RS256") != "RS256":
+        return None
+    kid, modulus, exponent = member.get("kid"), member.get("n"), member.get("e")
+    if not (isinstance(kid, str) and kid and isinstance(modulus, str) and isinstance(exponent, str)):
+        return None
+    try:
+        # RFC 7518, section 3.3: a key of 2048 bits or more.
+        if max(len(modulus), len(exponent)) > _MAX_LENGTH or base64_to_long(modulus).bit_length() < _MIN_BITS:
+            return None
+        _construct((modulus, exponent))
+    except Exception:  # noqa: BLE001 - python-jose raises whatever its parts raise; the key is of no use
+        return None
+    return modulus, exponent
+
+
+def _construct(material: tuple[str, str]) -> Key:
+    modulus, exponent = material
+    key: Key = jwk.construct({"kty": "RSA", "n": modulus, "e": exponent}, "RS256")
+    return key
+
+
+async def _nothing() -> None:
+    return None

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Authelia in Kubernetes: its users file, kept in step with storage."""

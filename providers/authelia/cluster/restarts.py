@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Which restart of Authelia is owed, kept where every replica sees it, whoever is killed.
+
+Before the users file is written a note is left under the hash of what will stand there; once it stands there the
+restart is owed, whatever is written next. Whoever finds the file in that state a minute later does what its writer did
+not come to. A restart that is owed is made by whichever replica first says so (by compare-and-set); it notes the
+moment that the restart will carry, so that a DaemonSet that carries it already is not restarted again. Restarts have a
+least interval, from the last one that the DaemonSet tells of, whoever made that; what changes in between is gathered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from app.domain.codes import StaleRevision
+from providers.authelia.storage import records
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from providers.authelia.cluster.pace import Pace
+    from providers.authelia.storage.kv import Bucket
+
+_OWED: Final = "sync/restart"
+_NOT_BEGUN: Final = "owed"
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A restart that is owed."""
+
+    at: str
+    """The moment that it carries, once somebody has begun to make it; empty before."""
+
+    noted: float
+    """When that was noted, by the server's clock; Unix seconds."""
+
+    revision: int
+
+
+class Restarts:
+    """The notes, in a bucket."""
+
+    def __init__(self, bucket: Callable[[], Awaitable[Bucket]], now: Callable[[], float], pace: Pace) -> None:
+        """Take the bucket, the clock (Unix seconds), and how long a restart is left to who began it, or put off."""
+        self._bucket = bucket
+        self._now = now
+        self._pace = pace
+        self._begun = 0
+        """The revision at which this replica began to make one, and may go on after a failure."""
+
+    async def note(self, text: str) -> None:
+        """Note that a restart is owed as soon as the file says `text`."""
+        await self._put(_key(text), records.timestamp(self._now()))
+
+    async def owe(self, text: str) -> None:
+        """Let a restart be owed: the file says `text` now."""
+        await self._put(_OWED, _NOT_BEGUN)
+        bucket = await self._bucket()
+        await self._delete(_key(text), (await bucket.get(_key(text))).revision)
+
+    async def recover(self, text: str) -> None:
+        """Let a restart be owed when the file, which says `text`, was written by somebody who did not come to that."""
+        entry = await (await self._bucket()).get(_key(text))
+        if entry.value is None or entry.written is None:
+            return
+        if self._now() - entry.written.timestamp() >= self._pace.restart:
+            await self.owe(text)
+
+    async def owed(self) -> Owed | None:
+        """Return the restart that is owed."""
+        entry = await (await self._bucket()).get(_OWED)
+        if entry.value is None:
+            return None
+        value = entry.value.decode(errors="replace")
+        noted = entry.written.timestamp() if entry.written else 0.0
+        return Owed("" if value == _NOT_BEGUN else value, noted, entry.revision)
+
+    def wait(self, owed: Owed, restarted_at: str) -> float:
+        """Return the seconds until it may be made; the DaemonSet was last restarted at that moment."""
+        waits = [0.0]
+        if (since := self._since(restarted_at)) < self._pace.between:
+            waits.append(self._pace.between - since)
+        if owed.at and owed.revision != self._begun:
+            waits.append(self._pace.restart - (self._now() - owed.noted))
+        return max(waits)
+
+    async def begin(self, owed: Owed) -> Owed | None:
+        """Take it upon oneself: return it with the moment that it shall carry; None when somebody else has."""
+        at = records.timestamp(self._now())
+        try:
+            self._begun = await (await self._bucket()).put(_OWED, at.encode(), owed.revision)
+        except StaleRevision:
+            return None
+        return Owed(at, self._now(), self._begun)
+
+    async def made(self, owed: Owed) -> None:
+        """Note that it is made: nothing is owed any more, unless the file was written again meanwhile."""
+        await self._delete(_OWED, owed.revision)
+
+    def _since(self, moment: str) -> float:
+        """Return the seconds between then and now; a clock that is ahead of ours puts nothing off for long."""
+        try:
+            then = datetime.fromisoformat(moment)
+        except ValueError:
+            return self._pace.between
+        # A time without an offset is UTC (RFC 3339 has none).
+        return abs(self._now() - (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp())
+
+    async def _put(self, key: str, value: str) -> None:
+        bucket = await self._bucket()
+        while True:
+            try:
+                await bucket.put(key, value.encode(), (await bucket.get(key)).revision)
+            except StaleRevision:
+                continue
+            return
+
+    async def _delete(self, key: str, revision: int) -> None:
+        try:
+            await (await self._bucket()).delete(key, revision)
+        except StaleRevision:
+            return
+
+
+def _key(text: str) -> str:
+    return f"{_OWED}/{hashlib.sha256(text.encode()).hexdigest()}"

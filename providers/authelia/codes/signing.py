@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""The key that all replicas sign identity tokens with, made once, and the key of the codes' hash derived from it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from app.domain.codes import StaleRevision
+from app.domain.errors import ProviderUnavailable
+from app.domain.identity_tokens import IdentityTokens
+from app.settings.secret_texts import pem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import SecretStr
+
+    from providers.authelia.storage.kv import Bucket
+
+KEY_NAME: Final = "signing-key"
+_BITS: Final = 2048
+_PUBLIC_EXPONENT: Final = 65537
+_CODE_KEY_INFO: Final = b"lfx-v2-auth-service one-time codes"
+_CODE_KEY_BYTES: Final = 32
+
+
+class NotASigningKey(ValueError):
+    """That is no RSA private key of at least 2,048 bits."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keys:
+    """What signs identity tokens, and the key of the codes' hash."""
+
+    tokens: IdentityTokens
+    code_key: bytes
+
+
+def parse_key(text: str) -> rsa.RSAPrivateKey:
+    """Return the key of a PEM text, or of base64 of one. Raises NotASigningKey."""
+    try:
+        key = serialization.load_pem_private_key(pem_of(text).encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise NotASigningKey("must be an RSA private key, PEM or base64 of that") from None
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < _BITS:
+        raise NotASigningKey(f"must be an RSA private key of at least {_BITS} bits")
+    return key
+
+
+def keys_of(key: rsa.RSAPrivateKey, now: Callable[[], float]) -> Keys:
+    """Return what is made of the key. The hash's key is derived by HKDF-SHA-256 (RFC 5869) from the key's DER form."""
+    encoding, plain = serialization.Encoding, serialization.NoEncryption()
+    private = key.private_bytes(encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
+    public = key.public_key().public_bytes(encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    secret = key.private_bytes(encoding.DER, serialization.PrivateFormat.PKCS8, plain)
+    derived = HKDF(hashes.SHA256(), _CODE_KEY_BYTES, salt=None, info=_CODE_KEY_INFO).derive(secret)
+    return Keys(IdentityTokens(private, public, "RS256", now), derived)
+
+
+class SigningKey:
+    """Gives the keys: of the setting, or of the bucket, where the first replica puts one."""
+
+    def __init__(
+        self, given: SecretStr | None, bucket: Callable[[], Awaitable[Bucket]], now: Callable[[], float]
+    ) -> None:
+        """Take the setting, the bucket and the clock (Unix seconds). Raises NotASigningKey."""
+        self._bucket = bucket
+        self._now = now
+        self._keys = None if given is None else keys_of(parse_key(given.get_secret_value()), now)
+
+    async def keys(self) -> Keys:
+        """Return the keys. Raises ProviderUnavailable."""
+        if self._keys is None:
+            self._keys = keys_of(await self._shared(), self._now)
+        return self._keys
+
+    async def _shared(self) -> rsa.RSAPrivateKey:
+        bucket = await self._bucket()
+        while True:
+            entry = await bucket.get(KEY_NAME)
+            if entry.value is not None:
+                try:
+                    return parse_key(entry.value.decode("utf-8", "replace"))
+                except NotASigningKey as error:
+                    raise ProviderUnavailable from error
+            made = await asyncio.to_thread(rsa.generate_private_key, public_exponent=_PUBLIC_EXPONENT, key_size=_BITS)
+            pem = made.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            try:
+                await bucket.put(KEY_NAME, pem, entry.revision)
+            except StaleRevision:
+                continue
+            return made

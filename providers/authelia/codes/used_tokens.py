@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Which identity tokens have linked: each does so once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+from app.domain.codes import StaleRevision
+from app.domain.errors import InvalidIdentityToken
+from providers.authelia.storage import records
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from providers.authelia.storage.kv import Bucket
+
+_AT_WORK: Final = "at work"
+_USED: Final = "used"
+
+
+class UsedTokens:
+    """Notes of identity tokens that have linked, by their `jti`; they outlive the tokens by far."""
+
+    def __init__(self, claims: Callable[[], Awaitable[Bucket]]) -> None:
+        """Take the bucket."""
+        self._claims = claims
+
+    async def begin(self, jti: str, username: str) -> None:
+        """Note that the account is about to link by the token. Raises InvalidIdentityToken, StorageFull.
+
+        The account that had begun and was cut off may begin again.
+        """
+        bucket = await self._claims()
+        entry = await bucket.get(_key(jti))
+        noted = records.parse(entry.value)
+        if noted is not None and noted != {"username": username, "state": _AT_WORK}:
+            raise InvalidIdentityToken
+        try:
+            await bucket.add(_key(jti), _note(username, _AT_WORK), entry.revision)
+        except StaleRevision as lost:
+            raise InvalidIdentityToken from lost
+
+    async def finish(self, jti: str, username: str) -> None:
+        """Note that the token has linked."""
+        bucket = await self._claims()
+        entry = await bucket.get(_key(jti))
+        try:
+            await bucket.put(_key(jti), _note(username, _USED), entry.revision)
+        except StaleRevision:
+            return await self.finish(jti, username)
+
+    async def forget(self, jti: str) -> None:
+        """Take the note back: the token has not linked."""
+        bucket = await self._claims()
+        entry = await bucket.get(_key(jti))
+        if entry.value is not None:
+            try:
+                await bucket.delete(_key(jti), entry.revision)
+            except StaleRevision:
+                return
+
+
+def _key(jti: str) -> str:
+    return f"jti/{hashlib.sha256(jti.encode()).hexdigest()}"
+
+
+def _note(username: str, state: str) -> bytes:
+    return json.dumps({"username": username, "state": state}).encode()

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""The lookup keys in the bucket of users: from an address, or a subject identifier, to a username."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from app.domain.codes import StaleRevision
+from app.domain.errors import ProviderUnavailable
+from providers.authelia.storage import records
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from providers.authelia.storage.kv import Bucket, Entry
+
+CLAIM_TIME: Final = 60.0
+"""Seconds for which a lookup key that its user's record does not bear out is left alone: the user may be at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookupKeys:
+    """The keys, each written and removed by compare-and-set; `now` ages them (Unix seconds)."""
+
+    bucket: Callable[[], Awaitable[Bucket]]
+    now: Callable[[], float]
+
+    async def read(self, key: str) -> tuple[str | None, Entry]:
+        """Return the username that stands under the key, None for what is none, and the entry."""
+        entry = await (await self.bucket()).get(key)
+        username = None if entry.value is None else entry.value.decode("utf-8", "replace").strip()
+        return (username if username and records.is_username(username) else None), entry
+
+    async def point(self, key: str, username: str, revision: int) -> None:
+        """Let the key, read at that revision, name the user. Raises StaleRevision.
+
+        Written again even when it does: a removal that is under way must notice.
+        """
+        await (await self.bucket()).put(key, username.encode(), revision)
+
+    async def drop(self, key: str, revision: int) -> None:
+        """Remove the key, unless it was written since that revision: then somebody has use for it.
+
+        One that cannot be removed stays for the next who reads it: nobody believes it.
+        """
+        with suppress(StaleRevision, ProviderUnavailable):
+            await (await self.bucket()).delete(key, revision)
+
+    def is_fresh(self, entry: Entry) -> bool:
+        """Whether it was written less than a minute ago."""
+        written = entry.written or datetime.fromtimestamp(0, UTC)
+        return self.now() - written.timestamp() < CLAIM_TIME

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Whose a social identity is: claimed before a record has it, so that two accounts never both do."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+from app.domain.codes import StaleRevision
+from providers.authelia.storage import records
+from providers.authelia.storage.lookup_keys import CLAIM_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from providers.authelia.storage.kv import Bucket, Entry
+    from providers.authelia.storage.records import Record
+    from providers.authelia.storage.users import Users
+
+
+class SocialClaims:
+    """Claims of social identities. They matter while somebody links; later the records tell whose it is."""
+
+    def __init__(
+        self, users: Users, claims: Callable[[], Awaitable[Bucket]], now: Callable[[], float] = time.time
+    ) -> None:
+        """Take the users, the bucket, and the clock that ages claims (Unix seconds)."""
+        self._users = users
+        self._claims = claims
+        self._now = now
+
+    async def claim(self, username: str, provider: str, identity_id: str) -> bool:
+        """Claim the identity for the user; False when it is somebody else's, or about to be. Raises StorageFull."""
+        bucket = await self._claims()
+        while True:
+            entry = await bucket.get(_key(provider, identity_id))
+            if entry.value not in (None, username.encode()) and self._is_fresh(entry):
+                return False
+            try:
+                await bucket.add(_key(provider, identity_id), username.encode(), entry.revision)
+            except StaleRevision:
+                continue
+            break
+        if await self._is_elsewhere(username, provider, identity_id):
+            await self.release(username, provider, identity_id)
+            return False
+        return True
+
+    async def release(self, username: str, provider: str, identity_id: str) -> None:
+        """Take the user's claim back; somebody else's stays."""
+        bucket = await self._claims()
+        entry = await bucket.get(_key(provider, identity_id))
+        if entry.value == username.encode():
+            try:
+                await bucket.delete(_key(provider, identity_id), entry.revision)
+            except StaleRevision:
+                return
+
+    async def is_claimed_by(self, username: str, provider: str, identity_id: str) -> bool:
+        """Whether the claim still stands, once the record has the identity."""
+        return (await (await self._claims()).get(_key(provider, identity_id))).value == username.encode()
+
+    async def _is_elsewhere(self, username: str, provider: str, identity_id: str) -> bool:
+        """Whether anybody else has that identity: a walk through all users, since development clusters have few."""
+        for other in await self._users.usernames():
+            record = None if other == username else await self._users.find(other)
+            if record is not None and records.user(other, record).identity(provider, identity_id):
+                return True
+        return False
+
+    def _is_fresh(self, entry: Entry) -> bool:
+        return entry.written is not None and self._now() - entry.written.timestamp() < CLAIM_TIME
+
+
+def without_social(record: Record, provider: str, identity_id: str) -> Record:
+    """Return the record without that identity."""
+    entries = records.objects(record, "identities")
+    left = [e for e in entries if (e.get("provider"), str(e.get("identity_id"))) != (provider, identity_id)]
+    return {**record, "identities": left}
+
+
+def _key(provider: str, identity_id: str) -> str:
+    return f"social/{hashlib.sha256(f'{provider}|{identity_id}'.encode()).hexdigest()}"

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Whose a subject identifier is: the stored one, or the one that is derived from the username.
+
+Authelia gives the identifiers out, so its word counts: one that another record holds moves to whom Authelia says it
+belongs. A lookup key is of the lower-cased identifier, and written before the record; one that its record does not
+bear out is removed once it is a minute old.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from app.domain import subject_ids
+from app.domain.codes import StaleRevision
+from app.domain.redaction import redact_subject
+from providers.authelia.storage import records
+
+if TYPE_CHECKING:
+    from providers.authelia.storage.lookup_keys import LookupKeys
+    from providers.authelia.storage.records import Record
+    from providers.authelia.storage.users import Users
+
+
+class Subjects:
+    """The subject identifiers of the users. Every method may raise ProviderUnavailable."""
+
+    def __init__(self, users: Users, keys: LookupKeys) -> None:
+        """Take the records and the lookup keys."""
+        self._users = users
+        self._keys = keys
+
+    async def owner(self, subject: str) -> tuple[str, Record] | None:
+        """Return whose subject identifier it is, in any case; a lookup key that lies is removed."""
+        key = records.subject_key(subject)
+        pointed, entry = await self._keys.read(key)
+        provider, bar, name = subject.partition("|")
+        derived = name if bar and provider.lower() == "auth0" and records.is_username(name) else None
+        found = []
+        for username in dict.fromkeys(filter(None, (pointed, derived))):
+            record = await self._users.find(username)
+            holds = record is not None and records.subject_key(records.subject_of(username, record)) == key
+            if record is not None and holds:
+                found.append((username, record))
+            elif username == pointed and not self._keys.is_fresh(entry):
+                await self._keys.drop(key, entry.revision)
+        # Usernames differ by case alone, and so do identifiers that are derived from them: the very one goes first.
+        exact = (owner for owner in found if records.subject_of(*owner) == subject)
+        return next(exact, found[0] if found else None)
+
+    async def store(self, username: str, subject: str) -> Record:
+        """Store the identifier that Authelia gives the user, return the record. Raises UserNotFound."""
+        before = await self._users.get(username)
+        if records.text(before, "sub") == subject:
+            return before
+        await self._take(username, subject)
+        after = await self._users.change(username, lambda record: {**record, "sub": subject})
+        pointed, _ = await self._keys.read(records.subject_key(subject))
+        if pointed not in (None, username):
+            # Authelia gave it to somebody else in between.
+            await self._lose(username, subject)
+            return await self._users.get(username)
+        await self._forget(username, records.subject_of(username, before), subject)
+        return after
+
+    async def point(self, username: str, record: Record) -> None:
+        """Give the user's identifier the lookup key that it lacks; a stored one that is another user's goes."""
+        key = records.subject_key(records.subject_of(username, record))
+        while True:
+            pointed, entry = await self._keys.read(key)
+            if pointed == username:
+                return
+            now = await self._users.find(username)
+            if now is not None and records.subject_key(records.subject_of(username, now)) != key:
+                return  # it went to somebody else since the record was read
+            if pointed is not None and (theirs := await self._held(pointed, key)):
+                await self._lose(username, theirs)
+                return
+            with suppress(StaleRevision):
+                await self._keys.point(key, username, entry.revision)
+                return
+
+    async def _take(self, username: str, subject: str) -> None:
+        """Let the lookup key name the user, and whoever held the identifier hold it no more."""
+        key = records.subject_key(subject)
+        while True:
+            pointed, entry = await self._keys.read(key)
+            loser = pointed if pointed != username else None
+            if loser is not None:
+                # First, since nothing leads to that record once the key names somebody else.
+                await self._lose(loser, subject)
+            try:
+                await self._keys.point(key, username, entry.revision)
+            except StaleRevision:
+                continue
+            if loser is not None:
+                # Again: it may have come to hold it before the key changed.
+                await self._lose(loser, subject)
+            return
+
+    async def _lose(self, username: str, subject: str) -> None:
+        """Take the identifier from the record, in whatever case it stands there; what is derived stays."""
+        derived = subject_ids.derive(username)
+
+        def holds(record: Record) -> bool:
+            stored = records.text(record, "sub").strip()
+            same = records.subject_key(stored) == records.subject_key(subject)
+            return bool(stored) and same and (stored == subject or stored != derived)
+
+        record = await self._users.find(username)
+        if record is None or not holds(record):
+            return
+        await self._users.change(username, lambda record: {**record, "sub": ""} if holds(record) else record)
+        logger.warning(
+            "a subject identifier was taken from a record: it is another user's", sub=redact_subject(subject)
+        )
+
+    async def _held(self, username: str, key: str) -> str:
+        """Return the user's identifier when that is its lookup key, otherwise the empty string."""
+        record = await self._users.find(username)
+        subject = "" if record is None else records.subject_of(username, record)
+        return subject if records.subject_key(subject) == key else ""
+
+    async def _forget(self, username: str, old: str, new: str) -> None:
+        """Remove the lookup key of the identifier before, unless somebody has just given it anew."""
+        key = records.subject_key(old)
+        pointed, entry = await self._keys.read(key)
+        if pointed == username and key != records.subject_key(new) and not self._keys.is_fresh(entry):
+            await self._keys.drop(key, entry.revision)

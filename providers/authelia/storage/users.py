@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""The users in their bucket, and the lookup keys by which they are found.
+
+A lookup key never lies: whoever reads one reads the record as well, and believes the record. The order of writes is
+always lookup key, record when an address is gained, and record, lookup key when one is lost, so that a crash leaves
+a lookup key too many and never one too few. One too many is a claim without an owner: it is left alone for a
+minute, in which the owner may still be at work, and then goes to whoever wants the address.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from app.domain.codes import StaleRevision
+from app.domain.errors import UserNotFound
+from app.domain.locks import KeyedLocks
+from providers.authelia.storage import records
+from providers.authelia.storage.kv import StorageFull
+from providers.authelia.storage.lookup_keys import LookupKeys
+from providers.authelia.storage.subjects import Subjects
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.domain.errors import ServiceError
+    from app.domain.users import Address
+    from providers.authelia.storage.kv import Bucket, Entry
+    from providers.authelia.storage.records import Record
+
+    Open = Callable[[], Awaitable[Bucket]]
+
+
+class AddressHeld(Exception):
+    """The address is somebody else's, or somebody else is about to get it."""
+
+
+class Users:
+    """The users' records and lookup keys. Every method may raise ProviderUnavailable."""
+
+    def __init__(self, bucket: Open, now: Callable[[], float], lease_now: Callable[[], float] = time.time) -> None:
+        """Take the bucket, the clock for what is stored, and the one that ages claims (both Unix seconds)."""
+        self._bucket = bucket
+        self._now = now
+        self._turns = KeyedLocks()
+        self._keys = LookupKeys(bucket, lease_now)
+        self.subjects = Subjects(self, self._keys)
+
+    async def usernames(self) -> list[str]:
+        """Return the keys under which users may stand."""
+        return sorted(key for key in await (await self._bucket()).keys() if records.is_username(key))
+
+    async def get(self, username: str) -> Record:
+        """Return the record of that user. Raises UserNotFound."""
+        record, _ = await self._read(username)
+        if record is None:
+            raise UserNotFound
+        return record
+
+    async def find(self, username: str) -> Record | None:
+        """Return the record of that user, None when there is none."""
+        return (await self._read(username))[0]
+
+    async def change(self, username: str, change: Callable[[Record], Record]) -> Record:
+        """Replace the record by what `change` makes of it, from a fresh read on every conflict; return the result.
+
+        What `change` returns unchanged is not written. Raises UserNotFound and what `change` raises.
+        """
+        # In turn within this process: at once, all but one would come too late, again and again, and n changes cost n².
+        async with self._turns.of(username):
+            while True:
+                record, entry = await self._read(username)
+                if record is None:
+                    raise UserNotFound
+                changed = change(record)
+                if changed == record:
+                    return record
+                try:
+                    await (await self._bucket()).put(username, records.encode(changed, self._now()), entry.revision)
+                except StaleRevision:
+                    continue
+                return changed
+
+    async def create(self, username: str, email: Address, displayname: str) -> bool:
+        """Store a new user whose address nobody else has; False when the user was there already, or there is no room.
+
+        Raises AddressHeld.
+        """
+        if not records.is_username(username):
+            return False
+        record, entry = await self._read(username)
+        if record is not None:
+            return False
+        made = records.new(username, email, displayname, self._now())
+        try:
+            if email:
+                await self.claim(username, email)
+            await self.subjects.point(username, made)
+            await (await self._bucket()).put(username, records.encode(made, self._now()), entry.revision)
+        except StaleRevision:
+            return False
+        except StorageFull:
+            logger.warning("a user is not stored: the bucket is full")
+            return False
+        return True
+
+    async def holder(self, address: Address) -> tuple[str, Record] | None:
+        """Return who has the address as primary or verified alternate; a lookup key that lies is removed."""
+        for key in (records.email_key(address), *records.other_email_keys(address)):
+            username, entry = await self._keys.read(key)
+            record = None if username is None else await self.find(username)
+            if username is not None and record is not None and records.holds(record, address):
+                return username, record
+            lies = username is not None and (record is None or not records.mentions(record, address))
+            if lies and not self._keys.is_fresh(entry):
+                await self._keys.drop(key, entry.revision)
+        return None
+
+    async def claim(self, username: str, address: Address) -> None:
+        """Point the lookup key of the address at the user, before the record has it. Raises AddressHeld."""
+        key = records.email_key(address)
+        await self._refuse_older(username, address)
+        while True:
+            pointed, entry = await self._keys.read(key)
+            loser = None if pointed in (None, username) else pointed
+            if loser is not None and (await self._holds(loser, address) or self._keys.is_fresh(entry)):
+                raise AddressHeld
+            try:
+                await self._keys.point(key, username, entry.revision)
+            except StaleRevision:
+                continue
+            if loser is not None:
+                await self._remove_unverified(loser, address)
+            return await self._settle_older(username, address)
+
+    async def confirm(self, username: str, address: Address) -> bool:
+        """Whether the claim still stands, once the record has the address; if not, the record loses it again."""
+        pointed, _ = await self._keys.read(records.email_key(address))
+        if pointed == username:
+            return True
+        await self.change(username, lambda record: records.without_alternate(record, address))
+        return False
+
+    async def revision_of(self, address: Address) -> int:
+        """Return the revision of the address's lookup key, to be asked for before the record loses the address."""
+        return (await self._keys.read(records.email_key(address)))[1].revision
+
+    async def release(self, username: str, address: Address, revision: int | None = None) -> None:
+        """Remove the lookup key of an address that the record does not have (any more); other people's stay."""
+        pointed, entry = await self._keys.read(records.email_key(address))
+        record = await self.find(username)
+        if record is not None and records.holds(record, address):
+            return
+        if pointed == username:
+            await self._keys.drop(records.email_key(address), entry.revision if revision is None else revision)
+        for key in records.other_email_keys(address):
+            pointed, entry = await self._keys.read(key)
+            if pointed == username:
+                await self._keys.drop(key, entry.revision)
+
+    async def repair(self, username: str, record: Record) -> None:
+        """Give the user's addresses and subject identifier the lookup keys that they lack, where there is room."""
+        with suppress(StorageFull):
+            for address in dict.fromkeys(records.held(record)):
+                pointed, _ = await self._keys.read(records.email_key(address))
+                if pointed != username:
+                    with suppress(AddressHeld):
+                        await self.claim(username, address)
+            await self.subjects.point(username, record)
+
+    async def _read(self, username: str) -> tuple[Record | None, Entry]:
+        if not records.is_username(username):
+            raise UserNotFound
+        entry = await (await self._bucket()).get(username)
+        return records.parse(entry.value), entry
+
+    async def _holds(self, username: str, address: Address) -> bool:
+        record = await self.find(username)
+        return record is not None and records.holds(record, address)
+
+    async def _refuse_older(self, username: str, address: Address) -> None:
+        """Raise AddressHeld when somebody has the address by the key of a spelling alone, as in older data."""
+        for key in records.other_email_keys(address):
+            pointed, _ = await self._keys.read(key)
+            if pointed not in (None, username) and await self._holds(str(pointed), address):
+                raise AddressHeld
+
+    async def _settle_older(self, username: str, address: Address) -> None:
+        """Let the key of the spelling at hand name the user too, for those who look there, and none anybody else."""
+        for key in records.other_email_keys(address):
+            pointed, entry = await self._keys.read(key)
+            if pointed not in (None, username):
+                await self._remove_unverified(str(pointed), address)
+            if key == records.as_spelled(address) and pointed != username:
+                with suppress(StaleRevision):  # somebody who lost the claim; whoever reads it believes the record
+                    await self._keys.point(key, username, entry.revision)
+            elif pointed not in (None, username):
+                await self._keys.drop(key, entry.revision)
+
+    async def _remove_unverified(self, username: str, address: Address) -> None:
+        if await self.find(username) is not None:
+            await self.change(username, lambda record: records.without_alternate(record, address, unverified_only=True))
+
+
+async def claiming(users: Users, username: str, address: Address, error: type[ServiceError]) -> None:
+    """Claim the address for the user; raise `error` when it is somebody else's."""
+    try:
+        await users.claim(username, address)
+    except AddressHeld as held:
+        raise error from held
