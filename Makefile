@@ -22,7 +22,7 @@ GO_TOOLS := build/tools/go/installed
 OLD_PIPS := build/pips/downloaded
 
 # What is installed into .venv, a lock file each; when one changes, all is made anew, so that nothing of before stays.
-LOCKS := requirements.lock $(patsubst %,requirements-%.lock,build run dev docs node fuzz uv)
+LOCKS := requirements.lock $(patsubst %,requirements-%.lock,build auth0 run dev docs node fuzz uv)
 INSTALL := $(BIN)/python .ci/install.py
 
 # The command nats is built with Go, which checks it against the public log of modules.
@@ -132,9 +132,10 @@ lock: ## Write the lock files anew, as pyproject.toml asks; ARGS=--upgrade takes
 	@$(COMPILE) --output-file requirements-uv.lock --group uv
 	@$(COMPILE) --output-file requirements-build.lock --group build
 	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --output-file requirements-auth0.lock --constraint requirements.lock pyproject.toml --extra auth0
 	@$(COMPILE) --output-file requirements-run.lock --constraint requirements.lock --group run
 	@$(COMPILE) --output-file requirements-dev.lock --constraint requirements.lock --constraint requirements-build.lock \
-		--constraint requirements-run.lock pyproject.toml --group dev
+		--constraint requirements-run.lock --constraint requirements-auth0.lock pyproject.toml --extra auth0 --group dev
 	@$(COMPILE) --output-file requirements-docs.lock --constraint requirements-dev.lock --group docs
 	@$(COMPILE) --output-file requirements-fuzz.lock --constraint requirements-dev.lock --group fuzz
 	@$(COMPILE) --output-file requirements-node.lock --group node
