@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.settings.checks import check_file
+
+_UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
 
 
 class Section(BaseSettings):
@@ -44,8 +48,25 @@ def lower_case(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def parse_duration(value: object) -> object:
+    """Return the seconds of a Go-style duration (`500ms`, `1m30s`) or of plain seconds; other types as they are."""
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    parts = _PART.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError("must be a duration such as 500ms, 10s or 1m30s, or plain seconds") from None
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Words, comma-separated."""
 
 File = Annotated[Path, AfterValidator(check_file)]
 """A file that can be read."""
+
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400, allow_inf_nan=False)]
+"""A span of time in seconds; read as a Go-style duration or plain seconds."""

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""How NATS is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from app.settings.checks import check_ca, check_certificate, check_credentials, check_key, check_seed, check_servers
+from app.settings.types import File, Seconds, Section, Words
+
+
+class NatsSettings(Section):
+    """How NATS is reached."""
+
+    servers: Annotated[Words, AfterValidator(check_servers)] = Field(
+        ("nats://localhost:4222",),
+        validation_alias="NATS_URL",
+        description="One or several, comma-separated.",
+        min_length=1,
+    )
+    timeout: Seconds = Field(
+        10.0,
+        validation_alias="NATS_TIMEOUT",
+        description="Bound on connecting and on the service's own calls over NATS.",
+    )
+    max_reconnect: int = Field(
+        3, validation_alias="NATS_MAX_RECONNECT", ge=-1, description="Attempts per server; `-1` for ever, `0` none."
+    )
+    reconnect_wait: Seconds = Field(2.0, validation_alias="NATS_RECONNECT_WAIT", description="Between attempts.")
+    credentials: Annotated[File, AfterValidator(check_credentials)] | None = Field(
+        None, validation_alias="NATS_CREDENTIALS", description="File with JWT and seed (`.creds`)."
+    )
+    nkey_seed: Annotated[SecretStr, AfterValidator(check_seed)] | None = Field(
+        None, validation_alias="NATS_NKEY_SEED", description="NKey seed."
+    )
+    user: str | None = Field(None, validation_alias="NATS_USER", description="User name.")
+    password: SecretStr | None = Field(None, validation_alias="NATS_PASSWORD", description="The user's password.")
+    token: SecretStr | None = Field(None, validation_alias="NATS_TOKEN", description="Authentication token.")
+    tls_ca: Annotated[File, AfterValidator(check_ca)] | None = Field(
+        None, validation_alias="NATS_TLS_CA", description="File with the certificates that are trusted."
+    )
+    tls_cert: Annotated[File, AfterValidator(check_ca)] | None = Field(
+        None, validation_alias="NATS_TLS_CERT", description="File with the client certificate."
+    )
+    tls_key: Annotated[File, AfterValidator(check_key)] | None = Field(
+        None, validation_alias="NATS_TLS_KEY", description="File with the client certificate's key."
+    )
+
+    def faults(self, bad: frozenset[str]) -> Iterable[str]:
+        """Tell which of them are of no use as they stand together."""
+        if (self.user is None) != (self.password is None) and bad.isdisjoint({"NATS_USER", "NATS_PASSWORD"}):
+            yield "NATS_USER, NATS_PASSWORD: one is of no use without the other"
+        has_certificate = self.tls_cert is not None or "NATS_TLS_CERT" in bad
+        if (self.tls_key is not None or "NATS_TLS_KEY" in bad) and not has_certificate:
+            yield "NATS_TLS_KEY, NATS_TLS_CERT: a key is of no use without its certificate"
+        if self.tls_cert is not None and "NATS_TLS_KEY" not in bad:
+            yield from check_certificate(self.tls_cert, self.tls_key)
+
+    @property
+    def url_passwords(self) -> tuple[str, ...]:
+        """The passwords and tokens in the addresses, as they stand there and as they are meant."""
+        users = (urlsplit(server if "://" in server else f"nats://{server}") for server in self.servers)
+        secrets = (url.password or url.username or "" for url in users)
+        return tuple(form for secret in secrets if secret for form in sorted({secret, unquote(secret)}))
