@@ -112,7 +112,8 @@ def test_no_installer_compiler_or_tool_is_copied(copied: Path) -> None:
 
 
 def test_its_packages_are_those_of_the_lock_file(copied: Path) -> None:
-    locked = {line.split("==")[0] for line in (ROOT / "requirements-auth0.lock").read_text().splitlines() if "==" in line}
+    lock = (ROOT / "requirements-auth0.lock").read_text()
+    locked = {line.split("==")[0] for line in lock.splitlines() if "==" in line}
     command = "import importlib.metadata as m, json; print(json.dumps([d.name.lower() for d in m.distributions()]))"
     shown = subprocess.check_output([copied / "bin/python", "-I", "-c", command], env=environment(copied), text=True)
     installed = {name.replace("_", "-").replace(".", "-") for name in json.loads(shown)}
