@@ -17,6 +17,7 @@ from providers.auth0.directory import Auth0Directory
 from providers.auth0.examination import examine
 from providers.auth0.identities import Auth0Identities
 from providers.auth0.impersonation import Auth0Impersonation
+from providers.auth0.management import Management
 from providers.auth0.mapping import UserReader
 from providers.auth0.odd_fields import Oddities
 from providers.auth0.passwords import Auth0Passwords, Auth0ResetLinks
@@ -26,7 +27,6 @@ from providers.auth0.stubs import Stubs
 from providers.auth0.tenant.budget import Budget
 from providers.auth0.tenant.client import Http, Line, Tenant
 from providers.auth0.tenant.limiter import Limiter
-from providers.auth0.tenant.management import Management
 from providers.auth0.tenant.retries import Retries
 from providers.auth0.tokens.credentials import Assertions, Credentials
 from providers.auth0.tokens.keys import Keys

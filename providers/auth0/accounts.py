@@ -9,9 +9,9 @@ from app.domain.errors import Fault, ServiceError, SetPrimaryFailed
 
 if TYPE_CHECKING:
     from app.domain.users import Address, User
+    from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
     from providers.auth0.stubs import Stubs
-    from providers.auth0.tenant.management import Management
 
 
 class Auth0Accounts:

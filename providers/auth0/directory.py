@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from app.domain.tokens import Caller
     from app.domain.users import Address, User
+    from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
-    from providers.auth0.tenant.management import Management
     from providers.auth0.tokens.verifier import Tokens
 
 MAX_REFERENCE: Final = 512

@@ -23,8 +23,8 @@ from providers.auth0.tenant import errors
 if TYPE_CHECKING:
     from app.domain.aliases import AliasPolicy
     from app.domain.tokens import Caller
+    from providers.auth0.management import Management
     from providers.auth0.tenant.answers import Answer
-    from providers.auth0.tenant.management import Management
 
 _TEXTS: Final = ("error", "message", "errorCode", "error_description")
 

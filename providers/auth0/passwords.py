@@ -23,9 +23,9 @@ from providers.auth0.tenant.retries import Kind
 if TYPE_CHECKING:
     from app.domain.tokens import Caller
     from app.domain.users import Address
+    from providers.auth0.management import Management
     from providers.auth0.sign_in import ProfileClient
     from providers.auth0.tenant.client import Tenant
-    from providers.auth0.tenant.management import Management
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/password-realm"
 _CHECK: Final = Kind("check_password", once=True, json=False)

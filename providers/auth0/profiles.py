@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from app.domain.tokens import Caller
     from app.domain.users import User
-    from providers.auth0.tenant.management import Management
+    from providers.auth0.management import Management
 
 
 class Auth0Profiles:

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from app.domain.users import Address, User
+    from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
     from providers.auth0.tenant.budget import Budget
-    from providers.auth0.tenant.management import Management
 
 _NO_EXTRAS: Mapping[str, Any] = {}
 
