@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from loguru import logger
 from nats.errors import Error
 from nats.js.api import ConsumerConfig
 
+from app.bus.bodies import strings_sent
 from app.bus.discovery import Discovery
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
@@ -87,7 +89,9 @@ class SubjectRouter(NatsRouter):
             calls,
             queue=QUEUE_GROUP,
         )
-        subscriber.bind(subject, turns, telemetry.of_subject(subject), request_timeout)
+        sent = functools.partial(strings_sent, subject.request)
+        instruments = telemetry.of_subject(subject.name, subject.address, sent)
+        subscriber.bind(subject, turns, instruments, request_timeout)
         Registrator.subscriber(self, subscriber)
         subscriber(subject.handler)
         return subscriber
@@ -132,7 +136,7 @@ class AuthBroker(NatsBroker):
         self._drain_began = 0.0
         self._errors = Repetition("NATS error")
         self._telemetry = telemetry
-        telemetry.watch(self.turns)
+        telemetry.watch_work(lambda: self.turns.at_work, lambda: self.turns.pending)
         telemetry.watch_drain(lambda: time.monotonic() - self._drain_began if self._draining else 0.0)
 
     async def start(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from app.bus.gate import PAUSED
 from app.bus.replies import encode_failure
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from nats.aio.msg import Msg
 
-    from app.bus.subscriber import SubjectSubscriber
     from app.bus.turns import Lane
+    from app.observability.telemetry import SubjectTelemetry
 
 _MESSAGE_OVERHEAD: Final = 512
 """Bytes that a waiting message holds beside its body and its reply subject, roughly: the objects, the coroutine."""
@@ -33,6 +33,27 @@ def internal_error(cause: BaseException) -> InternalError:
     return error
 
 
+class Server(Protocol):
+    """What a request needs of whoever took it from NATS: the subscriber of its subject."""
+
+    lane: Lane
+    telemetry: SubjectTelemetry
+
+    async def answer(self, data: bytes) -> tuple[bytes, ServiceError | None]:
+        """Return the body of the reply to a request's body, and the failure that it tells of."""
+        ...
+
+    async def reply(
+        self, message: Msg, body: bytes, error: ServiceError | None, received: float, trace: Trace | None
+    ) -> None:
+        """Send the one reply, count it and log it."""
+        ...
+
+    def reply_late(self, message: Msg, error: ServiceError, received: float, trace: Trace | None) -> None:
+        """Send a reply from where nothing can be awaited."""
+        ...
+
+
 class Request:
     """A request from its message to its one reply; what `turns.Job` asks for."""
 
@@ -41,7 +62,7 @@ class Request:
         "_late",
         "_message",
         "_received",
-        "_subscriber",
+        "_server",
         "_trace",
         "body",
         "context",
@@ -53,11 +74,9 @@ class Request:
     body: bytes
     error: ServiceError | None
 
-    def __init__(
-        self, subscriber: SubjectSubscriber, message: Msg, deadline: Deadline, received: float, trace: Trace | None
-    ) -> None:
+    def __init__(self, server: Server, message: Msg, deadline: Deadline, received: float, trace: Trace | None) -> None:
         """Take what it came through, the message, until when, when it came (`perf_counter`), and its trace."""
-        self._subscriber = subscriber
+        self._server = server
         self._message = message
         self._received = received
         self._trace = trace
@@ -71,7 +90,7 @@ class Request:
     @property
     def lane(self) -> Lane:
         """The lane of its subject."""
-        return self._subscriber.lane
+        return self._server.lane
 
     @property
     def size(self) -> int:
@@ -99,20 +118,20 @@ class Request:
         set_deadline(self.deadline)
         if self._trace is not None:
             set_trace(self._trace)
-        self.body, self.error = await self._subscriber.answer(self._message.data)
+        self.body, self.error = await self._server.answer(self._message.data)
         if self.deadline.begun and not self._answered:
             self._answered = True
-            await self._subscriber.reply(self._message, self.body, self.error, self._received, self._trace)
+            await self._server.reply(self._message, self.body, self.error, self._received, self._trace)
 
     def refuse(self, error: ServiceError) -> None:
         """Send `error`, unless a reply is sent already."""
         if not self._answered:
             self._answered = self._late = True
-            self._subscriber.reply_late(self._message, error, self._received, self._trace)
+            self._server.reply_late(self._message, error, self._received, self._trace)
 
     def ended(self, error: BaseException | None) -> None:
         """Answer when the work broke off without an answer; log how work ended that went on after one."""
         if self._late and self.deadline.committed:
-            self._subscriber.telemetry.ended_late(error or self.error, self._message.data, self._trace)
+            self._server.telemetry.ended_late(error or self.error, self._message.data, self._trace)
         elif error is not None:
             self.refuse(RequestTimedOut() if isinstance(error, asyncio.CancelledError) else internal_error(error))

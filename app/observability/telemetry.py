@@ -16,7 +16,6 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from app.bus.bodies import strings_sent
 from app.domain.errors import WIRES, Fault, ServiceError, UpstreamError
 from app.observability.request_metrics import SUCCESS, RequestMetrics, SubjectCounts
 from app.observability.tracing import Trace, Tracing
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
     from prometheus_client import Metric
 
-    from app.bus.subjects import Subject
-    from app.bus.turns import Turns
+    Sent = Callable[[bytes], list[str]]
+    """What of a request's body must not be logged."""
 
 _LEVELS: Final = {
     Fault.CALLER: "INFO",
@@ -67,12 +66,12 @@ class Telemetry:
             version, provider
         ).set(1)
 
-    def watch(self, turns: Turns) -> None:
+    def watch_work(self, at_work: Callable[[], int], pending: Callable[[], int]) -> None:
         """Show how many requests are at work and how many wait."""
-        at_work = Gauge("auth_service_requests_in_flight", "Requests at work.", registry=self.registry)
-        at_work.set_function(lambda: turns.at_work)
-        pending = Gauge("auth_service_requests_pending", "Requests that wait for their turn.", registry=self.registry)
-        pending.set_function(lambda: turns.pending)
+        gauge = Gauge("auth_service_requests_in_flight", "Requests at work.", registry=self.registry)
+        gauge.set_function(at_work)
+        gauge = Gauge("auth_service_requests_pending", "Requests that wait for their turn.", registry=self.registry)
+        gauge.set_function(pending)
 
     def watch_readiness(self, ready: Callable[[], bool]) -> None:
         """Show whether the service is ready, as `/readyz` says it."""
@@ -88,9 +87,9 @@ class Telemetry:
         """Show what a provider measures: by metric name, those that end in `_total` as counters."""
         self.registry.register(_Measurements(measurements))
 
-    def of_subject(self, subject: Subject) -> SubjectTelemetry:
-        """Return the instruments of one subject."""
-        return SubjectTelemetry(subject, self.requests.of_subject(subject.name), self._lost, self.tracing)
+    def of_subject(self, name: str, address: str, sent: Sent) -> SubjectTelemetry:
+        """Return the instruments of one subject: its short name, its whole name, and what finds a body's secrets."""
+        return SubjectTelemetry(name, address, sent, self.requests.of_subject(name), self._lost, self.tracing)
 
     def drain_cut_short(self, unfinished: int) -> None:
         """Count and log requests for which there was no time left."""
@@ -126,15 +125,17 @@ class _Measurements(Collector):
 class SubjectTelemetry:
     """Counts, times and logs the requests of one subject."""
 
-    def __init__(self, subject: Subject, counts: SubjectCounts, lost: Counter, tracing: Tracing) -> None:
-        """Take what the subject declares, where its requests are counted, and what records their spans."""
+    def __init__(  # noqa: PLR0913, PLR0917 - made by `Telemetry` alone
+        self, name: str, address: str, sent: Sent, counts: SubjectCounts, lost: Counter, tracing: Tracing
+    ) -> None:
+        """Take what `of_subject` takes, where requests are counted, and what records their spans."""
         self.tracing = tracing
-        self._subject = subject.name
-        self._request = subject.request
-        self._span = subject.address
+        self._subject = name
+        self._sent = sent
+        self._span = address
         self._counts = counts
         self._lost = lost
-        self._debug = logger.bind(subject=subject.name, outcome=SUCCESS)
+        self._debug = logger.bind(subject=name, outcome=SUCCESS)
         # Asked for at every success: whether anybody reads debug records is settled before the service starts.
         self._debugging = _is_read("DEBUG")
 
@@ -159,14 +160,14 @@ class SubjectTelemetry:
             trace=trace,
         )
         if isinstance(error, UpstreamError) and error.__cause__ is not None:
-            record = record.bind(cause=_described(error.__cause__), secrets=strings_sent(self._request, body))
+            record = record.bind(cause=_described(error.__cause__), secrets=self._sent(body))
         record.log(level, "request refused" if level == "INFO" else "request failed")
 
     def unexpected(self, error: BaseException, body: bytes, trace: Trace | None = None) -> None:
         """Log an exception that nobody expected, with its traceback and without what the caller sent."""
-        logger.bind(subject=self._subject, secrets=strings_sent(self._request, body), trace=trace).opt(
-            exception=error
-        ).error("unexpected exception")
+        logger.bind(subject=self._subject, secrets=self._sent(body), trace=trace).opt(exception=error).error(
+            "unexpected exception"
+        )
 
     def reply_lost(self, error: BaseException, trace: Trace | None) -> None:
         """Take note of a reply that could not be sent."""
@@ -185,9 +186,7 @@ class SubjectTelemetry:
             outcome = "cut off"
         else:
             outcome = _described(error)
-        record = logger.bind(
-            subject=self._subject, outcome=outcome, secrets=strings_sent(self._request, body), trace=trace
-        )
+        record = logger.bind(subject=self._subject, outcome=outcome, secrets=self._sent(body), trace=trace)
         record.warning("write ended after the request had timed out")
 
 

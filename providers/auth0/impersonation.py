@@ -9,8 +9,7 @@ from loguru import logger
 
 from app.domain.errors import ImpersonationNotAllowed, ImpersonationRefused, InternalError, ProviderUnavailable
 from providers.auth0.tenant import errors
-from providers.auth0.tenant.client import Call
-from providers.auth0.tenant.retries import Kind
+from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tokens.credentials import client_proof
 from providers.http import BrokenAnswer
 

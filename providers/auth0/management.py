@@ -14,10 +14,10 @@ from app.domain.errors import (
 from app.domain.spellings import forms
 from providers.auth0.mapping import UserReader, WireUser
 from providers.auth0.tenant import errors
-from providers.auth0.tenant.client import Call, Tenant
+from providers.auth0.tenant.calls import Call, Kind
+from providers.auth0.tenant.client import Tenant
 from providers.auth0.tenant.escaping import UnsafeSegment, phrase, segment
 from providers.auth0.tenant.limiter import Lane
-from providers.auth0.tenant.retries import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,8 +17,7 @@ from app.domain.errors import (
 )
 from providers.auth0.mapping import DATABASE
 from providers.auth0.tenant import errors
-from providers.auth0.tenant.client import Call
-from providers.auth0.tenant.retries import Kind
+from providers.auth0.tenant.calls import Call, Kind
 
 if TYPE_CHECKING:
     from app.domain.tokens import Caller

@@ -11,8 +11,7 @@ from app.domain.ports import VerifiedEmail
 from app.domain.spellings import same
 from app.domain.users import EMAIL
 from providers.auth0.tenant import errors
-from providers.auth0.tenant.client import Call
-from providers.auth0.tenant.retries import Kind
+from providers.auth0.tenant.calls import Call, Kind
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from functools import partial
 
 import pytest
 from loguru import logger
@@ -78,7 +79,8 @@ def test_no_body_takes_long_to_read_nor_to_mask(subject, name):
 def test_no_failing_request_takes_long_to_log(name):
     out = io.StringIO()
     set_up_logs(LogSettings(), ["configured-secret"], out)
-    telemetry = Telemetry(version="0", provider="mock").of_subject(SUBJECTS["user_metadata.update"])
+    sent = partial(strings_sent, UpdateMetadata)
+    telemetry = Telemetry(version="0", provider="mock").of_subject("user_metadata.update", "", sent)
     body = BODIES[name]
     words = body.decode("utf-8", "surrogateescape")
 

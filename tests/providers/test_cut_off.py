@@ -23,9 +23,9 @@ from app.domain.errors import InvalidToken, ProviderUnavailable, SearchFailed, V
 from app.domain.users import Address
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings.authelia import AutheliaSettings, EmailSettings
-from providers.auth0.tenant.client import Call, Http
+from providers.auth0.tenant.calls import Call, Kind
+from providers.auth0.tenant.client import Http
 from providers.auth0.tenant.limiter import Lane
-from providers.auth0.tenant.retries import Kind
 from providers.authelia.callers import Userinfo
 from providers.authelia.cluster.kubernetes import Api, Cluster, KubernetesUnavailable
 from providers.authelia.codes.mailer import Mailer

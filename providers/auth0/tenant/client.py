@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -18,42 +18,16 @@ from providers.http import HEADER_ENCODING, PHASES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
 
-    from pydantic import SecretStr
-
-    from app.domain.errors import ServiceError
     from app.domain.ports import Upstream
     from providers.auth0.tenant.budget import Budget
-    from providers.auth0.tenant.retries import Kind, Retries
-    from providers.auth0.tokens.credentials import Credentials
+    from providers.auth0.tenant.calls import Call
+    from providers.auth0.tenant.retries import Retries
 
 _HEADERS: Final = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "lfx-v2-auth-service"}
 """Nothing packed is asked for, so that what is read is all there is."""
 
 SHARED_FOR: Final = 0.05
 """Seconds after a read was sent in which an identical one shares its answer."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One call of the tenant.
-
-    `path` begins with a slash and is encoded. `json` and `form` make the body; a callable `form` is asked before every
-    attempt. `token` is the caller's; without one the service acts in its own name, unless the call is `anonymous`.
-    `fallback` is what a refusal means that has no other meaning, `special` the statuses that have; those in `passes`
-    are returned.
-    """
-
-    kind: Kind
-    method: str
-    path: str
-    fallback: type[ServiceError]
-    params: Mapping[str, str] | None = None
-    json: Mapping[str, Any] | None = None
-    form: Callable[[], Mapping[str, str]] | None = None
-    token: SecretStr | None = None
-    anonymous: bool = False
-    special: Mapping[int, type[ServiceError]] = field(default_factory=dict)
-    passes: frozenset[int] = frozenset()
 
 
 class Http:
@@ -104,10 +78,22 @@ class Line:
     upstream: Upstream
 
 
+class OwnToken(Protocol):
+    """The service's own token, for calls in its own name; `tokens.credentials` keeps it."""
+
+    async def token(self) -> str:
+        """Return a token that can be used. Raises ProviderUnavailable, RateLimited, CredentialsRefused."""
+        ...
+
+    def discard(self, token: str) -> None:
+        """Use `token` no more: the tenant has refused it."""
+        ...
+
+
 class Tenant:
     """Calls the tenant, with retries, as the service or as a caller."""
 
-    def __init__(self, line: Line, credentials: Credentials) -> None:
+    def __init__(self, line: Line, credentials: OwnToken) -> None:
         """Take how the tenant is called, and the service's own token."""
         self._http = line.http
         self._retries = line.retries

@@ -23,7 +23,7 @@ from providers.http import BrokenAnswer, never_connected
 
 if TYPE_CHECKING:
     from providers.auth0.tenant.answers import Answer
-    from providers.auth0.tenant.client import Call
+    from providers.auth0.tenant.calls import Call
 
 OK: Final = 200
 BAD_REQUEST: Final = 400

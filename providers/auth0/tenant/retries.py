@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from app.domain.deadline import current_deadline
@@ -15,7 +14,7 @@ from providers.auth0.tenant import errors
 from providers.auth0.tenant.budget import ATTEMPT
 from providers.auth0.tenant.errors import Failure, Outcome
 from providers.auth0.tenant.flights import Progress
-from providers.auth0.tenant.limiter import Lane, told_pause
+from providers.auth0.tenant.limiter import told_pause
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
     from app.domain.ports import Upstream
     from providers.auth0.tenant.answers import Answer
     from providers.auth0.tenant.budget import Budget
-    from providers.auth0.tenant.limiter import Limiter
+    from providers.auth0.tenant.calls import Kind
+    from providers.auth0.tenant.limiter import Lane, Limiter
 
 P = TypeVar("P")
 
@@ -34,25 +34,6 @@ _DOUBLINGS: Final = 5
 
 _NOT_DONE: Final = frozenset((Outcome.REFUSED, Outcome.RATE_LIMITED, Outcome.NOT_CONNECTED))
 """How an attempt ends that certainly changed nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What an operation is called in metrics and logs, what limits it, and whether repeating it does any harm."""
-
-    name: str
-    lane: Lane | None = None
-    """Whose limit a 429 tells of, which everybody then waits for. None: the limit is one user's or one address's, and a
-    429 is an answer like others."""
-
-    once: bool = False
-    """Whether it is repeated only when it certainly was not done."""
-
-    writes: bool = False
-    """Whether it changes something: once it was sent, what follows is not cut off. Goes with `once`."""
-
-    json: bool = True
-    """Whether a success must be JSON."""
 
 
 class Retries:

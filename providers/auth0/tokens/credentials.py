@@ -16,11 +16,10 @@ from loguru import logger
 from app.domain.deadline import set_deadline
 from app.domain.errors import ProviderUnavailable, ServiceError
 from providers.auth0.tenant import errors
-from providers.auth0.tenant.client import Call
+from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import CredentialsRefused
 from providers.auth0.tenant.flights import Flights, Progress
 from providers.auth0.tenant.limiter import Lane
-from providers.auth0.tenant.retries import Kind
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ bear out is removed once it is a minute old.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from loguru import logger
 
@@ -19,15 +19,32 @@ from app.domain.redaction import redact_subject
 from providers.authelia.storage import records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from providers.authelia.storage.lookup_keys import LookupKeys
     from providers.authelia.storage.records import Record
-    from providers.authelia.storage.users import Users
+
+
+class Records(Protocol):
+    """The users' records, as `storage.users` keeps them."""
+
+    async def get(self, username: str) -> Record:
+        """Return the record of that user. Raises UserNotFound."""
+        ...
+
+    async def find(self, username: str) -> Record | None:
+        """Return the record of that user, None when there is none."""
+        ...
+
+    async def change(self, username: str, change: Callable[[Record], Record]) -> Record:
+        """Replace the record by what `change` makes of it; return the result. Raises UserNotFound."""
+        ...
 
 
 class Subjects:
     """The subject identifiers of the users. Every method may raise ProviderUnavailable."""
 
-    def __init__(self, users: Users, keys: LookupKeys) -> None:
+    def __init__(self, users: Records, keys: LookupKeys) -> None:
         """Take the records and the lookup keys."""
         self._users = users
         self._keys = keys
