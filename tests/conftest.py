@@ -25,6 +25,8 @@ _OURS = (
     "USER_REPOSITORY_TYPE",
     "REQUEST_TIMEOUT",
     "PORT",
+    "SUBJECT_PREFIX",
+    "QUEUE_GROUP",
     "BIND",
     "ALLOWED_ALIAS",
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from faststream._internal.broker.registrator import Registrator
@@ -22,7 +23,6 @@ from app.bus.discovery import Discovery
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
 from app.bus.repetition import Repetition
-from app.bus.subjects import PREFIX, QUEUE_GROUP
 from app.bus.subscriber import SubjectSubscriber
 from app.bus.turns import Turns
 from app.domain.redaction import LOOKED_AT, redact
@@ -80,14 +80,14 @@ class SubjectRouter(NatsRouter):
                 calls=calls,
                 specification_config=NatsSubscriberSpecificationConfig(
                     subject=subject.address,
-                    queue=QUEUE_GROUP,
+                    queue=subject.queue,
                     title_=subject.name,
                     description_=subject.summary,
                     include_in_schema=True,
                 ),
             ),
             calls,
-            queue=QUEUE_GROUP,
+            queue=subject.queue,
         )
         sent = functools.partial(strings_sent, subject.request)
         instruments = telemetry.of_subject(subject.name, subject.address, sent)
@@ -125,7 +125,13 @@ class AuthBroker(NatsBroker):
         router = SubjectRouter()
         # In the order of declaration: FastStream keeps its subscribers in a set.
         self.subject_subscribers = [
-            router.serve(subject, self.turns, telemetry, work.request_timeout) for subject in subjects
+            router.serve(
+                replace(subject, prefix=nats.subject_prefix, queue=nats.queue_group),
+                self.turns,
+                telemetry,
+                work.request_timeout,
+            )
+            for subject in subjects
         ]
         self.include_router(router)
         declared = [subscriber.declaration for subscriber in self.subject_subscribers]
@@ -244,7 +250,7 @@ class AuthBroker(NatsBroker):
     async def _on_error(self, error: Exception) -> None:
         self.last_error = (str(error) or type(error).__name__)[:LOOKED_AT]
         # The client library gives it in lower case. Without any other subscription requests are served.
-        if f'permissions violation for subscription to "{PREFIX}' in self.last_error.lower():
+        if f'permissions violation for subscription to "{self._nats.subject_prefix.lower()}' in self.last_error.lower():
             self._refused = self.last_error
         # Whoever names reply subjects that are not allowed, or floods discovery, makes one of each message.
         kind = self.last_error.partition('"')[0] if type(error) is Error else type(error).__name__

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loguru import logger
 from nats.nuid import NUID
 
-from app.bus.subjects import QUEUE_GROUP, is_inbox
+from app.bus.subjects import PREFIX, is_inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -42,6 +42,7 @@ class Discovery:
         """Take the subjects that are served, what is counted of them by name, and the service's version."""
         self.id = NUID().next().decode()
         self._subjects = subjects
+        self._prefix = subjects[0].prefix if subjects else PREFIX
         self._counts = counts
         self._started = datetime.now(UTC)
         self._who = {
@@ -57,7 +58,9 @@ class Discovery:
         answers = {"PING": self.ping, "INFO": self.info, "STATS": self.stats}
         for verb, answer in answers.items():
             for subject in (f"$SRV.{verb}", f"$SRV.{verb}.{NAME}", f"$SRV.{verb}.{NAME}.{self.id}"):
-                subscription = await client.subscribe(subject, cb=_answering(answer), pending_msgs_limit=_MAX_PENDING)
+                subscription = await client.subscribe(
+                    subject, cb=_answering(answer, self._prefix), pending_msgs_limit=_MAX_PENDING
+                )
                 self._subscriptions.append(subscription)
 
     async def stop(self) -> None:
@@ -91,7 +94,7 @@ class Discovery:
 
 def _endpoint(subject: Subject) -> dict[str, Any]:
     # An endpoint's name may not have dots.
-    return {"name": subject.name.replace(".", "-"), "subject": subject.address, "queue_group": QUEUE_GROUP}
+    return {"name": subject.name.replace(".", "-"), "subject": subject.address, "queue_group": subject.queue}
 
 
 def _statistics(counts: SubjectCounts) -> dict[str, Any]:
@@ -106,9 +109,9 @@ def _statistics(counts: SubjectCounts) -> dict[str, Any]:
     }
 
 
-def _answering(answer: Callable[[], dict[str, Any]]) -> Callable[[Msg], Any]:
+def _answering(answer: Callable[[], dict[str, Any]], prefix: str) -> Callable[[Msg], Any]:
     async def on_message(message: Msg) -> None:
-        if not message.reply or not is_inbox(message.reply):
+        if not message.reply or not is_inbox(message.reply, prefix):
             return
         message.headers = None  # `respond` would send them back
         try:

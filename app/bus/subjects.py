@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from app.domain.errors import ServiceError
 
 PREFIX: Final = "lfx.auth-service."
+"""How subjects begin unless `SUBJECT_PREFIX` is set."""
 QUEUE_GROUP: Final = "lfx.auth-service.queue"
+"""Where the replicas share the requests unless `QUEUE_GROUP` is set."""
 PROFILE_UPDATED: Final = "lfx.user_profile.updated"
 
 _NO_INBOXES: Final = ("$", "lfx.")
 """How subjects begin that mean something to somebody: to NATS, its streams and buckets, and to the platform."""
 
 
-def is_inbox(reply: str) -> bool:
-    """Return whether a reply may be sent there.
+def is_inbox(reply: str, prefix: str = PREFIX) -> bool:
+    """Return whether a service whose subjects begin with `prefix` may send a reply there.
 
     NATS lets a caller name any subject as the one for the reply, and whoever replies publishes there with permissions
     of its own: without this check, a caller could have the service write into its buckets (`$KV.…`).
     """
-    return not reply.startswith(_NO_INBOXES)
+    return not reply.startswith((*_NO_INBOXES, prefix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,15 @@ class Subject:
     """The annotation of what the handler returns, likewise."""
     injected: dict[str, Any] = field(default_factory=dict)
     """Parameter of the handler → the marker of what is injected there."""
+    prefix: str = PREFIX
+    """What comes before the name on the bus; a service has one for all its subjects."""
+    queue: str = QUEUE_GROUP
+    """The queue group of those who serve it."""
 
     @property
     def address(self) -> str:
         """The whole NATS subject."""
-        return PREFIX + self.name
+        return self.prefix + self.name
 
     @property
     def summary(self) -> str:

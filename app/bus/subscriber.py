@@ -92,7 +92,7 @@ class SubjectSubscriber(CoreSubscriber):
         headers = message.headers
         trace = self._tracing.begin(headers) if headers or self._tracing.records else None
         message.headers = None  # up to a megabyte, which nobody needs while the request waits
-        if message.reply and not is_inbox(message.reply):
+        if message.reply and not is_inbox(message.reply, self.declaration.prefix):
             self.telemetry.reply_refused(message.reply, trace)
             message.reply = ""
         request = Request(self, message, deadline, received, trace)

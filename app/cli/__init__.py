@@ -128,7 +128,7 @@ def request(
     subject: Annotated[
         str,
         typer.Argument(
-            help="The subject, `lfx.auth-service.` left out or not.",
+            help="The subject, its prefix (`lfx.auth-service.`) left out or not.",
             autocompletion=subject_names,
             show_default=False,
         ),
@@ -150,7 +150,8 @@ def request(
 ) -> None:
     """Send one request and print the reply.
 
-    The variables NATS_* for authentication and TLS count here too.
+    SUBJECT_PREFIX and the variables NATS_* for authentication and TLS count
+    here too.
 
     While `auth-service dev` runs on that NATS, `--as ada` puts ada's token
     where the request has its caller; `@ada` in the body is her token too.

@@ -9,11 +9,14 @@ import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+import typer
 from nats.errors import AuthorizationError, NoServersError
 from nats.errors import Error as NatsError
 
 from app.bus.nats.client import DecodingClient
 from app.bus.nats.security import security_options
+from app.settings import Settings, parse_duration
+from app.settings.checks import check_prefix
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,6 +31,33 @@ _BETWEEN: Final = 0.1
 
 class Unreachable(Exception):
     """NATS does not answer; the message says why."""
+
+
+def nats_at(url: str | None, prefix: str | None = None, option: str = "--prefix") -> NatsSettings:
+    """Return how NATS is reached: as the environment says, but for the addresses and the prefix that are given.
+
+    Raises ConfigurationError, and BadParameter for a prefix that is none.
+    """
+    settings = Settings().nats
+    servers = tuple(server for part in (url or "").split(",") if (server := part.strip()))
+    given: dict[str, object] = {"servers": servers} if servers else {}
+    if prefix is not None:
+        try:
+            given["subject_prefix"] = check_prefix(prefix)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint=option) from None
+    return settings.model_copy(update=given)
+
+
+def seconds_of(duration: str, option: str) -> float:
+    """Return the seconds of what was given for an option. Raises BadParameter for no duration, or an endless one."""
+    try:
+        seconds = parse_duration(duration)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+    if not isinstance(seconds, float) or not 0 < seconds < float("inf"):
+        raise typer.BadParameter("must be longer than nothing and end some day", param_hint=option)
+    return seconds
 
 
 @asynccontextmanager

@@ -15,10 +15,10 @@ from nats.errors import NoRespondersError
 from app.bus.subjects import PREFIX
 from app.cli import FAILED, OK, UNUSABLE, fail
 from app.cli.as_user import NoPlace, as_user, with_tokens
-from app.cli.connection import Unreachable, connected
+from app.cli.connection import Unreachable, connected, nats_at, seconds_of
 from app.cli.dev_tokens import known
 from app.cli.terminal import printable
-from app.settings import ConfigurationError, Settings, parse_duration
+from app.settings import ConfigurationError
 from routers import subjects
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ def send(subject: str, body: bytes, *, nats_url: str | None, timeout: str, user:
 
     `user` is the one of a running `dev` whose token goes along.
     """
-    asked = _subject(subject)
-    seconds = _seconds(timeout)
+    seconds = seconds_of(timeout, "--timeout")
     try:
-        nats = _nats(nats_url)
+        nats = nats_at(nats_url)
+        asked = _subject(subject, nats.subject_prefix)
         body = _with_tokens(asked, body, user, nats)
-        reply = asyncio.run(_ask(asked.address, body, nats, seconds))
+        reply = asyncio.run(_ask(nats.subject_prefix + asked.name, body, nats, seconds))
     except (ConfigurationError, Unreachable, Unanswered) as error:
         raise fail(str(error), UNUSABLE) from None
     text, succeeded = readable(reply)
@@ -75,8 +75,8 @@ def _with_tokens(subject: Subject, body: bytes, user: str | None, nats: NatsSett
         raise typer.BadParameter(str(error), param_hint="--as") from None
 
 
-def _subject(subject: str) -> Subject:
-    name = subject.removeprefix(PREFIX)
+def _subject(subject: str, prefix: str) -> Subject:
+    name = subject.removeprefix(prefix).removeprefix(PREFIX)
     declared = {one.name: one for one in subjects()}
     if name in declared:
         return declared[name]
@@ -84,22 +84,6 @@ def _subject(subject: str) -> Subject:
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(names)}"
     raise typer.BadParameter(f"{subject!r} is no subject of the service; {hint}", param_hint="SUBJECT")
-
-
-def _seconds(timeout: str) -> float:
-    try:
-        seconds = parse_duration(timeout)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--timeout") from None
-    if not isinstance(seconds, float) or not 0 < seconds < float("inf"):
-        raise typer.BadParameter("must be longer than nothing and end some day", param_hint="--timeout")
-    return seconds
-
-
-def _nats(url: str | None) -> NatsSettings:
-    settings = Settings().nats
-    servers = tuple(server for part in (url or "").split(",") if (server := part.strip()))
-    return settings.model_copy(update={"servers": servers}) if servers else settings
 
 
 async def _ask(address: str, body: bytes, nats: NatsSettings, seconds: float) -> bytes:

@@ -18,6 +18,7 @@ from faststream.specification import AsyncAPI
 from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 
 from app.bus.replies import Failure
+from app.bus.subjects import QUEUE_GROUP
 from app.documentation import operations
 from app.documentation.page import assets
 from app.documentation.schemas import Schemas
@@ -52,14 +53,15 @@ class SubjectsAsyncAPI(AsyncAPI):
 
     def __init__(self, broker: AuthBroker, version: str) -> None:
         """Take what subscribes and publishes, and the version of the service."""
+        self._subjects = [subscriber.declaration for subscriber in broker.subject_subscribers]
+        queue = self._subjects[0].queue if self._subjects else QUEUE_GROUP
         super().__init__(
             broker,
             title="LFX auth service",
             version=version,
-            description=_OVERVIEW.read_text(encoding="utf-8"),
+            description=_OVERVIEW.read_text(encoding="utf-8").replace("{queue}", queue),
             license={"name": "MIT"},
         )
-        self._subjects = [subscriber.declaration for subscriber in broker.subject_subscribers]
         published: list[Any] = [publisher.specification for publisher in broker.publishers]
         events = [
             operations.Event(p.name, p.subject.template, p.config.description_, p.config.schema_) for p in published

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from app.bus.replies import Failure
-from app.bus.subjects import QUEUE_GROUP
 from app.documentation import schemas as json_schemas
 from app.domain.errors import Fault, Malformed
 
@@ -84,7 +83,7 @@ def operation(subject: Subject) -> dict[str, Any]:
         "summary": subject.summary,
         "description": subject.description or subject.summary,
         "tags": [{"name": subject.area}],
-        "bindings": {"nats": {"queue": QUEUE_GROUP, "bindingVersion": "0.1.0"}},
+        "bindings": {"nats": {"queue": subject.queue, "bindingVersion": "0.1.0"}},
         "messages": [{"$ref": f"#/channels/{subject.name}/messages/request"}],
         "reply": {
             "address": _REPLY_ADDRESS,

@@ -24,6 +24,10 @@ _LONGEST_PATH: Final = 1_024
 _PATH: Final = re.compile(r"[/~]|\.{1,2}/|[\w./-]{1,100}\.\w{1,8}$")
 """How a path begins, or a short one from here ends; a seed, a key and a token do neither."""
 
+_NAME: Final = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
+_NAMED: Final = "words of letters, digits, - and _ with dots between them, 64 characters at most"
+"""What a subject is made of that is no pattern (`*`, `>`) and that none of NATS's own (`$…`) begins with."""
+
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-----")
 _RSA_BITS: Final = 2048
 
@@ -56,6 +60,22 @@ def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
         if not usable or any(character.isspace() for character in server):
             raise ValueError("must be addresses such as nats://host:4222, comma-separated")
     return servers
+
+
+def check_prefix(prefix: str) -> str:
+    """Take how subjects begin, and return it with the dot at its end."""
+    prefix = prefix.strip().removesuffix(".")
+    if not _NAME.fullmatch(prefix) or prefix.startswith("_INBOX"):
+        raise ValueError(f"must be {_NAMED}, and no inbox")
+    return f"{prefix}."
+
+
+def check_queue(queue: str) -> str:
+    """Take the name of a queue group."""
+    queue = queue.strip()
+    if not _NAME.fullmatch(queue):
+        raise ValueError(f"must be {_NAMED}")
+    return queue
 
 
 def check_seed(seed: SecretStr) -> SecretStr:

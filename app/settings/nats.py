@@ -9,7 +9,16 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from app.settings.checks import check_ca, check_certificate, check_credentials, check_key, check_seed, check_servers
+from app.settings.checks import (
+    check_ca,
+    check_certificate,
+    check_credentials,
+    check_key,
+    check_prefix,
+    check_queue,
+    check_seed,
+    check_servers,
+)
 from app.settings.types import File, Seconds, Section, Words
 
 
@@ -48,6 +57,16 @@ class NatsSettings(Section):
     )
     tls_key: Annotated[File, AfterValidator(check_key)] | None = Field(
         None, validation_alias="NATS_TLS_KEY", description="File with the client certificate's key."
+    )
+    subject_prefix: Annotated[str, AfterValidator(check_prefix)] = Field(
+        "lfx.auth-service.",
+        validation_alias="SUBJECT_PREFIX",
+        description="How the service's subjects begin; the dot at the end may be left out. For running beside another.",
+    )
+    queue_group: Annotated[str, AfterValidator(check_queue)] = Field(
+        "lfx.auth-service.queue",
+        validation_alias="QUEUE_GROUP",
+        description="The queue group in which replicas share the requests; another one for another prefix.",
     )
 
     def faults(self, bad: frozenset[str]) -> Iterable[str]:

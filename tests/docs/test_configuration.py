@@ -41,6 +41,8 @@ def test_generated_tables_are_up_to_date(page):
         "USER_REPOSITORY_TYPE": "mock",
         "NATS_URL": "nats://localhost:4222",
         "NATS_TIMEOUT": "10s",
+        "SUBJECT_PREFIX": "lfx.auth-service.",
+        "QUEUE_GROUP": "lfx.auth-service.queue",
         "REQUEST_TIMEOUT": "",
         "NATS_MAX_RECONNECT": "3",
         "NATS_RECONNECT_WAIT": "2s",

@@ -41,6 +41,8 @@ BAD = {
     "NATS_TLS_CA": [MISSING, "{garbage}"],
     "NATS_TLS_CERT": [MISSING, "{garbage}"],
     "NATS_TLS_KEY": [MISSING, "{garbage}"],
+    "SUBJECT_PREFIX": ["lfx.*", "lfx.>", "lfx..auth", "a b", "$SRV.x", "_INBOX.x", ".", "é", "a" * 65, "a.\nb"],
+    "QUEUE_GROUP": ["a b", "a..b", "*", "a" * 65],
     "REQUEST_TIMEOUT": [SESAME],
     "MAX_CONCURRENT_REQUESTS": ["0", SESAME],
     "MAX_PENDING_REQUESTS": ["-1", SESAME],

@@ -92,6 +92,8 @@ def test_one_message_names_every_offending_variable_and_shows_no_value(monkeypat
         "NATS_TLS_CA": str(spoilt),
         "NATS_TLS_CERT": "/sesame",
         "NATS_TLS_KEY": "/sesame",
+        "SUBJECT_PREFIX": "sesame.>",
+        "QUEUE_GROUP": "ses ame",
         "MAX_CONCURRENT_REQUESTS": "0",
         "MAX_PENDING_REQUESTS": "sesame",
         "PORT": "65536",

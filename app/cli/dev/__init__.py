@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 import providers
+from app.bus.subjects import PREFIX
 from app.cli import FAILED, UNUSABLE, fail
 from app.cli.dev.auth0 import auth0_surroundings
 from app.cli.dev.authelia import authelia_surroundings
@@ -92,7 +93,9 @@ def _for_development(given: Settings, provider: str, nats_url: str, around: Surr
         aliases = aliases.model_copy(update={"allowed_domains": (_ALIAS_DOMAIN,)})
     decided = (
         ProviderSettings.model_validate({"type": provider}),
-        NatsSettings.model_construct(servers=(nats_url,)),
+        NatsSettings.model_construct(
+            servers=(nats_url,), subject_prefix=given.nats.subject_prefix, queue_group=given.nats.queue_group
+        ),
         http.model_copy(update={"bind": bind, "port": port}),
         log,
         aliases,
@@ -119,7 +122,7 @@ def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
         *(line for note in (_TOKENS, *around.notes) for line in _paragraph(note)),
         "",
         "Try, in another terminal:",
-        *(line for one in around.requests for line in _lines(one, nats_url)),
+        *(line for one in around.requests for line in _lines(one, settings.nats)),
         "",
         "Ctrl-C ends all of it.",
         "",
@@ -127,9 +130,10 @@ def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
     typer.echo("\n".join(parts))
 
 
-def _lines(one: Try, nats_url: str) -> list[str]:
+def _lines(one: Try, nats: NatsSettings) -> list[str]:
     """Return a request as it can be pasted, after its remark."""
-    words = [_command(), "request", "--nats-url", nats_url, one.subject]
+    prefix = [] if nats.subject_prefix == PREFIX else [f"SUBJECT_PREFIX={nats.subject_prefix}"]
+    words = [*prefix, _command(), "request", "--nats-url", nats.servers[0], one.subject]
     words += [*([one.body] if one.body else []), *(["--as", one.user] if one.user else [])]
     return [*([f"  # {one.remark}"] if one.remark else []), command(words)]
 
