@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
 from app.domain.lookups import is_unicode
-from app.domain.spellings import same
+from app.domain.spellings import forms, same
 from app.domain.subject_ids import derive
 from providers.auth0.mapping import to_user
 from providers.auth0.tokens.jws import looks_like_token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from app.domain.tokens import Caller
     from app.domain.users import Address, User
     from providers.auth0.management import Management
@@ -34,9 +32,18 @@ class Auth0Directory:
         self._tokens = tokens
 
     async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
-        """Find the user with the database connection whose e-mail `address` is."""
+        """Find the user with the database connection whose e-mail `address` is.
+
+        Asked by e-mail the tenant is current and compares case, which other identity providers' addresses have. Its
+        search compares none and lags behind: a user that it has under the very form that was asked for has moved.
+        """
         users = await self._management.by_email(address, shared=not fresh)
-        return _first(user for user in users if same(user.email, address) and user.has_database_identity)
+        found = _with_primary(users, address)
+        if found is None:
+            users = await self._management.search_email("email", address, shared=not fresh)
+            asked = forms(address)
+            found = _with_primary([user for user in users if user.email not in asked], address)
+        return _nobody() if found is None else to_user(found)
 
     async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user who has `address` as a verified e-mail identity."""
@@ -82,9 +89,8 @@ def _is_verified_alternate(user: User, address: Address) -> bool:
     return identity is not None and identity.email_verified
 
 
-def _first(users: Iterator[WireUser]) -> User:
-    found = next(users, None)
-    return _nobody() if found is None else to_user(found)
+def _with_primary(users: list[WireUser], address: Address) -> WireUser | None:
+    return next((user for user in users if same(user.email, address) and user.has_database_identity), None)
 
 
 def _nobody() -> User:

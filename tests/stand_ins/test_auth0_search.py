@@ -66,6 +66,22 @@ def test_an_escaped_value_is_found_as_it_is(api, tenant, value):
     assert api.search(f"identities.user_id:{quoted(value)}") == [f"auth0|{value}"]
 
 
+@pytest.mark.parametrize(
+    ("user_id", "asked", "found"),
+    [
+        ("auth0|kay", "Kay@Example.net", False),
+        ("auth0|kay", "kay@example.net", True),
+        ("samlp|acme|kay", "Kay@Example.net", True),
+        ("samlp|acme|kay", "kay@example.net", False),
+    ],
+)
+def test_by_email_case_matters_where_another_identity_provider_gave_the_address(api, tenant, user_id, asked, found):
+    tenant.add_user(user_id, email="Kay@Example.net")
+    by_email = api.call("GET", "/users-by-email", params={"email": asked}).json()
+    assert [user["user_id"] for user in by_email] == ([user_id] if found else [])
+    assert api.search(f'email:"{asked}"') == [user_id]
+
+
 @pytest.mark.parametrize("query", ['username:"ada', "(username:ada", "username:", "AND", "username:ada)", 'a:b:"c"'])
 def test_what_does_not_parse_is_refused(api, query):
     reply = api.call("GET", "/users", params={"q": query})

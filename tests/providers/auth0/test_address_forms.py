@@ -74,10 +74,10 @@ async def test_an_alias_is_given_once_in_the_spelling_that_is_configured(tenant)
         assert await bus.ask("email_to_sub", "jane@bücher.example") == "auth0|ada"
 
 
-async def test_a_plain_address_is_asked_for_once(tenant):
+async def test_a_plain_address_of_nobody_is_asked_for_once_by_itself_and_once_by_each_search(tenant):
     async with on_the_bus() as bus:
         assert await bus.ask("email_to_sub", "nobody@example.org") == "user not found"
-    assert (tenant.records.count("users-by-email"), tenant.records.count("users.search")) == (1, 1)
+    assert (tenant.records.count("users-by-email"), tenant.records.count("users.search")) == (1, 2)
 
 
 async def test_a_form_that_the_tenant_takes_for_no_address_is_nobodys(tenant):
@@ -101,3 +101,22 @@ async def test_a_proof_is_for_the_address_in_whichever_spelling_the_tenant_tells
         tenant.faults.json({"id_token": proof, "token_type": "Bearer"}, "token.otp")
         reply = await bus.ask("email_linking.verify", {"email": "jo\u0308rg@bücher.example", "otp": "123456"})
     assert reply["data"]["id_token"] == proof
+
+
+async def test_an_address_with_capitals_of_another_identity_provider_is_somebodys(tenant):
+    database = {"provider": "auth0", "user_id": "ada.k"}
+    tenant.add_user("samlp|acme|ada", username="ada.k", email="Ada@Kernel.Example", social=[database])
+    async with on_the_bus() as bus:
+        for spelling in ("ada@kernel.example", "ADA@KERNEL.EXAMPLE", " Ada@Kernel.Example\n"):
+            assert await bus.ask("email_to_sub", spelling) == "samlp|acme|ada"
+            assert await bus.ask("email_to_username", spelling) == "ada.k"
+            assert await bus.ask("email_linking.send_verification", spelling) == "email already linked"
+        assert await bus.ask("email_to_sub", "ada@kernel.example.org") == "user not found"
+
+
+async def test_an_address_that_only_the_index_still_has_is_nobodys(tenant):
+    tenant.accounts.index.lagging = True
+    tenant.accounts.change(tenant.user("ada"), email="ada@moved.example")
+    async with on_the_bus() as bus:
+        assert await bus.ask("email_to_sub", "Ada@example.org") == "user not found"
+        assert await bus.ask("email_to_sub", "ada@moved.example") == "auth0|ada"

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from app.domain.errors import InvalidToken, UserNotFound
+from app.domain.errors import InvalidToken, SearchFailed, UserNotFound
 from app.domain.users import Address
 from tests.providers.auth0.conftest import within
 
@@ -20,6 +20,57 @@ async def test_the_primary_email_finds_the_user_of_the_database_connection(provi
 async def test_an_account_without_the_database_connection_is_nobody_by_its_primary_email(provider):
     with pytest.raises(UserNotFound):
         await provider.directory.by_primary_email(Address("social@gmail.example"))
+
+
+DATABASE_OF_ADA = {"provider": "auth0", "user_id": "ada.k"}
+
+
+@pytest.mark.parametrize("stored", ["Ada@Kernel.Example", "ADA@KERNEL.EXAMPLE", "ada@Kernel.example"])
+@pytest.mark.parametrize("fresh", [False, True])
+async def test_an_address_that_another_identity_provider_wrote_with_capitals_is_found(provider, tenant, stored, fresh):
+    tenant.add_user("samlp|acme|ada", email=stored, social=[DATABASE_OF_ADA])
+    user = await provider.directory.by_primary_email(Address("ada@kernel.example"), fresh=fresh)
+    assert (user.user_id, user.primary_email) == ("samlp|acme|ada", stored)
+    (search,) = tenant.records.of("users.search")
+    assert search.query["q"] == 'email:"ada@kernel.example"'
+
+
+async def test_an_address_that_is_found_at_once_is_not_searched_for(provider, tenant):
+    await provider.directory.by_primary_email(Address("ada@example.org"))
+    assert (tenant.records.count("users-by-email"), tenant.records.count("users.search")) == (1, 0)
+
+
+async def test_an_account_that_does_not_count_hides_none_whose_address_has_capitals(provider, tenant):
+    tenant.add_user("google-oauth2|77", email="ada@kernel.example")
+    tenant.add_user("samlp|acme|ada", email="Ada@Kernel.Example", social=[DATABASE_OF_ADA])
+    user = await provider.directory.by_primary_email(Address("ada@kernel.example"))
+    assert user.user_id == "samlp|acme|ada"
+
+
+async def test_what_the_search_takes_for_the_address_is_compared_again(provider, tenant):
+    tenant.add_user("samlp|acme|ada", email="Ada@Kernel.Example", social=[DATABASE_OF_ADA])
+    tenant.accounts.index.lagging = True
+    tenant.accounts.change(tenant.user("samlp|acme|ada"), email="Ada@Moved.Example")
+    others = [
+        {**tenant.user("ada").profile, "email": email} for email in ("ada@kernel.example.org", "", "Kernel.Example")
+    ]
+    tenant.faults.json(others, "users.search")
+    with pytest.raises(UserNotFound):
+        await provider.directory.by_primary_email(Address("ada@kernel.example"))
+    assert tenant.records.count("users.search") == 1
+
+
+@pytest.mark.parametrize("local", ['a"b', "a*b", "ada\\", "a+b", "a!b"])
+async def test_no_address_widens_the_search_without_case(provider, tenant, local):
+    with pytest.raises(UserNotFound):
+        await provider.directory.by_primary_email(Address(f"{local}@kernel.example"))
+    assert [(search.status, search.sent) for search in tenant.records.of("users.search")] == [(200, b"[]")]
+
+
+async def test_a_failed_search_without_case_is_no_proof_that_an_address_is_free(provider, tenant):
+    tenant.faults.status(403, "users.search")
+    with pytest.raises(SearchFailed):
+        await provider.directory.by_primary_email(Address("ada@kernel.example"))
 
 
 async def test_a_verified_alternate_finds_its_user(provider):

@@ -33,6 +33,8 @@ def profile(  # noqa: PLR0913 - a user has that many sides
     """
     provider, _, own_id = user_id.partition("|")
     own = _linked(provider, own_id)
+    if not _social(provider):
+        email = email.lower()  # its own addresses the tenant keeps so; those of others as they came
     linked = [_linked(**one) for one in social if (one["provider"], str(one["user_id"])) != (provider, own_id)]
     fields: dict[str, Any] = {
         "user_id": user_id,
