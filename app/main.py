@@ -39,7 +39,7 @@ from app.proxies import ignore_proxies
 from app.settings import NatsSettings, Settings, WorkSettings
 from providers import Surroundings
 from routers import subjects
-from routers.impersonation import target_in
+from routers.impersonation import asked_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -63,7 +63,7 @@ def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) 
     audit = AuditLog()
     impersonation = gated.impersonation
     if isinstance(impersonation, Absent):
-        impersonation = replace(impersonation, note=lambda body: unavailable(audit, target_in(body)))
+        impersonation = replace(impersonation, note=lambda body: unavailable(audit, *asked_in(body)))
 
     def present(port: Any, make: Callable[[Any], object]) -> object:  # noqa: ANN401 - any capability
         return port if isinstance(port, Absent) else make(port)

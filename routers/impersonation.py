@@ -5,6 +5,7 @@ from pydantic import BaseModel, Field
 
 from app.bus.bodies import read
 from app.domain.errors import (
+    AudienceNotAllowed,
     ImpersonationNotAllowed,
     ImpersonationRefused,
     ImpersonationUnavailable,
@@ -37,14 +38,20 @@ class ExchangeToken(Request):
         examples=["ada@example.org"],
         json_schema_extra=missing(TargetUserRequired),
     )
+    audience: Text = Field(
+        "",
+        description="For which API the token is to be, where more than the platform's own may be asked for.",
+        examples=["https://insights-api.example/"],
+    )
 
 
-def target_in(body: bytes) -> str:
-    """Return whom a request is about, the empty string when it cannot be read."""
+def asked_in(body: bytes) -> tuple[str, str]:
+    """Return whom a request is about, and the audience that it asks for; empty strings when it cannot be read."""
     try:
-        return read(ExchangeToken, body).target_user
+        request = read(ExchangeToken, body)
     except ValueError:
-        return ""
+        return "", ""
+    return request.target_user, request.audience
 
 
 class AccessToken(BaseModel):
@@ -60,6 +67,7 @@ class AccessToken(BaseModel):
     errors=(
         SubjectTokenRequired,
         TargetUserRequired,
+        AudienceNotAllowed,
         InvalidToken,
         TokenExpired,
         InvalidIssuer,
@@ -79,5 +87,5 @@ async def token_exchange(request: ExchangeToken, impersonation: Impersonation) -
 
     Every attempt, granted or refused, leaves an audit record.
     """
-    token = await impersonation.exchange(request.subject_token, request.target_user)
+    token = await impersonation.exchange(request.subject_token, request.target_user, request.audience)
     return Data(data=AccessToken(access_token=token))

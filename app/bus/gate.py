@@ -33,7 +33,10 @@ async def take_turn() -> None:
 
 
 def in_turn(capability: T) -> T:
-    """Return `capability` with each of its coroutine methods waiting for the request's turn first."""
+    """Return `capability` with each of its coroutine methods waiting for the request's turn first.
+
+    What else it has is as it was.
+    """
     if capability is None or isinstance(capability, Absent):
         return capability
 
@@ -45,9 +48,9 @@ def in_turn(capability: T) -> T:
 
         return call
 
-    methods = {
-        name: gated(method)
-        for name, method in inspect.getmembers(capability, inspect.iscoroutinefunction)
+    members = {
+        name: gated(member) if inspect.iscoroutinefunction(member) else member
+        for name, member in inspect.getmembers(capability)
         if not name.startswith("_")
     }
-    return cast("T", types.SimpleNamespace(**methods))
+    return cast("T", types.SimpleNamespace(**members))

@@ -20,11 +20,15 @@ class VerificationCode:
 
 @dataclass(frozen=True, slots=True)
 class ImpersonationAttempt:
-    """An audit record: who wanted to be whom, and how it ended. Both accounts are named in clear."""
+    """An audit record: who wanted to be whom, how it ended, and for which audience, when one was asked for.
+
+    Both accounts are named in clear.
+    """
 
     subject: str
     target_user: str
     outcome: str
+    audience: str = ""
 
 
 Disclosure = VerificationCode | ImpersonationAttempt

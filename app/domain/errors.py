@@ -430,6 +430,12 @@ class ImpersonationUnavailable(CallerError):
     wire = "impersonation flow unavailable"
 
 
+class AudienceNotAllowed(CallerError):
+    """Tokens for that audience are not given out by impersonation."""
+
+    wire = "audience not allowed"
+
+
 class ImpersonationNotAllowed(CallerError):
     """The token does not say that its owner may impersonate."""
 

@@ -6,7 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from app.domain.disclosures import ImpersonationAttempt
-from app.domain.errors import ImpersonationUnavailable, ServiceError, SubjectTokenRequired, TargetUserRequired, require
+from app.domain.errors import (
+    AudienceNotAllowed,
+    ImpersonationUnavailable,
+    ServiceError,
+    SubjectTokenRequired,
+    TargetUserRequired,
+    require,
+)
 from app.domain.tokens import bare
 
 if TYPE_CHECKING:
@@ -29,30 +36,37 @@ class Impersonation:
         self._impersonation = impersonation
         self._audit = audit
 
-    async def exchange(self, subject_token: str, target_user: str) -> str:
+    async def exchange(self, subject_token: str, target_user: str, audience: str = "") -> str:
         """Return an access token of the target user; every attempt leaves one audit record.
+
+        `audience`: for which API the token is to be; the provider's usual one when it is empty.
 
         Who attempts is named when the token is genuine, and also when it is refused for another reason.
 
-        Raises SubjectTokenRequired, TargetUserRequired, what verifying a token raises, and the provider's refusal.
+        Raises SubjectTokenRequired, TargetUserRequired, AudienceNotAllowed, what verifying a token raises, and the
+        provider's refusal.
         """
         subject, outcome = "", "failed"
+        audience = audience.strip()
         try:
             subject_token = bare(subject_token)
             require(subject_token, SubjectTokenRequired)
             require(target_user.strip(), TargetUserRequired)
+            if audience and audience not in self._impersonation.audiences:
+                raise AudienceNotAllowed
             subject = await self._impersonation.subject_of(subject_token)
             await self._impersonation.permit(subject_token)
-            access_token = await self._impersonation.exchange(subject_token, target_user)
+            access_token = await self._impersonation.exchange(subject_token, target_user, audience)
             outcome = "granted"
         except ServiceError as error:
             outcome = f"refused: {error}"
             raise
         finally:
-            self._audit.impersonation(ImpersonationAttempt(subject, target_user, outcome))
+            self._audit.impersonation(ImpersonationAttempt(subject, target_user, outcome, audience))
         return access_token
 
 
-def unavailable(audit: Audit, target_user: str) -> None:
+def unavailable(audit: Audit, target_user: str, audience: str) -> None:
     """Record an attempt where there is no impersonation: nobody looks whose token it is."""
-    audit.impersonation(ImpersonationAttempt("", target_user, f"refused: {ImpersonationUnavailable.wire}"))
+    outcome = f"refused: {ImpersonationUnavailable.wire}"
+    audit.impersonation(ImpersonationAttempt("", target_user, outcome, audience.strip()))

@@ -178,7 +178,13 @@ class ResetLinks(Protocol):
 
 
 class Impersonation(Protocol):
-    """Exchanges a user's token for one of another user (RFC 8693)."""
+    """Exchanges a user's token for one of another user (RFC 8693).
+
+    `audiences` are those for which a token may be asked by name.
+    """
+
+    @property
+    def audiences(self) -> frozenset[str]: ...  # noqa: D102 - said above
 
     async def subject_of(self, subject_token: str) -> str:
         """Return whose token it is, though it may be expired or meant for something else. Raises InvalidToken."""
@@ -191,10 +197,10 @@ class Impersonation(Protocol):
         """
         ...
 
-    async def exchange(self, subject_token: str, target_user: str) -> str:
+    async def exchange(self, subject_token: str, target_user: str, audience: str) -> str:
         """Return an access token of `target_user`, an e-mail or a username, passed on as it is.
 
-        Raises ImpersonationRefused.
+        It is for `audience`, the usual one when that is empty. Raises ImpersonationRefused.
         """
         ...
 

@@ -71,6 +71,7 @@ def _disclosed(record: Disclosure) -> dict[str, str]:
         "audit": "impersonation",
         "impersonator": _in_clear(record.subject),
         "target_user": _in_clear(record.target_user),
+        **({"audience": _in_clear(record.audience)} if record.audience else {}),
         "outcome": _in_clear(record.outcome),
     }
 

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import Field, SecretStr
 
 from app.settings.checks import rsa_key_pem
-from app.settings.types import Section
+from app.settings.types import Section, Words
 
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
 
@@ -66,6 +66,11 @@ class Auth0Settings(Section):
         default=True,
         validation_alias="AUTH0_IMPERSONATION_REQUIRE_CLAIM",
         description="Whether the token of who impersonates must say that they may.",
+    )
+    impersonation_audiences: Words = Field(
+        (),
+        validation_alias="AUTH0_IMPERSONATION_AUDIENCES",
+        description="Comma-separated: further audiences for which impersonation may be asked.",
     )
 
     @property

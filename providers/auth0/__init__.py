@@ -132,7 +132,7 @@ class _Parts:
             self.tenant,
             self.tokens,
             self.assertions,
-            auth0.lfx_v2_api_audience,
+            (auth0.lfx_v2_api_audience, *auth0.impersonation_audiences),
             require_claim=auth0.impersonation_require_claim,
         )
 

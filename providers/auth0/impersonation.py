@@ -31,16 +31,24 @@ class Auth0Impersonation:
     """Exchanges tokens, as the service's own application."""
 
     def __init__(
-        self, tenant: Tenant, tokens: Tokens, assertions: Assertions, audience: str, *, require_claim: bool
+        self,
+        tenant: Tenant,
+        tokens: Tokens,
+        assertions: Assertions,
+        audiences: tuple[str, ...],
+        *,
+        require_claim: bool,
     ) -> None:
-        """Take what calls the tenant and verifies tokens, what proves who asks, and the audience of both tokens.
+        """Take what calls the tenant and verifies tokens, what proves who asks, and audiences.
 
+        `audiences`: those for which a token may be asked; the first is that of the subject token, and the usual one.
         `require_claim`: whether the subject token must say that its owner may impersonate.
         """
         self._tenant = tenant
         self._tokens = tokens
         self._assertions = assertions
-        self._audience = audience
+        self._audience = audiences[0]
+        self.audiences = frozenset(audiences)
         self._require_claim = require_claim
 
     async def subject_of(self, subject_token: str) -> str:
@@ -53,8 +61,8 @@ class Auth0Impersonation:
         if self._require_claim and not verified.may_impersonate:
             raise ImpersonationNotAllowed
 
-    async def exchange(self, subject_token: str, target_user: str) -> str:
-        """Return an access token of `target_user`. Raises ImpersonationRefused with the tenant's words."""
+    async def exchange(self, subject_token: str, target_user: str, audience: str) -> str:
+        """Return an access token for `audience`. Raises ImpersonationRefused with the tenant's words."""
 
         def form() -> dict[str, str]:
             return {
@@ -62,7 +70,7 @@ class Auth0Impersonation:
                 **client_proof(self._assertions),
                 "subject_token": subject_token,
                 "subject_token_type": self._audience,
-                "audience": self._audience,
+                "audience": audience or self._audience,
                 "target_user": target_user,
             }
 

@@ -86,7 +86,7 @@ def test_no_failing_request_takes_long_to_log(name):
 
     def fail() -> None:
         telemetry.unexpected(ValueError(words), body)
-        AuditLog().impersonation(ImpersonationAttempt(words, words, words))
+        AuditLog().impersonation(ImpersonationAttempt(words, words, words, words))
 
     try:
         assert seconds(fail, MOST) <= MOST * SLACK

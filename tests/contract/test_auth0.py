@@ -147,6 +147,38 @@ EXCHANGES = [
     case(EXCHANGE, "no token at all", send={"subject_token": "x", "target_user": "y"}, reply=failure("invalid token")),
     case(
         EXCHANGE,
+        "an audience that is not allowed",
+        send={"subject_token": "x", "target_user": "y", "audience": "https://elsewhere.example/"},
+        reply=failure("audience not allowed"),
+    ),
+    case(
+        EXCHANGE,
+        "nobody to be, for an audience",
+        send={"subject_token": "x", "audience": "https://elsewhere.example/"},
+        reply=failure("target_user is required"),
+    ),
+    case(
+        EXCHANGE,
+        "an audience that is no text",
+        send={"subject_token": "x", "target_user": "y", "audience": 5},
+        reply=failure("invalid request"),
+    ),
+    *(
+        case(
+            EXCHANGE,
+            f"{title}, and no token at all",
+            send={"subject_token": "x", "target_user": "y", "audience": audience},
+            reply=failure("invalid token"),
+        )
+        for title, audience in (
+            ("no audience", None),
+            ("an empty audience", ""),
+            ("the usual audience", API),
+            ("another audience", "https://insights-api.example/"),
+        )
+    ),
+    case(
+        EXCHANGE,
         "the audience of another subject",
         send={"subject_token": TOKEN, "target_user": "y"},
         reply=failure("invalid audience"),

@@ -8,6 +8,7 @@ from app.domain.disclosures import ImpersonationAttempt
 from app.domain.errors import (
     AliasInvalid,
     AliasReserved,
+    AudienceNotAllowed,
     InvalidToken,
     SubjectTokenRequired,
     TargetUserRequired,
@@ -68,7 +69,8 @@ async def test_a_stored_subject_comes_before_the_derived_one():
 class Exchange:
     """Exchanges the token `good`, and keeps for whom."""
 
-    asked: str = ""
+    audiences = frozenset(("https://api.example/", "https://other.example/"))
+    asked: tuple[str, str] = ("", "")
 
     async def subject_of(self, subject_token: str) -> str:
         if subject_token == "bad":
@@ -79,8 +81,8 @@ class Exchange:
         if subject_token == "late":
             raise TokenExpired
 
-    async def exchange(self, _: str, target_user: str) -> str:
-        self.asked = target_user
+    async def exchange(self, _: str, target_user: str, audience: str) -> str:
+        self.asked = target_user, audience
         if target_user == "crash":
             raise ZeroDivisionError
         return f"token of {target_user}"
@@ -93,6 +95,28 @@ class Records(list):
 
 ATTEMPTS = {
     "granted": ("Bearer good", "ada", None, ("auth0|ada", "ada", "granted")),
+    "for another audience": (
+        "good",
+        "ada",
+        None,
+        ("auth0|ada", "ada", "granted", "https://other.example/"),
+        " https://other.example/ ",
+    ),
+    "a blank audience": ("good", "ada", None, ("auth0|ada", "ada", "granted"), " "),
+    "an audience that is not allowed": (
+        "bad",
+        "ada",
+        AudienceNotAllowed,
+        ("", "ada", "refused: audience not allowed", "https://other.example"),
+        "https://other.example",
+    ),
+    "no target for an audience": (
+        "good",
+        "",
+        TargetUserRequired,
+        ("", "", "refused: target_user is required", "elsewhere"),
+        "elsewhere",
+    ),
     "target passed on as it is": ("good", " Ada@Example.org ", None, ("auth0|ada", " Ada@Example.org ", "granted")),
     "no token": (" ", "", SubjectTokenRequired, ("", "", "refused: subject_token is required")),
     "no target": ("good", " ", TargetUserRequired, ("", " ", "refused: target_user is required")),
@@ -104,13 +128,13 @@ ATTEMPTS = {
 
 @pytest.mark.parametrize("title", ATTEMPTS)
 async def test_every_attempt_at_impersonation_leaves_one_record(title):
-    token, target, error, record = ATTEMPTS[title]
+    token, target, error, record, *asked = ATTEMPTS[title]
     port, records = Exchange(), Records()
     impersonation = Impersonation(port, records)
     if error is None:
-        assert await impersonation.exchange(token, target) == f"token of {target}"
-        assert port.asked == target
+        assert await impersonation.exchange(token, target, *asked) == f"token of {target}"
+        assert port.asked == (target, "".join(asked).strip())
     else:
         with pytest.raises(error):
-            await impersonation.exchange(token, target)
+            await impersonation.exchange(token, target, *asked)
     assert records == [ImpersonationAttempt(*record)]

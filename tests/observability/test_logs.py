@@ -127,10 +127,13 @@ def test_the_two_disclosures_and_nothing_else_pass_in_clear(log):
     stream = log()
     logger.bind(disclosed=VerificationCode("john@example.org", "123456")).info("verification code")
     AuditLog().impersonation(ImpersonationAttempt("auth0|johnny", "jane@example.org", "granted"))
+    AuditLog().impersonation(ImpersonationAttempt("auth0|johnny", "jane@example.org", "granted", "x\n" * 400))
     logger.bind(disclosed={"code": "123456"}).info("not typed")
-    code, audit, other = _records(stream)
+    code, audit, asked, other = _records(stream)
     assert code["message"] == "verification code for joh****@example.org: 123456"
     assert (audit["impersonator"], audit["target_user"]) == ("auth0|johnny", "jane@example.org")
+    assert "audience" not in audit
+    assert asked["audience"] == "x " * 160 + "…"
     assert "123456" not in json.dumps(other)
 
 

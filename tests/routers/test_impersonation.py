@@ -21,6 +21,8 @@ MALFORMED = {"success": False, "error": "invalid request"}
 class Exchange:
     """Lets the owner of the token `good` be anybody."""
 
+    audiences = frozenset(("https://api.example/", "https://other.example/"))
+
     async def subject_of(self, subject_token: str) -> str:
         if subject_token != "good":
             raise InvalidToken
@@ -29,8 +31,8 @@ class Exchange:
     async def permit(self, subject_token: str) -> None:
         pass
 
-    async def exchange(self, _: str, target_user: str) -> str:
-        return f"token of {target_user}"
+    async def exchange(self, _: str, target_user: str, audience: str) -> str:
+        return f"token of {target_user} for {audience or 'the platform'}"
 
 
 CASES = [
@@ -45,7 +47,28 @@ CASES = [
     (b'{"subject_token": "bad", "target_user": "ada"}', {"success": False, "error": "invalid token"}),
     (
         b'{"subject_token": "Bearer good", "target_user": "ada@example.org"}',
-        {"success": True, "data": {"access_token": "token of ada@example.org"}},
+        {"success": True, "data": {"access_token": "token of ada@example.org for the platform"}},
+    ),
+    *(
+        (
+            b'{"subject_token": "good", "target_user": "ada", "audience": %s}' % nothing,
+            {"success": True, "data": {"access_token": "token of ada for the platform"}},
+        )
+        for nothing in (b"null", b'""', b'" "')
+    ),
+    (
+        b'{"subject_token": "good", "target_user": "ada", "audience": "https://other.example/"}',
+        {"success": True, "data": {"access_token": "token of ada for https://other.example/"}},
+    ),
+    (b'{"subject_token": "good", "target_user": "ada", "audience": 5}', MALFORMED),
+    (b'{"subject_token": "good", "target_user": "ada", "audience": ["https://other.example/"]}', MALFORMED),
+    (
+        b'{"subject_token": "bad", "target_user": "", "audience": "https://elsewhere.example/"}',
+        {"success": False, "error": "target_user is required"},
+    ),
+    (
+        b'{"subject_token": "bad", "target_user": "ada", "audience": "https://elsewhere.example/"}',
+        {"success": False, "error": "audience not allowed"},
     ),
 ]
 

@@ -192,6 +192,10 @@ class TestImpersonation:
         claims = jwt.get_unverified_claims(reply.json()["access_token"])
         assert (claims["sub"], claims["act"], claims["aud"]) == ("auth0|linus_t", {"sub": "auth0|ada"}, API)
 
+    def test_granted_for_another_api(self, api, tenant):
+        reply = self.exchange(api, tenant, audience="https://insights-api.example/")
+        assert jwt.get_unverified_claims(reply.json()["access_token"])["aud"] == "https://insights-api.example/"
+
     def test_not_as_json(self, api, tenant):
         assert refused(self.exchange(api, tenant, form=False)) == (400, "invalid_request")
 

@@ -7,6 +7,7 @@ import io
 import json
 
 import pytest
+from jose import jwt
 from loguru import logger
 
 from app.observability.logs import set_up_logs
@@ -74,6 +75,36 @@ async def test_every_attempt_leaves_one_record(tenant, log):
         assert token not in log.getvalue()
 
 
+async def test_a_record_says_for_which_audience_when_one_was_asked_for(tenant, log):
+    token, insights = tenant.impersonator_token("ada"), "https://insights-api.example/"
+    async with on_the_bus() as bus:
+
+        async def ask(audience, **more):
+            return await bus.ask(
+                SUBJECT, {"subject_token": token, "target_user": "linus_t", **more, "audience": audience}
+            )
+
+        granted = [
+            await ask(audience) for audience in (insights, f" {insights} ", "https://lfx-api.example/", "", None)
+        ]
+        refused = [await ask(audience) for audience in ("https://insights-api.example", "x" * 1000, token)]
+        refused += [await ask("x", target_user=" "), await ask("x", subject_token="forged"), await ask(5)]
+    given = [jwt.get_unverified_claims(reply["data"]["access_token"])["aud"] for reply in granted]
+    assert given == [insights, insights, *["https://lfx-api.example/"] * 3]
+    assert refused == [
+        *["audience not allowed"] * 3,
+        "target_user is required",
+        "audience not allowed",
+        "invalid request",
+    ]
+    records = [json.loads(line) for line in log.getvalue().splitlines()]
+    told = [record.get("audience") for record in records if record.get("audit") == "impersonation"]
+    assert told[:5] == [insights, insights, "https://lfx-api.example/", None, None]
+    assert told[5:] == ["https://insights-api.example", "x" * 320 + "…", "[token]", "x", "x"]
+    assert token not in log.getvalue()
+    assert tenant.records.count("token.exchange") == 5
+
+
 async def test_a_token_that_stands_where_a_name_belongs_is_masked(tenant, log):
     token, other = tenant.impersonator_token("ada"), tenant.impersonator_token("linus_t")
     refusal = {"error": "access_denied", "error_description": f"what is {token}?"}
@@ -97,8 +128,12 @@ async def test_an_attempt_whose_time_ends_leaves_a_record(tenant, log):
 async def test_an_attempt_where_there_is_no_impersonation_leaves_a_record(on_nats, tenant, log):
     on_nats.delenv("AUTH0_LFX_V2_API_AUDIENCE")
     refusal = "impersonation flow unavailable"
-    request = {"subject_token": tenant.impersonator_token("ada"), "target_user": "linus_t"}
+    request = {"subject_token": tenant.impersonator_token("ada"), "target_user": "linus_t", "audience": "x"}
     async with on_the_bus() as bus:
         assert [await bus.ask(SUBJECT, body) for body in (request, "no object")] == [refusal, refusal]
     assert audited(log) == [("", "linus_t", f"refused: {refusal}"), ("", "", f"refused: {refusal}")]
+    assert [record.get("audience") for record in map(json.loads, log.getvalue().splitlines()) if "audit" in record] == [
+        "x",
+        None,
+    ]
     assert request["subject_token"] not in log.getvalue()

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.stand_ins.auth0.passwords import hashed
-from tests.stand_ins.auth0.tokens import CAN_IMPERSONATE, LFX_V2_AUDIENCE, PROFILE_CLIENT
+from tests.stand_ins.auth0.tokens import CAN_IMPERSONATE, INSIGHTS_AUDIENCE, LFX_V2_AUDIENCE, PROFILE_CLIENT
 from tests.stand_ins.auth0.web import Call, Reply, json_reply, oauth_refusal
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ GRANTS: Final = {
     "http://auth0.com/oauth/grant-type/password-realm": "token.password",
     "urn:ietf:params:oauth:grant-type:token-exchange": "token.exchange",
 }
+_APIS: Final = (LFX_V2_AUDIENCE, INSIGHTS_AUDIENCE)
 _MOST_FAILURES = 10
 
 
@@ -93,8 +94,9 @@ class TokenEndpoint:
             raise oauth_refusal(400, "invalid_request", "Token exchange requests must be form-encoded.")
         fields = call.fields()
         client = self._clients.by_assertion(fields)
-        for name in ("audience", "subject_token_type"):
-            if fields.get(name) != LFX_V2_AUDIENCE:
+        audience = fields.get("audience")
+        for name, known in (("audience", _APIS), ("subject_token_type", (LFX_V2_AUDIENCE,))):
+            if fields.get(name) not in known:
                 raise oauth_refusal(400, "invalid_request", f"Unknown {name}.")
         try:
             claims = self._tokens.verified(str(fields.get("subject_token", "")), LFX_V2_AUDIENCE)
@@ -106,7 +108,7 @@ class TokenEndpoint:
         if target is None:
             raise oauth_refusal(400, "invalid_request", "The target user is unknown.")
         acting = {"sub": claims.get("sub")}
-        token = self._tokens.access(target.user_id, ["access:api"], aud=LFX_V2_AUDIENCE, azp=client, act=acting)
+        token = self._tokens.access(target.user_id, ["access:api"], aud=audience, azp=client, act=acting)
         issued = "urn:ietf:params:oauth:token-type:access_token"
         return _granted(token, "access:api", 3600, issued_token_type=issued)
 

@@ -21,6 +21,7 @@ from tests.stand_ins.auth0.passwords import hashed
 from tests.stand_ins.auth0.records import Records
 from tests.stand_ins.auth0.tokens import (
     CAN_IMPERSONATE,
+    INSIGHTS_AUDIENCE,
     LFX_ONE_CLIENT,
     LFX_V2_AUDIENCE,
     M2M_CLIENT,
@@ -202,6 +203,7 @@ class Tenant:
             "AUTH0_LFX_PROFILE_CLIENT_SECRET": PROFILE_SECRET,
             "AUTH0_LFX_ONE_CLIENT_ID": LFX_ONE_CLIENT,
             "AUTH0_LFX_V2_API_AUDIENCE": LFX_V2_AUDIENCE,
+            "AUTH0_IMPERSONATION_AUDIENCES": INSIGHTS_AUDIENCE,
         }
 
 

@@ -18,6 +18,7 @@ M2M_CLIENT: Final = "m2m-client"
 PROFILE_CLIENT: Final = "profile-client"
 LFX_ONE_CLIENT: Final = "lfx-one-client"
 LFX_V2_AUDIENCE: Final = "https://lfx-api.example/"
+INSIGHTS_AUDIENCE: Final = "https://insights-api.example/"
 CAN_IMPERSONATE: Final = "http://lfx.dev/claims/can_impersonate"
 
 M2M_SCOPES: Final = ("read:users", "create:users", "update:users", "delete:users")
