@@ -89,6 +89,17 @@ class AutheliaSettings(Section):
         description="Let clients' tokens change the metadata of the user whom the request names.",
     )
 
+    def faults(self, bad: frozenset[str]) -> Iterator[str]:
+        """Tell which buckets have one name: what expires in one would expire in the other."""
+        variables: dict[str, list[str]] = {}
+        for name, field in type(self).model_fields.items():
+            variable = str(field.validation_alias)
+            if name.endswith("_bucket") and variable not in bad:
+                variables.setdefault(getattr(self, name), []).append(variable)
+        for bucket, same in variables.items():
+            if len(same) > 1:
+                yield f"{', '.join(same)}: each bucket needs a name of its own, all of these are {bucket}"
+
 
 class EmailSettings(Section):
     """How the Authelia provider sends mail."""

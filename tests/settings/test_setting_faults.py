@@ -178,6 +178,15 @@ def test_half_of_what_a_mail_server_asks_for_is_refused(given):
     assert named({"EMAIL_SMTP_USERNAME": "somebody", "EMAIL_SMTP_PASSWORD": "hidden"}) == (set(), "")
 
 
+def test_two_buckets_of_one_name_are_refused():
+    _, message = named({"AUTHELIA_CLAIMS_KV_BUCKET": "authelia-otp-ledger"})
+    assert message == (
+        "bad configuration:\n  AUTHELIA_OTP_LEDGER_KV_BUCKET, AUTHELIA_CLAIMS_KV_BUCKET: "
+        "each bucket needs a name of its own, all of these are authelia-otp-ledger"
+    )
+    assert named({"AUTHELIA_CLAIMS_KV_BUCKET": "claims"}) == (set(), "")
+
+
 def test_a_certificate_and_a_key_are_looked_at_each_by_itself_and_together(tmp_path):
     authority = Authority(tmp_path)
     both, others = str(authority.leaf("good")), str(authority.leaf("expired"))

@@ -142,6 +142,8 @@ class Attack:
         self._numbers = itertools.count()
         self._replies: dict[str, tuple[asyncio.Event, list[bytes]]] = {}
         self._inbox = attacker.new_inbox()
+        self._own = 0.0
+        """Seconds that this process has spent on writing what it sends; whoever watches waits for that as well."""
 
     async def listen(self) -> None:
         """Take replies."""
@@ -157,13 +159,11 @@ class Attack:
     async def of(self, kind: str) -> Seen:
         """Send every body of a kind to every subject."""
         seen, over = Seen(), asyncio.Event()
+        # Made before anybody watches: what this process does itself holds nobody up.
+        made = [(one.address, body) for one in subjects() for body in bodies(kind, one, self._known)]
         watching = asyncio.create_task(self._watch(seen, over))
         try:
-            keys = [
-                await self._one(subject.address, body, kind, seen)
-                for subject in subjects()
-                for body in bodies(kind, subject, self._known)
-            ]
+            keys = [await self._one(address, body, kind, seen) for address, body in made]
         finally:
             over.set()
             await watching
@@ -179,6 +179,7 @@ class Attack:
         event, _ = self._replies[key] = asyncio.Event(), []
         begun = perf_counter()
         await self._attacker.publish(address, body, key, headers)
+        self._own += perf_counter() - begun
         seen.requests += 1
         await self._attacker.flush()
         # Now the server has it, and whoever asks comes behind it.
@@ -196,12 +197,12 @@ class Attack:
 
     async def _watch(self, seen: Seen, over: asyncio.Event) -> None:
         while not over.is_set():
-            begun = perf_counter()
+            begun, own = perf_counter(), self._own
             reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
             writer.write(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
             async with asyncio.timeout(_PATIENCE):
                 answer = await reader.read()
-            seen.live.append(perf_counter() - begun)
+            seen.live.append(perf_counter() - begun - (self._own - own))
             seen.wrong += not answer.startswith(b"HTTP/1.1 200 ")
             writer.close()
             await writer.wait_closed()

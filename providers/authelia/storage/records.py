@@ -154,7 +154,7 @@ def _identities(record: Record) -> Iterator[Identity]:
         provider = text(entry, "provider")
         yield Identity(
             provider=provider,
-            identity_id=str(entry.get("identity_id", "")),
+            identity_id=identifier(entry),
             connection=text(entry, "connection") or provider,
             email=text(entry, "email"),
             email_verified=entry.get("email_verified") is True,
@@ -165,6 +165,12 @@ def _identities(record: Record) -> Iterator[Identity]:
     for entry in objects(record, "alternate_email"):
         if email := address(text(entry, "email")):
             yield Identity(EMAIL, email, EMAIL, email, email_verified=entry.get("verified") is True)
+
+
+def identifier(entry: Record) -> str:
+    """Return the identifier of an identity: a text, or the digits of a whole number; anything else is none."""
+    found = entry.get("identity_id")
+    return str(found) if isinstance(found, int) and not isinstance(found, bool) else text(entry, "identity_id")
 
 
 def with_verified(record: Record, wanted: Address) -> Record:

@@ -76,7 +76,7 @@ class SocialClaims:
 def without_social(record: Record, provider: str, identity_id: str) -> Record:
     """Return the record without that identity."""
     entries = records.objects(record, "identities")
-    left = [e for e in entries if (e.get("provider"), str(e.get("identity_id"))) != (provider, identity_id)]
+    left = [e for e in entries if (e.get("provider"), records.identifier(e)) != (provider, identity_id)]
     return {**record, "identities": left}
 
 
