@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 import providers
+from app.bus.broadcast import NAME as FORGET
+from app.bus.broadcast import Broadcast
 from app.bus.broker import AuthBroker
 from app.bus.events import NatsProfileEvents, ProfileUpdatedEvent
-from app.bus.gate import in_turn
+from app.bus.gate import in_turn, take_turn
 from app.bus.nats.client import ReconnectingClient
 from app.bus.subjects import PROFILE_UPDATED
 from app.documentation.asyncapi import Documents
@@ -30,6 +32,7 @@ from app.domain.lookups import Lookups
 from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
 from app.domain.ports import Absent, Provider
+from app.domain.reads import Around
 from app.http import create_pages, is_ready, serving
 from app.observability.export import exporting
 from app.observability.logs import AuditLog, Sink, set_up_logs
@@ -55,7 +58,7 @@ _CANCEL_AGAIN = 0.1
 
 def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) -> dict[str, Any]:
     """Return what handlers are given, under the names of `routers.inject`."""
-    names = provider.__dataclass_fields__.keys() - {"name", "readiness", "measurements"}
+    names = provider.__dataclass_fields__.keys() - {"name", "readiness", "measurements", "secret", "limited", "changed"}
     ports = {name: in_turn(getattr(provider, name)) for name in names}
     gated = replace(provider, **ports)
     callers, directory = gated.callers, gated.directory
@@ -91,10 +94,14 @@ class Service:
 
 
 def declare(
-    nats: NatsSettings, work: WorkSettings, telemetry: Telemetry, client: ReconnectingClient | None = None
+    nats: NatsSettings,
+    work: WorkSettings,
+    telemetry: Telemetry,
+    client: ReconnectingClient | None = None,
+    broadcast: Broadcast | None = None,
 ) -> tuple[AuthBroker, ProfileEvents]:
     """Return a broker with all that is received and sent, and what publishes the events. Nothing stands behind it."""
-    broker = AuthBroker(subjects(), nats=nats, work=work, telemetry=telemetry, client=client)
+    broker = AuthBroker(subjects(), nats=nats, work=work, telemetry=telemetry, client=client, broadcast=broadcast)
     updates = broker.publisher(
         PROFILE_UPDATED,
         title="user_profile.updated",
@@ -105,13 +112,17 @@ def declare(
 
 
 def create_broker(
-    settings: Settings, provider: Provider, telemetry: Telemetry, client: ReconnectingClient | None = None
+    settings: Settings,
+    provider: Provider,
+    telemetry: Telemetry,
+    client: ReconnectingClient | None = None,
+    broadcast: Broadcast | None = None,
 ) -> AuthBroker:
     """Return a broker that serves every subject with `provider`; it is not connected yet.
 
-    `client` is the connection that the provider shares with it, where it shares one.
+    `client` is the connection that the provider shares with it, where it shares one, `broadcast` what is told over it.
     """
-    broker, events = declare(settings.nats, settings.work, telemetry, client)
+    broker, events = declare(settings.nats, settings.work, telemetry, client, broadcast)
     for name, service in services(provider, events, settings.aliases).items():
         broker.context.set_global(name, service)
     return broker
@@ -124,6 +135,14 @@ def documents() -> Documents:
     return Documents(broker, VERSION)
 
 
+def _surroundings(
+    settings: Settings, client: ReconnectingClient, broadcast: Broadcast, telemetry: Telemetry
+) -> Surroundings:
+    timeout = settings.work.request_timeout
+    around = Around(broadcast=broadcast, notes=telemetry.reads, turn=take_turn, request_timeout=timeout)
+    return Surroundings(nats=client, upstream=telemetry.upstream, around=around)
+
+
 ProviderFactory = Callable[["Settings", "Surroundings"], AbstractAsyncContextManager[Provider]]
 
 
@@ -133,12 +152,13 @@ async def running(
 ) -> AsyncIterator[Service]:
     """Run the service while the context lasts; at its end it is drained. Connecting goes on inside the context."""
     client = ReconnectingClient()
+    broadcast = Broadcast(client, settings.nats.subject_prefix + FORGET)
     async with (
         exporting(settings.telemetry, version=VERSION, provider=settings.provider.type, sink=sink) as telemetry,
-        create(settings, Surroundings(nats=client, upstream=telemetry.upstream)) as provider,
+        create(settings, _surroundings(settings, client, broadcast, telemetry)) as provider,
     ):
         telemetry.measure(provider.measurements)
-        broker = create_broker(settings, provider, telemetry, client)
+        broker = create_broker(settings, provider, telemetry, client, broadcast)
         documents = Documents(broker, VERSION)
 
         def readiness() -> dict[str, str]:

@@ -4,28 +4,36 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.domain.findings import good
+from app.domain.reads import UNHEARD
 from app.settings.reading import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from nats.aio.client import Client
 
     from app.domain.findings import Finding
     from app.domain.ports import Provider, Upstream
+    from app.domain.reads import Around, Changes
     from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What the service gives a provider: its connection to NATS, which need not stand yet, and what notes calls."""
+    """What the service gives a provider: its connection to NATS, which need not stand yet, and what notes calls.
+
+    `around` is what remembering answers needs; without it nothing is remembered. `changes` is told what is changed.
+    """
 
     nats: Client
     upstream: Upstream
+    around: Around | None = None
+    changes: Changes = UNHEARD
 
 
 def faults(settings: Settings) -> list[str]:
@@ -58,19 +66,33 @@ async def examine(settings: Settings, surroundings: Surroundings) -> list[Findin
 
 @asynccontextmanager
 async def create(settings: Settings, surroundings: Surroundings) -> AsyncIterator[Provider]:
-    """Open the provider that `USER_REPOSITORY_TYPE` names, and close it at the end."""
-    match settings.provider.type:
-        case "mock":
-            from providers.mock import mock_provider  # noqa: PLC0415 - only the chosen provider is loaded
+    """Open the provider that `USER_REPOSITORY_TYPE` names, and close it at the end.
 
-            yield mock_provider(settings)
-        case "auth0":
-            from providers.auth0 import auth0_provider  # noqa: PLC0415 - as above
+    What it finds is remembered, except by the mock, which has all in memory.
+    """
+    if settings.provider.type == "mock":
+        from providers.mock import mock_provider  # noqa: PLC0415 - only the chosen provider is loaded
 
-            async with auth0_provider(settings, surroundings.upstream) as provider:
-                yield provider
-        case "authelia":
-            from providers.authelia import authelia_provider  # noqa: PLC0415 - as above
+        yield mock_provider(settings)
+    elif surroundings.around is None:
+        async with _open(settings, surroundings) as provider:
+            yield provider
+    else:
+        from providers.remembering import remembering  # noqa: PLC0415 - as above
 
-            async with authelia_provider(settings, surroundings) as provider:
-                yield provider
+        async with (
+            remembering(settings.reads, surroundings.around) as memory,
+            _open(settings, replace(surroundings, changes=memory)) as provider,
+        ):
+            yield memory.over(provider)
+
+
+def _open(settings: Settings, surroundings: Surroundings) -> AbstractAsyncContextManager[Provider]:
+    """Open the provider."""
+    if settings.provider.type == "auth0":
+        from providers.auth0 import auth0_provider  # noqa: PLC0415 - as above
+
+        return auth0_provider(settings, surroundings.upstream, changes=surroundings.changes)
+    from providers.authelia import authelia_provider  # noqa: PLC0415 - as above
+
+    return authelia_provider(settings, surroundings)

@@ -26,6 +26,7 @@ _OURS = (
     "REQUEST_TIMEOUT",
     "PORT",
     "SUBJECT_PREFIX",
+    "READ_",
     "QUEUE_GROUP",
     "BIND",
     "ALLOWED_ALIAS",

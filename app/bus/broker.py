@@ -19,6 +19,7 @@ from nats.errors import Error
 from nats.js.api import ConsumerConfig
 
 from app.bus.bodies import strings_sent
+from app.bus.broadcast import Broadcast
 from app.bus.discovery import Discovery
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
@@ -102,7 +103,7 @@ class AuthBroker(NatsBroker):
 
     subject_subscribers: list[SubjectSubscriber]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
         subjects: Iterable[Subject],
         *,
@@ -110,11 +111,14 @@ class AuthBroker(NatsBroker):
         work: WorkSettings,
         telemetry: Telemetry,
         client: ReconnectingClient | None = None,
+        broadcast: Broadcast | None = None,
     ) -> None:
         """Take what is declared, how to connect, and the bounds on work; nothing is connected yet.
 
-        `client` is a connection, not yet opened, that others use as well; the broker opens and closes it.
+        `client` is a connection, not yet opened, that others use as well; the broker opens and closes it. `broadcast`
+        is what replicas tell each other over it.
         """
+        self._broadcast = broadcast
         self.closed = asyncio.Event()
         self.last_error = ""
         self.turns = Turns(max_at_work=work.max_concurrent_requests, max_pending=work.max_pending_requests)
@@ -169,6 +173,8 @@ class AuthBroker(NatsBroker):
             closed_cb=self._on_closed,
             **self._security,
         )
+        if self._broadcast is not None:  # before there are requests, so that no change is missed
+            await self._broadcast.start()
         self.config.connect(self._client)
         return self._client
 
@@ -249,6 +255,9 @@ class AuthBroker(NatsBroker):
 
     async def _on_error(self, error: Exception) -> None:
         self.last_error = (str(error) or type(error).__name__)[:LOOKED_AT]
+        if self._broadcast is not None and self._broadcast.refused(self.last_error):
+            logger.error("changes through other replicas are not heard", error=self.last_error)
+            return
         # The client library gives it in lower case. Without any other subscription requests are served.
         if f'permissions violation for subscription to "{self._nats.subject_prefix.lower()}' in self.last_error.lower():
             self._refused = self.last_error
@@ -258,12 +267,16 @@ class AuthBroker(NatsBroker):
 
     async def _on_disconnected(self) -> None:
         self._subscribed, self._refused = False, ""
+        if self._broadcast is not None:
+            self._broadcast.disconnected()
         if not (self._draining or self.closed.is_set()):
             logger.warning("NATS disconnected")
 
     async def _on_reconnected(self) -> None:
         # The client library has subscribed again, and the server has said that it knows.
         self._subscribed, self.last_error = True, ""
+        if self._broadcast is not None:
+            self._broadcast.reconnected()
         logger.info("NATS reconnected")
 
     async def _on_closed(self) -> None:

@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import types
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from app.domain.around import around
 from app.domain.deadline import current_deadline
-from app.domain.ports import Absent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -35,22 +34,15 @@ async def take_turn() -> None:
 def in_turn(capability: T) -> T:
     """Return `capability` with each of its coroutine methods waiting for the request's turn first.
 
-    What else it has is as it was.
+    One that says `takes_turns` does so itself, because it has answers for which nobody need wait.
     """
-    if capability is None or isinstance(capability, Absent):
-        return capability
+    return capability if getattr(capability, "takes_turns", False) else around(capability, _gated)
 
-    def gated(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
-        @functools.wraps(method)
-        async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes and gives
-            await take_turn()
-            return await method(*args, **kwargs)
 
-        return call
+def _gated(method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
+    @functools.wraps(method)
+    async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes and gives
+        await take_turn()
+        return await method(*args, **kwargs)
 
-    members = {
-        name: gated(member) if inspect.iscoroutinefunction(member) else member
-        for name, member in inspect.getmembers(capability)
-        if not name.startswith("_")
-    }
-    return cast("T", types.SimpleNamespace(**members))
+    return call

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from app.domain import subject_ids
@@ -14,24 +15,35 @@ if TYPE_CHECKING:
     from app.domain.users import Address, User
 
 
-async def find_by_email(directory: Directory, address: Address, *, fresh: bool = False) -> User:
-    """Find whose primary e-mail `address` is; only when there is nobody, whose verified alternate it is.
+class ByEmail(ABC):
+    """How a directory finds users by an address."""
 
-    `fresh` as in `ports.Directory`.
+    @abstractmethod
+    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
+        """Find the user whose primary e-mail `address` is. Raises UserNotFound."""
 
-    Raises:
-        UserNotFound: it is nobody's.
-    """
-    try:
-        return await directory.by_primary_email(address, fresh=fresh)
-    except UserNotFound:
-        return await directory.by_alternate_email(address, fresh=fresh)
+    @abstractmethod
+    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
+        """Find the user who has `address` as a verified e-mail identity. Raises UserNotFound."""
+
+    async def by_email(self, address: Address, *, fresh: bool = False) -> User:
+        """Find whose primary e-mail `address` is; only when there is nobody, whose verified alternate it is.
+
+        `fresh` as in `ports.Directory`.
+
+        Raises:
+            UserNotFound: it is nobody's.
+        """
+        try:
+            return await self.by_primary_email(address, fresh=fresh)
+        except UserNotFound:
+            return await self.by_alternate_email(address, fresh=fresh)
 
 
 async def refuse_taken(directory: Directory, address: Address) -> None:
     """Raise EmailAlreadyLinked when `address` is somebody's; a search that fails is no proof that it is free."""
     try:
-        await find_by_email(directory, address, fresh=True)
+        await directory.by_email(address, fresh=True)
     except UserNotFound:
         return
     raise EmailAlreadyLinked
@@ -65,7 +77,7 @@ class Lookups:
 
     async def _user_of_email(self, email: str) -> User:
         require(email, EmailRequired)
-        return await find_by_email(self._directory, parse_address(email, UserNotFound))
+        return await self._directory.by_email(parse_address(email, UserNotFound))
 
 
 def is_unicode(text: str) -> bool:

@@ -56,16 +56,12 @@ class ClientCallers(Protocol):
 class Directory(Protocol):
     """Finds users. Every method raises UserNotFound when there is none.
 
-    A search may share the answer of an identical one in flight, unless it is `fresh`: asked for because a write
-    depends on it. `of_caller`, which comes before writes only, is always fresh.
+    A read may be answered from memory, and share the answer of an identical one in flight, unless it is `fresh`: asked
+    for because a write depends on it. `of_caller`, which comes before writes only, is always fresh.
     """
 
-    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
-        """Find the user whose primary e-mail `address` is."""
-        ...
-
-    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
-        """Find the user who has `address` as a verified e-mail identity."""
+    async def by_email(self, address: Address, *, fresh: bool = False) -> User:
+        """Find the user whose primary e-mail `address` is, else who has it as a verified alternate."""
         ...
 
     async def of_caller(self, caller: Caller) -> User:
@@ -239,6 +235,14 @@ class Upstream(Protocol):
         ...
 
 
+def _no() -> bool:
+    return False
+
+
+def _unheard() -> None:
+    """Take no note."""
+
+
 def _ready() -> Mapping[str, str]:
     return {}
 
@@ -254,6 +258,9 @@ class Provider:
     `readiness` names what the provider needs before it can serve, and what is wrong with it: the empty string when
     nothing is; a name that ends in `?` is shown and decides nothing. `measurements` gives what the provider measures
     by metric name; names that end in `_total` only ever grow.
+
+    `secret` gives one that all replicas have, empty while there is none; `limited` says whether the provider is known
+    to take no reads just now; `changed` is called when some user was changed, through whichever replica.
     """
 
     name: str
@@ -271,3 +278,6 @@ class Provider:
     impersonation: Impersonation | Absent
     readiness: Callable[[], Mapping[str, str]] = _ready
     measurements: Callable[[], Mapping[str, float]] = _nothing
+    secret: Callable[[], str] = str
+    limited: Callable[[], bool] = _no
+    changed: Callable[[], None] = _unheard

@@ -106,11 +106,12 @@ class RecordingTracing(Tracing):
 
     def answered(self, trace: Trace, name: str, error: ServiceError | None) -> None:
         """Record the span of a request."""
+        source = {"auth_service.source": trace.source} if trace.source else {}
         if error is None:
-            self._record(trace, name, SpanKind.SERVER, {}, _UNSET)
+            self._record(trace, name, SpanKind.SERVER, source, _UNSET)
             return
         # What an upstream said is in no attribute: it may name somebody.
-        attributes = {"auth_service.outcome": str(error.fault), "error.type": _described(error)}
+        attributes = {**source, "auth_service.outcome": str(error.fault), "error.type": _described(error)}
         status = Status(StatusCode.ERROR, _described(error)) if error.fault in _FAILED else _UNSET
         self._record(trace, name, SpanKind.SERVER, attributes, status)
 

@@ -17,6 +17,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from app.domain.errors import WIRES, Fault, ServiceError, UpstreamError
+from app.observability.read_metrics import ReadTelemetry
 from app.observability.request_metrics import SUCCESS, RequestMetrics, SubjectCounts
 from app.observability.tracing import Trace, Tracing
 from app.observability.upstream_metrics import UpstreamTelemetry
@@ -62,6 +63,7 @@ class Telemetry:
             registry=self.registry,
         )
         self.upstream = UpstreamTelemetry(self.registry, self.tracing)
+        self.reads = ReadTelemetry(self.registry)
         Gauge("auth_service_info", "Always 1.", ("version", "provider"), registry=self.registry).labels(
             version, provider
         ).set(1)

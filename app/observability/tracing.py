@@ -36,11 +36,12 @@ baggage, 512 for the state)."""
 class Trace:
     """A span as far as others need to know of it: the request's own, or that of an upstream call in it.
 
+    `source` says, of a read, where its answer came from; empty otherwise.
     `started` is the time in nanoseconds since 1970, where the span is recorded. `parent` is the span above it;
     `carried` is what came with the caller's trace (state, baggage) and is carried on.
     """
 
-    __slots__ = ("carried", "parent", "sampled", "span_id", "started", "trace_id")
+    __slots__ = ("carried", "parent", "sampled", "source", "span_id", "started", "trace_id")
 
     def __init__(  # noqa: PLR0913, PLR0917 - made for every request: by position, because that is cheaper
         self,
@@ -58,6 +59,7 @@ class Trace:
         self.started = started
         self.parent = parent
         self.carried = carried
+        self.source = ""
 
     @property
     def ids(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ from app.settings.authelia import AutheliaSettings, EmailSettings
 from app.settings.nats import NatsSettings as NatsSettings
 from app.settings.reading import ConfigurationError as ConfigurationError
 from app.settings.reading import Reader
+from app.settings.reads import ReadSettings as ReadSettings
 from app.settings.service import AliasSettings as AliasSettings
 from app.settings.service import HttpSettings as HttpSettings
 from app.settings.service import LogSettings as LogSettings
@@ -32,6 +33,7 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     WorkSettings,
     HttpSettings,
     LogSettings,
+    ReadSettings,
     AliasSettings,
     MockSettings,
     Auth0Settings,
@@ -67,6 +69,7 @@ class Settings:
         self.provider = reader.read(ProviderSettings)
         self.nats = reader.read(NatsSettings)
         self.work = reader.read(WorkSettings)
+        self.reads = reader.read(ReadSettings)
         self.http = reader.read(HttpSettings)
         self.log = reader.read(LogSettings)
         self.aliases = reader.read(AliasSettings)

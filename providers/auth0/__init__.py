@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from app.domain.aliases import AliasPolicy
 from app.domain.errors import ImpersonationUnavailable, PasswordServiceUnavailable
 from app.domain.ports import Absent, Provider
+from app.domain.reads import UNHEARD
 from providers.auth0.accounts import Auth0Accounts
 from providers.auth0.aliases import Auth0Aliases
 from providers.auth0.directory import Auth0Directory
@@ -26,7 +28,7 @@ from providers.auth0.sign_in import ProfileClient
 from providers.auth0.stubs import Stubs
 from providers.auth0.tenant.budget import Budget
 from providers.auth0.tenant.client import Http, Line, Tenant
-from providers.auth0.tenant.limiter import Limiter
+from providers.auth0.tenant.limiter import Lane, Limiter
 from providers.auth0.tenant.retries import Retries
 from providers.auth0.tokens.credentials import Assertions, Credentials
 from providers.auth0.tokens.keys import Keys
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from app.domain.findings import Finding
     from app.domain.ports import Upstream
+    from app.domain.reads import Changes
     from app.settings import Settings
     from app.settings.auth0 import Auth0Settings
 
@@ -54,13 +57,15 @@ async def auth0_provider(
     upstream: Upstream,
     now: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    changes: Changes = UNHEARD,
 ) -> AsyncIterator[Provider]:
     """Open the provider; keys and token are fetched in the background, so that a tenant out of reach stops nothing.
 
     `upstream` takes note of the calls, `now` is the clock (Unix seconds), `monotonic` one that never jumps (seconds).
+    `changes` is told of what is changed.
     """
     async with open_client(settings.work.max_concurrent_requests) as client:
-        parts = _Parts(settings, client, upstream, (now, monotonic))
+        parts = _Parts(settings, client, upstream, (now, monotonic), changes)
         async with parts.keys.kept(), parts.credentials.kept():
             yield parts.provider(settings)
 
@@ -68,7 +73,7 @@ async def auth0_provider(
 async def examine_auth0(settings: Settings, upstream: Upstream) -> list[Finding]:
     """Tell whether the tenant gives what the service needs. Nothing is changed there."""
     async with open_client(settings.work.max_concurrent_requests) as client:
-        parts = _Parts(settings, client, upstream, (time.time, time.monotonic))
+        parts = _Parts(settings, client, upstream, (time.time, time.monotonic), UNHEARD)
         return await examine(parts.keys, parts.credentials, parts.budget)
 
 
@@ -76,20 +81,26 @@ class _Parts:
     """What the capabilities share."""
 
     def __init__(
-        self, settings: Settings, client: httpx.AsyncClient, upstream: Upstream, clocks: tuple[Clock, Clock]
+        self,
+        settings: Settings,
+        client: httpx.AsyncClient,
+        upstream: Upstream,
+        clocks: tuple[Clock, Clock],
+        changes: Changes,
     ) -> None:
         now, monotonic = clocks
         auth0 = settings.auth0
         http = Http(client, auth0.host, upstream.headers)
         self.budget = Budget(settings.work.request_timeout)
-        line = Line(http, Retries(self.budget, Limiter(), upstream, now), self.budget, upstream)
+        self.limiter = Limiter()
+        line = Line(http, Retries(self.budget, self.limiter, upstream, now), self.budget, upstream)
         issuer = f"{http.origin}/"
         self.assertions = Assertions(auth0.m2m_client_id, auth0.private_key_pem(), issuer, now)
         self.credentials = Credentials(line, self.assertions, _grant(auth0), now)
         self.keys = Keys(line, monotonic)
         audience = auth0.management_audience or f"{http.origin}/api/v2/"
         self.tokens = Tokens(self.keys, issuer, audience, now, also_read=auth0.lfx_v2_api_audience)
-        self.tenant = Tenant(line, self.credentials)
+        self.tenant = Tenant(line, self.credentials, changes)
         self.reader = UserReader(Oddities(upstream))
         self.now = now
 
@@ -98,6 +109,9 @@ class _Parts:
             "auth0 keys": "" if self.keys.had_one else _MISSING,
             "auth0 token": "" if self.credentials.had_one else _MISSING,
         }
+
+    def limited(self) -> bool:
+        return self.limiter.opens(Lane.READ) > asyncio.get_running_loop().time()
 
     def provider(self, settings: Settings) -> Provider:
         auth0 = settings.auth0
@@ -118,6 +132,9 @@ class _Parts:
             reset_links=self._reset_links(auth0),
             impersonation=self._impersonation(auth0),
             readiness=self.readiness,
+            secret=lambda: auth0.private_key_pem().get_secret_value(),
+            limited=self.limited,
+            changed=self.tenant.changed,
         )
 
     def _reset_links(self, auth0: Auth0Settings) -> Auth0ResetLinks | Absent:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
-from app.domain.lookups import is_unicode
+from app.domain.lookups import ByEmail, is_unicode
+from app.domain.reads import Meant
 from app.domain.spellings import forms, same
 from app.domain.subject_ids import derive
 from providers.auth0.mapping import to_user
@@ -23,7 +24,7 @@ MAX_REFERENCE: Final = 512
 """Bytes of a subject identifier or username beyond which nobody is meant."""
 
 
-class Auth0Directory:
+class Auth0Directory(ByEmail):
     """Finds users. What a search gives is compared again: the tenant's index lags behind its users."""
 
     def __init__(self, management: Management, tokens: Tokens) -> None:
@@ -61,13 +62,25 @@ class Auth0Directory:
 
     async def resolve(self, reference: str) -> User:
         """Find the user meant by a token, a subject identifier (contains `|`) or a username."""
+        return await self.find(self.named(reference) or await self.of_token(reference))
+
+    def named(self, reference: str) -> Meant | None:
+        """Return whom a subject identifier or a username means; None for a token."""
         if looks_like_token(reference):
-            return to_user(await self._by_subject(await self._tokens.subject_of(reference), shared=True))
+            return None
         if not is_unicode(reference) or len(reference.encode()) > MAX_REFERENCE:
             raise UserNotFound
-        if "|" in reference:
-            return to_user(await self._by_subject(reference, shared=True))
-        return await self._by_username(reference)
+        return Meant(subject=reference) if "|" in reference else Meant(username=reference)
+
+    async def of_token(self, token: str) -> Meant:
+        """Verify the token, return whom it speaks for."""
+        return Meant(subject=await self._tokens.subject_of(token))
+
+    async def find(self, meant: Meant) -> User:
+        """Find the user who is meant."""
+        if meant.username:
+            return await self._by_username(meant.username)
+        return to_user(await self._by_subject(meant.subject, shared=True))
 
     async def _by_username(self, username: str) -> User:
         users = await self._management.search("identities.user_id", username, shared=True)

@@ -11,6 +11,7 @@ from app.domain.errors import (
     UserNotFound,
     fail,
 )
+from app.domain.identity_tokens import unverified_subject
 from app.domain.spellings import forms
 from providers.auth0.mapping import UserReader, WireUser
 from providers.auth0.tenant import errors
@@ -44,6 +45,12 @@ def _segment(value: str, error: type[ServiceError]) -> str:
         return segment(value)
     except UnsafeSegment:
         fail(error)
+
+
+def _linked(body: Mapping[str, str]) -> str:
+    """Return the subject identifier of the user who is linked, as the body of the call has it."""
+    token = body.get("link_with")
+    return f"{body['provider']}|{body['user_id']}" if token is None else unverified_subject(token)
 
 
 class Management:
@@ -112,6 +119,7 @@ class Management:
             json=user,
             fallback=fallback,
             passes=frozenset((errors.CONFLICT,)),
+            addresses=(user.get("email", ""),),
         )
         answer = await self._tenant.call(call)
         return self._reader.one(answer) if answer.ok else None
@@ -135,6 +143,8 @@ class Management:
                 token=token,
                 fallback=fallback,
                 passes=passes,
+                touches=(user_id,),
+                addresses=(change.get("email", ""),),
             )
         )
 
@@ -145,7 +155,7 @@ class Management:
     async def delete(self, user_id: str, *, fallback: type[ServiceError]) -> None:
         """Remove a user. Raises UserNotFound, `fallback`."""
         path = f"/api/v2/users/{_segment(user_id, UserNotFound)}"
-        await self._tenant.call(Call(kind=_DELETE, method="DELETE", path=path, fallback=fallback))
+        await self._tenant.call(Call(kind=_DELETE, method="DELETE", path=path, fallback=fallback, touches=(user_id,)))
 
     async def link(
         self,
@@ -166,6 +176,7 @@ class Management:
                 token=token,
                 fallback=fallback,
                 passes=passes,
+                touches=(user_id, _linked(body)),
             )
         )
 
@@ -195,6 +206,7 @@ class Management:
                 fallback=fallback,
                 special={errors.NOT_FOUND: IdentityNotFound},
                 passes=frozenset((errors.BAD_REQUEST,)),
+                touches=(user_id, f"{provider}|{identity_id}"),
             )
         )
 

@@ -151,7 +151,8 @@ def _kept(settings: Settings, surroundings: Surroundings, now: Callable[[], floa
         signing = SigningKey(settings.authelia.signing_key, buckets.opener(names.signing_key_bucket), now)
     except NotASigningKey as error:
         raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
-    return _Kept(buckets, names, Users(buckets.opener(names.users_bucket), now), signing, now)
+    users = Users(buckets.opener(names.users_bucket), now, changes=surroundings.changes)
+    return _Kept(buckets, names, users, signing, now)
 
 
 def _capabilities(
@@ -179,6 +180,7 @@ def _capabilities(
         impersonation=Absent(ImpersonationUnavailable),
         readiness=operations.readiness,
         measurements=operations.measurements,
+        secret=kept.signing.secret,
     )
 
 

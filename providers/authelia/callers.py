@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from app.domain.deadline import current_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, TokenOfClient, UserNotFound
+from app.domain.reads import Meant
 from app.domain.tokens import Caller
 from providers.authelia.storage import records
 from providers.authelia.storage.kv import StorageFull
@@ -22,7 +23,6 @@ from providers.http import PHASES, BrokenAnswer
 
 if TYPE_CHECKING:
     from app.domain.ports import Upstream
-    from app.domain.users import User
     from providers.authelia.storage.records import Record
     from providers.authelia.storage.users import Users
 
@@ -122,26 +122,27 @@ class AutheliaCallers:
         """Return whoever the token speaks for. Raises InvalidToken, UserNotFound."""
         if not token.startswith(TOKEN_PREFIX):
             raise InvalidToken
-        username, subject, record = await self._account_of(token)
+        meant = await self.meant_by(token)
+        username, subject = meant.username, meant.subject
+        record = await self.account(username, subject)
         return Caller(subject or records.subject_of(username, record), SecretStr(token), username)
 
-    async def user_of(self, token: str) -> User:
-        """Return the account that the token speaks for. Raises InvalidToken, UserNotFound."""
-        username, _, record = await self._account_of(token)
-        return records.user(username, record)
-
-    async def _account_of(self, token: str) -> tuple[str, str, Record]:
-        """Return username, `sub` of the token, and the record, in which the `sub` is stored."""
+    async def meant_by(self, token: str) -> Meant:
+        """Return the account that the token speaks for, and the `sub` in it. Raises InvalidToken, UserNotFound."""
         username, subject = await self._userinfo.of(token)
         if not records.is_username(username):
             raise UserNotFound
+        return Meant(subject=subject, username=username)
+
+    async def account(self, username: str, subject: str) -> Record:
+        """Return the record, in which the `sub` of a token is stored, where there is one. Raises UserNotFound."""
         if not subject:
-            return username, subject, await self._users.get(username)
+            return await self._users.get(username)
         try:
-            return username, subject, await self._users.subjects.store(username, subject)
+            return await self._users.subjects.store(username, subject)
         except StorageFull:
             # The account is its username; what needs to write will say that there is no room.
-            return username, subject, await self._users.get(username)
+            return await self._users.get(username)
 
 
 class AutheliaClients:

@@ -7,6 +7,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
+from app.domain.lookups import ByEmail
+from app.domain.reads import Meant
 from app.domain.spellings import same
 from providers.authelia.callers import TOKEN_PREFIX
 from providers.authelia.storage import records
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
-class AutheliaDirectory:
+class AutheliaDirectory(ByEmail):
     """Finds users by address, subject identifier, username or token; every search is fresh."""
 
     def __init__(self, users: Users, callers: AutheliaCallers) -> None:
@@ -60,11 +62,25 @@ class AutheliaDirectory:
 
     async def resolve(self, reference: str) -> User:
         """Find the user meant by a token, a subject (a UUID, or with `|`) or a username."""
+        return await self.find(self.named(reference) or await self.of_token(reference))
+
+    def named(self, reference: str) -> Meant | None:
+        """Return whom a subject identifier or a username means; None for a token."""
         if reference.startswith(TOKEN_PREFIX):
-            return await self._callers.user_of(reference)
+            return None
         if "|" in reference or _UUID.fullmatch(reference):
-            return await self.by_subject(reference)
-        return await self.by_username(reference)
+            return Meant(subject=reference)
+        return Meant(username=reference)
+
+    async def of_token(self, token: str) -> Meant:
+        """Verify the token, return the account that it speaks for, and the subject identifier that it has there."""
+        return await self._callers.meant_by(token)
+
+    async def find(self, meant: Meant) -> User:
+        """Find the user who is meant. A subject identifier that comes with a username is stored."""
+        if not meant.username:
+            return await self.by_subject(meant.subject)
+        return records.user(meant.username, await self._callers.account(meant.username, meant.subject))
 
     async def _by_email(self, address: Address) -> User:
         found = await self._users.holder(address)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.domain.addresses import parse_address
 from app.domain.errors import UserNotFound
-from app.domain.lookups import find_by_email
+from app.domain.lookups import ByEmail
 
 if TYPE_CHECKING:
     from app.domain.tokens import Caller
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from providers.mock.store import Store
 
 
-class MockDirectory:
+class MockDirectory(ByEmail):
     """Finds users in memory."""
 
     def __init__(self, store: Store, callers: MockCallers) -> None:
@@ -48,5 +48,5 @@ class MockDirectory:
         if "|" in reference:
             return self._store.by_subject(reference).user
         if "@" in reference:
-            return await find_by_email(self, parse_address(reference, UserNotFound))
+            return await self.by_email(parse_address(reference, UserNotFound))
         return self._store.by_username(reference).user

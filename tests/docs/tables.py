@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from app.settings import SECTIONS, parse_duration
+from app.settings.reads import parse_size
 from routers import subjects
 from tests.docs.errors import errors
 from tests.docs.reference import reference
@@ -44,6 +45,10 @@ def rows():
                 yield f"`{field.validation_alias}`", shown(field), field.description + secrecy(field)
 
 
+def parsed_by(function, field):
+    return any(getattr(check, "func", None) is function for check in field.metadata)
+
+
 def shown(field):
     value = field.default
     if value is PydanticUndefined:
@@ -55,9 +60,9 @@ def shown(field):
     if isinstance(value, tuple):
         return f"`{','.join(value)}`"
     if isinstance(value, float):
-        is_duration = any(getattr(check, "func", None) is parse_duration for check in field.metadata)
-        return f"`{value:g}s`" if is_duration else f"`{value:g}`"
-    return f"`{value}`"
+        hours = f"{value / 3600:g}h" if value and not value % 3600 else ""
+        return f"`{hours or f'{value:g}s'}`" if parsed_by(parse_duration, field) else f"`{value:g}`"
+    return f"`{value // 1024**2}MiB`" if parsed_by(parse_size, field) else f"`{value}`"
 
 
 def secrecy(field):

@@ -44,6 +44,10 @@ def test_generated_tables_are_up_to_date(page):
         "SUBJECT_PREFIX": "lfx.auth-service.",
         "QUEUE_GROUP": "lfx.auth-service.queue",
         "REQUEST_TIMEOUT": "",
+        "READ_STALE_FOR": "1h",
+        "READ_FRESH_FOR": "0s",
+        "READ_PATIENCE": "1s",
+        "READ_MEMORY": "32MiB",
         "NATS_MAX_RECONNECT": "3",
         "NATS_RECONNECT_WAIT": "2s",
         "MAX_CONCURRENT_REQUESTS": "256",
@@ -69,7 +73,7 @@ def test_the_documented_defaults_are_a_configuration_that_means_the_same(monkeyp
     for name in documented():
         monkeypatch.delenv(name)
     unset = Settings()
-    for section in ("provider", "nats", "http", "log", "aliases", "mock"):
+    for section in ("provider", "nats", "reads", "http", "log", "aliases", "mock"):
         assert getattr(given, section) == getattr(unset, section)
     assert given.work.request_timeout == unset.work.request_timeout == 10.0
 

@@ -40,11 +40,8 @@ class RuledDirectory:
     async def of_caller(self, caller: Any) -> Any:
         return await self._directory.of_caller(caller)
 
-    async def by_primary_email(self, address: Any, *, fresh: bool = False) -> Any:
-        return await self._directory.by_primary_email(address, fresh=fresh)
-
-    async def by_alternate_email(self, address: Any, *, fresh: bool = False) -> Any:
-        return await self._directory.by_alternate_email(address, fresh=fresh)
+    async def by_email(self, address: Any, *, fresh: bool = False) -> Any:
+        return await self._directory.by_email(address, fresh=fresh)
 
 
 @dataclass

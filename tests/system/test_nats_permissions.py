@@ -104,6 +104,7 @@ async def test_who_only_looks_people_up_cannot_act(bus, name):
         "lfx.>",
         "lfx.auth-service.>",
         "lfx.auth-service.password.update",
+        "lfx.auth-service.internal.forget",
         "_INBOX.>",
         "_INBOX.*.>",
         "_INBOX.lfx-auth-service.>",
@@ -128,6 +129,7 @@ async def test_no_caller_can_listen_to_others(bus, name, subject):
         "_INBOX.lfx-one.x",
         "_INBOX.lfx-auth-service.x",
         "lfx.user_profile.updated",
+        "lfx.auth-service.internal.forget",
         "$KV.authelia-users.bob",
         "$JS.API.INFO",
     ],
@@ -154,6 +156,17 @@ async def test_the_service_can_speak_to_nobody_but_who_asked(bus, subject):
         await client.publish(subject, b"x")
         await client.flush()
         assert len(refused) == 1
+
+
+@pytest.mark.parametrize("user", ["AUTH_SERVICE", "AUTH_SERVICE_AUTHELIA"])
+async def test_every_replica_hears_what_another_one_tells(bus, user):
+    subject = "lfx.auth-service.internal.forget"
+    async with bus.user(user) as (one, refused), bus.user(user) as (other, also_refused):
+        heard = [await client.subscribe(subject) for client in (one, other)]
+        await other.flush()
+        await one.publish(subject, b"x")
+        assert [(await each.next_msg(timeout=10)).data for each in heard] == [b"x", b"x"]
+        assert (refused, also_refused) == ([], [])
 
 
 async def test_a_reply_to_another_subject_than_an_inbox_is_refused_by_nats_and_the_service_stays_well(bus):

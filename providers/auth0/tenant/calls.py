@@ -42,7 +42,7 @@ class Call:
     `path` begins with a slash and is encoded. `json` and `form` make the body; a callable `form` is asked before every
     attempt. `token` is the caller's; without one the service acts in its own name, unless the call is `anonymous`.
     `fallback` is what a refusal means that has no other meaning, `special` the statuses that have; those in `passes`
-    are returned.
+    are returned. `touches` are the subject identifiers of users that it changes, `addresses` the ones concerned.
     """
 
     kind: Kind
@@ -56,3 +56,5 @@ class Call:
     anonymous: bool = False
     special: Mapping[int, type[ServiceError]] = field(default_factory=dict)
     passes: frozenset[int] = frozenset()
+    touches: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()

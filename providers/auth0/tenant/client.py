@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Mapping
 
     from app.domain.ports import Upstream
+    from app.domain.reads import Changes
     from providers.auth0.tenant.budget import Budget
     from providers.auth0.tenant.calls import Call
     from providers.auth0.tenant.retries import Retries
@@ -93,8 +94,9 @@ class OwnToken(Protocol):
 class Tenant:
     """Calls the tenant, with retries, as the service or as a caller."""
 
-    def __init__(self, line: Line, credentials: OwnToken) -> None:
-        """Take how the tenant is called, and the service's own token."""
+    def __init__(self, line: Line, credentials: OwnToken, changes: Changes) -> None:
+        """Take how the tenant is called, the service's own token, and who is told what was changed."""
+        self._changes = changes
         self._http = line.http
         self._retries = line.retries
         self._upstream = line.upstream
@@ -113,13 +115,17 @@ class Tenant:
     async def shared(self, key: Hashable, call: Call) -> Answer:
         """Return the answer to a read, which others who ask the same at the same time share.
 
-        A read begun after a write of this process does not join one begun before it. Of the writes of others nothing
-        is known here: what is joined was sent so lately that it can be older than such a write by `SHARED_FOR` at most.
+        A read begun after a write that is known here, of this process or by `changed`, does not join one begun before.
+        What is joined was sent so lately that it can be older than another write by `SHARED_FOR` at most.
         """
         key = (self._writes, key)
         if self._reads.to_join(key):
             self._upstream.coalesced(call.kind.name)
         return await self._reads.join(key, lambda progress: self._call(call, progress))
+
+    def changed(self) -> None:
+        """Take note that some user was changed, by whomever."""
+        self._writes += 1
 
     async def _call(self, call: Call, progress: Progress | None) -> Answer:
         try:
@@ -131,6 +137,8 @@ class Tenant:
         finally:
             if call.kind.writes:
                 self._writes += 1
+            if call.touches or call.addresses:
+                self._changes.note(*call.touches, addresses=call.addresses)
 
     async def _answered(self, call: Call, progress: Progress | None) -> Answer:
         own = call.token is None and not call.anonymous

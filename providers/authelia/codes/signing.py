@@ -75,6 +75,10 @@ class SigningKey:
         self._now = now
         self._keys = None if given is None else keys_of(parse_key(given.get_secret_value()), now)
 
+    def secret(self) -> str:
+        """Return what all replicas have and nobody else, once the key is here; until then the empty string."""
+        return "" if self._keys is None else self._keys.code_key.hex()
+
     async def keys(self) -> Keys:
         """Return the keys. Raises ProviderUnavailable."""
         if self._keys is None:

@@ -18,6 +18,7 @@ from loguru import logger
 from app.domain.codes import StaleRevision
 from app.domain.errors import UserNotFound
 from app.domain.locks import KeyedLocks
+from app.domain.reads import UNHEARD
 from providers.authelia.storage import records
 from providers.authelia.storage.kv import StorageFull
 from providers.authelia.storage.lookup_keys import LookupKeys
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from app.domain.errors import ServiceError
+    from app.domain.reads import Changes
     from app.domain.users import Address
     from providers.authelia.storage.kv import Bucket, Entry
     from providers.authelia.storage.records import Record
@@ -41,8 +43,18 @@ class AddressHeld(Exception):
 class Users:
     """The users' records and lookup keys. Every method may raise ProviderUnavailable."""
 
-    def __init__(self, bucket: Open, now: Callable[[], float], lease_now: Callable[[], float] = time.time) -> None:
-        """Take the bucket, the clock for what is stored, and the one that ages claims (both Unix seconds)."""
+    def __init__(
+        self,
+        bucket: Open,
+        now: Callable[[], float],
+        lease_now: Callable[[], float] = time.time,
+        changes: Changes = UNHEARD,
+    ) -> None:
+        """Take the bucket, the clock for what is stored, and the one that ages claims (both Unix seconds).
+
+        `changes` is told of every record that changes, and of every address that changes hands.
+        """
+        self._changes = changes
         self._bucket = bucket
         self._now = now
         self._turns = KeyedLocks()
@@ -82,6 +94,8 @@ class Users:
                     await (await self._bucket()).put(username, records.encode(changed, self._now()), entry.revision)
                 except StaleRevision:
                     continue
+                finally:
+                    self._note(username, record, changed)
                 return changed
 
     async def create(self, username: str, email: Address, displayname: str) -> bool:
@@ -100,6 +114,7 @@ class Users:
                 await self.claim(username, email)
             await self.subjects.point(username, made)
             await (await self._bucket()).put(username, records.encode(made, self._now()), entry.revision)
+            self._note(username, made)
         except StaleRevision:
             return False
         except StorageFull:
@@ -132,6 +147,8 @@ class Users:
                 await self._keys.point(key, username, entry.revision)
             except StaleRevision:
                 continue
+            finally:
+                self._changes.note(addresses=[address])
             if loser is not None:
                 await self._remove_unverified(loser, address)
             return await self._settle_older(username, address)
@@ -176,6 +193,11 @@ class Users:
             raise UserNotFound
         entry = await (await self._bucket()).get(username)
         return records.parse(entry.value), entry
+
+    def _note(self, username: str, *versions: Record) -> None:
+        """Tell that the record changes from one version to the other."""
+        subjects = [records.subject_of(username, version) for version in versions]
+        self._changes.note(*subjects, addresses=[held for version in versions for held in records.held(version)])
 
     async def _holds(self, username: str, address: Address) -> bool:
         record = await self.find(username)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Short messages to every replica of the service: a subject without a queue group; `app.domain.reads.Broadcast`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+NAME: Final = "internal.forget"
+"""The subject without the prefix that all have."""
+
+_FLUSH_TIME: Final = 2
+"""Seconds, whole ones for the client library."""
+
+_UNLIMITED: Final = -1
+"""Nothing is dropped: the callback never waits, so whatever arrived is dealt with at once."""
+
+
+def _ignore(_: bytes) -> None:
+    """Take no note."""
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+class Broadcast:
+    """Tells every replica, and hears what is told."""
+
+    def __init__(self, client: Client, subject: str) -> None:
+        """Take the connection, not yet opened, and the subject."""
+        self.subject = subject
+        self._client = client
+        self._stands = False
+        self._refused = False
+        self._heard: Callable[[bytes], None] = _ignore
+        self._lost: Callable[[], None] = _nothing
+        self._back: Callable[[], None] = _nothing
+
+    @property
+    def stands(self) -> bool:
+        """Whether messages of others arrive here."""
+        return self._stands
+
+    def listen(self, heard: Callable[[bytes], None], lost: Callable[[], None], back: Callable[[], None]) -> None:
+        """Have `heard` called with every message, `lost` when messages arrive no more, `back` when they do again."""
+        self._heard, self._lost, self._back = heard, lost, back
+
+    async def tell(self, message: bytes) -> bool:
+        """Send a message; return whether the server has it. Raises nothing."""
+        try:
+            await self._client.publish(self.subject, message)
+            await self._client.flush(_FLUSH_TIME)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the change stands
+            logger.warning("other replicas could not be told of a change", error=repr(error))
+            return False
+        return True
+
+    async def start(self) -> None:
+        """Subscribe, if anybody listens; on a connection that stands, before there are requests: nothing is missed."""
+        if self._heard is _ignore:
+            return
+        await self._client.subscribe(
+            self.subject, cb=self._on_message, pending_msgs_limit=_UNLIMITED, pending_bytes_limit=_UNLIMITED
+        )
+        await self._client.flush(_FLUSH_TIME)
+        self._stands = not self._refused
+
+    def disconnected(self) -> None:
+        """Take note that the connection is gone."""
+        self._stands = self._refused = False
+        self._lost()
+
+    def reconnected(self) -> None:
+        """Take note that the connection is there again, with its subscriptions."""
+        self._stands = self._heard is not _ignore and not self._refused
+        if self._stands:
+            self._back()
+
+    def refused(self, error: str) -> bool:
+        """Take note of an error of the server; return whether it refuses the subscription here."""
+        if f'permissions violation for subscription to "{self.subject.lower()}"' not in error.lower():
+            return False
+        self._refused, self._stands = True, False
+        self._lost()
+        return True
+
+    async def _on_message(self, message: Msg) -> None:
+        self._heard(message.data)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""How long answers of the provider are remembered, and what for."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, Field
+
+from app.settings.types import Seconds, Section, parse_duration
+
+_UNITS: Final = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_SIZE: Final = re.compile(r"(\d{1,20})\s*(|KiB|MiB|GiB)", re.ASCII)
+
+
+def parse_size(value: object) -> object:
+    """Return the bytes of a size (`512KiB`, `32MiB`) or of plain bytes; other types as they are."""
+    if not isinstance(value, str):
+        return value
+    size = _SIZE.fullmatch(value.strip())
+    if size is None:
+        raise ValueError("must be a size such as 512KiB or 32MiB, or plain bytes")
+    return int(size[1]) * _UNITS[size[2]]
+
+
+SecondsOrNone = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=86_400, allow_inf_nan=False)]
+Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=0, le=1024**4)]
+
+
+class ReadSettings(Section):
+    """Remembered answers to reads; the mock provider has none."""
+
+    stale_for: SecondsOrNone = Field(
+        3600.0,
+        validation_alias="READ_STALE_FOR",
+        description="How old an answer may be that is given in place of an error of the provider; `0`: none is given.",
+    )
+    fresh_for: SecondsOrNone = Field(
+        0.0,
+        validation_alias="READ_FRESH_FOR",
+        description="How old an answer may be that is given in place of a call of the provider; `0`: none is given.",
+    )
+    patience: Seconds = Field(
+        1.0,
+        validation_alias="READ_PATIENCE",
+        description="How long the provider is tried before an older answer that is at hand is given instead.",
+    )
+    memory: Bytes = Field(
+        32 * 1024**2,
+        validation_alias="READ_MEMORY",
+        description="What a process remembers at most, such as `512KiB`, `32MiB` or plain bytes; the least recently "
+        "used goes first.",
+    )

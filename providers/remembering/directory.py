@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""Finding users, with what was found lately at hand: in place of an error, and in place of a call.
+
+Whoever asks because a write depends on it (`of_caller`, and searches that are `fresh`) gets the provider's answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from loguru import logger
+
+from app.domain.errors import Fault, ProviderUnavailable, ServiceError, UserNotFound
+from app.domain.reads import Source
+from providers.remembering.memory import ABSENT_FOR, ADDRESS, SUBJECT, USERNAME
+from providers.remembering.records import packed, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.domain.reads import NamingDirectory, ReadNotes
+    from app.domain.tokens import Caller
+    from app.domain.users import Address, User
+    from providers.remembering.forgetting import Forgetting
+    from providers.remembering.memory import AtHand, Memory
+    from providers.remembering.outages import Outage
+
+    Ask = Callable[[], Awaitable[User]]
+
+_CANNOT_ANSWER: Final = frozenset((Fault.UPSTREAM, Fault.LIMIT))
+_MOST_TRYING: Final = 32
+"""Reads that try the provider at once while it is known to fail; others get what is at hand without waiting."""
+
+_MOST_RENEWALS: Final = 16
+"""Reads that go on at once, for the sake of memory, after their callers were given an older answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How old answers may be, and how long the provider is tried; seconds.
+
+    `fresh_for` is asked at every read. `limited` tells whether the provider is known to take no reads just now.
+    """
+
+    fresh_for: Callable[[], float]
+    stale_for: float
+    patience: float
+    longest_read: float
+    limited: Callable[[], bool]
+    clock: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the directory works with; `turn` waits until the request at work may wait for something."""
+
+    memory: Memory
+    forgetting: Forgetting
+    outage: Outage
+    notes: ReadNotes
+    turn: Callable[[], Awaitable[None]]
+
+
+class RememberingDirectory:
+    """A directory that remembers what another one finds."""
+
+    takes_turns = True
+
+    def __init__(self, directory: NamingDirectory, parts: Parts, rules: Rules) -> None:
+        """Take the directory that asks the provider, and what is worked with."""
+        self._directory = directory
+        self._memory = parts.memory
+        self._forgetting = parts.forgetting
+        self._outage = parts.outage
+        self._notes = parts.notes
+        self._turn = parts.turn
+        self._rules = rules
+        self._trying = 0
+        self._renewals: dict[bytes, asyncio.Task[None]] = {}
+
+    async def by_email(self, address: Address, *, fresh: bool = False) -> User:
+        """Find the user whose primary e-mail `address` is, else who has it as a verified alternate."""
+        if fresh:
+            await self._turn()
+            return await self._directory.by_email(address, fresh=True)
+        key = ADDRESS + self._forgetting.names.address(address)
+        return await self._read(key, lambda: self._directory.by_email(address))
+
+    async def of_caller(self, caller: Caller) -> User:
+        """Find the account that a verified token speaks for: always the provider's answer."""
+        await self._turn()
+        try:
+            return await self._directory.of_caller(caller)
+        except UserNotFound:
+            self._gone(SUBJECT + self._forgetting.names.user(caller.subject), self._rules.clock())
+            raise
+
+    async def resolve(self, reference: str) -> User:
+        """Find the user meant by a token, a subject identifier or a username; a token is verified every time."""
+        meant = self._directory.named(reference)
+        if meant is None:
+            await self._turn()
+            meant = await self._directory.of_token(reference)
+        names = self._forgetting.names
+        key = USERNAME + names.username(meant.username) if meant.username else SUBJECT + names.user(meant.subject)
+        owner = names.user(meant.subject) if meant.username and meant.subject else b""
+        return await self._read(key, lambda: self._directory.find(meant), owner)
+
+    async def close(self) -> None:
+        """End what goes on for the sake of memory."""
+        tasks = list(self._renewals.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, key: bytes, ask: Ask, owner: bytes = b"") -> User:
+        """Return whom `key` means: from memory where that may be, else what `ask` says; `owner`: who it must be."""
+        now, fresh_for = self._rules.clock(), self._rules.fresh_for()
+        found = self._at_hand(key, owner)
+        if fresh_for:
+            if found is not None and found.settled and found.began >= now - fresh_for:
+                self._notes.answered(Source.FRESH)
+                return unpacked(found.record)
+            if self._memory.was_absent(key, now - min(fresh_for, ABSENT_FOR)):
+                self._notes.answered(Source.FRESH)
+                raise UserNotFound
+        await self._turn()
+        if not self._usable(found):
+            return await self._asked(key, ask)
+        failure: ServiceError | None = None
+        try:
+            if not self._is_hopeless():
+                return await self._tried(key, ask)
+        except ServiceError as error:
+            if error.fault not in _CANNOT_ANSWER:
+                raise
+            failure = error
+        # What was at hand may have been forgotten meanwhile, because the user was changed.
+        found = self._at_hand(key, owner)
+        if found is None or not self._usable(found):
+            if failure is not None:
+                raise failure
+            return await self._asked(key, ask)
+        return self._stale(found)
+
+    def _at_hand(self, key: bytes, owner: bytes) -> AtHand | None:
+        found = self._memory.find(key)
+        return None if found is None or (owner and found.owner != owner) else found
+
+    def _usable(self, found: AtHand | None) -> bool:
+        return found is not None and found.began >= self._rules.clock() - self._rules.stale_for > 0
+
+    def _is_hopeless(self) -> bool:
+        """Whether nobody need wait to know that the provider does not answer now; a few always try."""
+        return self._rules.limited() or (self._outage.failing and self._trying >= _MOST_TRYING)
+
+    async def _tried(self, key: bytes, ask: Ask) -> User:
+        """Ask the provider, with patience. Raises ProviderUnavailable when that is at its end."""
+        self._trying += 1
+        try:
+            async with asyncio.timeout(self._rules.patience):
+                return await self._asked(key, ask)
+        except TimeoutError:
+            self._outage.failing = True
+            self._renew(key, ask)
+            raise ProviderUnavailable from None
+        finally:
+            self._trying -= 1
+
+    def _stale(self, found: AtHand) -> User:
+        self._outage.stale()
+        self._notes.answered(Source.STALE, self._rules.clock() - found.began)
+        return unpacked(found.record)
+
+    async def _asked(self, key: bytes, ask: Ask) -> User:
+        try:
+            return await self._found(key, ask)
+        finally:
+            self._notes.answered(Source.PROVIDER)
+
+    async def _found(self, key: bytes, ask: Ask) -> User:
+        """Return the provider's answer, and remember it."""
+        names, began = self._forgetting.names, self._rules.clock()
+        try:
+            user = await ask()
+        except UserNotFound:
+            self._outage.failing = False
+            self._gone(key, began)
+            raise
+        except ServiceError as error:
+            self._outage.failing = error.fault in _CANNOT_ANSWER
+            raise
+        self._outage.failing = False
+        self._memory.remember(key, names.user(user.user_id), packed(user), began)
+        return user
+
+    def _gone(self, key: bytes, began: float) -> None:
+        """Take note that the provider has nobody there; where somebody was remembered, others are told."""
+        if forgotten := self._memory.remember_nobody(key, began):
+            self._forgetting.soon(forgotten)
+
+    def _renew(self, key: bytes, ask: Ask) -> None:
+        """Go on reading, within the bounds of a request of its own: a provider that is slow is no outage."""
+        if key not in self._renewals and len(self._renewals) < _MOST_RENEWALS:
+            loop = asyncio.get_running_loop()
+            # Not the context of the request at hand, whose time and trace end with it.
+            task = loop.create_task(self._renewed(key, ask), name="renewal", context=Context())
+            self._renewals[key] = task
+            task.add_done_callback(lambda _: self._renewals.pop(key, None))
+
+    async def _renewed(self, key: bytes, ask: Ask) -> None:
+        try:
+            async with asyncio.timeout(self._rules.longest_read):
+                await self._found(key, ask)
+        except (ServiceError, TimeoutError) as error:
+            logger.debug("what is remembered could not be renewed", error=str(error))

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""What is remembered: users as they were found, by each key under which they were, within a bound on bytes.
+
+A key is a byte for the kind of name and the hash of the name. A user whom one look-up found is remembered under the key
+of that look-up and no other: nothing that stands in a user's record makes a key. Times are seconds on one clock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ADDRESS: Final = b"a"
+SUBJECT: Final = b"s"
+USERNAME: Final = b"u"
+TOLD: Final = (ADDRESS, SUBJECT)
+"""Kinds of keys whose names are told to other replicas."""
+
+SETTLING: Final = 5.0
+"""Seconds after a change in which what is read may still be from before it: an index of a provider lags behind."""
+
+ABSENT_FOR: Final = 5.0
+"""Seconds for which it is remembered that there is nobody."""
+
+_USER_BYTES: Final = 700
+"""What a user takes beside the record: measured, rounded up."""
+
+_KEY_BYTES: Final = 330
+"""What a key takes; measured, rounded up."""
+
+_MOST_CHANGES: Final = 16_384
+"""Changes of which the moment is kept; past that, all that was read before the oldest one counts as out of date."""
+
+_LARGEST: Final = 8
+"""Part of the memory, one in so many, that one user may take."""
+
+
+@dataclass(slots=True)
+class _Known:
+    record: bytes
+    began: float
+    settled: float
+    """What was read before this moment may be from before a change, and is used in place of an error only."""
+
+    keys: dict[bytes, float] = field(default_factory=dict)
+    """Key → when the read began that found the user under it."""
+
+    @property
+    def size(self) -> int:
+        return _USER_BYTES + len(self.record) + _KEY_BYTES * len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """A remembered user: whose, the record, when the read began that found it, whether it may stand in for a call."""
+
+    owner: bytes
+    record: bytes
+    began: float
+    settled: bool
+
+
+class Memory:
+    """Remembers users. Every method takes a bounded time, but for what it removes, which was put there before."""
+
+    def __init__(self, limit: int, longest_read: float) -> None:
+        """Take the bytes that are held at most, and the seconds that a read may take."""
+        self._limit = limit
+        self._kept = max(longest_read, SETTLING)
+        self._users: OrderedDict[bytes, _Known] = OrderedDict()
+        self._owners: dict[bytes, bytes] = {}
+        self._absent: dict[bytes, float] = {}
+        self._changes: dict[bytes, float] = {}
+        self._last_change = self._all_changed = self._unheard = -math.inf
+        self._size = 0
+
+    @property
+    def entries(self) -> int:
+        """How many answers are remembered."""
+        return len(self._owners) + len(self._absent)
+
+    @property
+    def size(self) -> int:
+        """How many bytes they take."""
+        return self._size + _KEY_BYTES * len(self._absent)
+
+    def find(self, key: bytes) -> AtHand | None:
+        """Return whom the key found, None when that is not remembered."""
+        owner = self._owners.get(key)
+        if owner is None:
+            return None
+        known = self._users[owner]
+        self._users.move_to_end(owner)
+        began = known.keys[key]
+        return AtHand(owner, known.record, began, began > known.settled and began > self._unheard)
+
+    def was_absent(self, key: bytes, since: float) -> bool:
+        """Whether the key found nobody in a read that began at `since` or later."""
+        return self._absent.get(key, -math.inf) >= since
+
+    def remember(self, key: bytes, owner: bytes, record: bytes, began: float) -> None:
+        """Remember that the key found a user in a read that began then, unless a change was noted since."""
+        self._absent.pop(key, None)
+        changed = max(self._changed(owner), self._changed(key[1:]), self._all_changed)
+        if began <= changed:
+            return
+        known = self._users.get(owner)
+        if known is not None and known.record != record:
+            if began < known.began:
+                return  # what is remembered was read later
+            self._drop(owner)
+            known = None
+        if known is None:
+            if _LARGEST * (_USER_BYTES + _KEY_BYTES + len(record)) > self._limit:
+                self._forget_key(key)
+                return
+            known = self._users[owner] = _Known(record, began, -math.inf)
+            self._size += known.size
+        known.began = max(known.began, began)
+        known.settled = max(known.settled, changed + SETTLING)
+        self._point(key, owner, known, began)
+        self._make_room()
+
+    def remember_nobody(self, key: bytes, began: float) -> list[bytes]:
+        """Remember for a while that the key found nobody; forget whom it found before, and return whom that was."""
+        owners = {self._owners.get(key, b""), key[1:] if key[:1] == SUBJECT else b""}
+        forgotten = [owner for owner in owners if owner in self._users]
+        for owner in forgotten:
+            self._drop(owner)
+        if began <= max(self._last_change + SETTLING, self._unheard):
+            return forgotten
+        while self._absent and next(iter(self._absent.values())) < began - ABSENT_FOR:
+            del self._absent[next(iter(self._absent))]
+        self._absent.pop(key, None)
+        self._absent[key] = began
+        self._make_room()
+        return forgotten
+
+    def forget(self, names: Iterable[bytes], now: float) -> None:
+        """Forget the users with these hashes, and whom they found; what was begun before is not remembered."""
+        self._absent.clear()
+        self._last_change = now
+        for name in names:
+            self._drop(name)
+            for kind in TOLD:
+                self._forget_key(kind + name)
+            self._changes.pop(name, None)
+            self._changes[name] = now
+        while self._changes:
+            oldest = next(iter(self._changes))
+            if len(self._changes) <= _MOST_CHANGES and self._changes[oldest] >= now - self._kept:
+                break
+            self._all_changed = max(self._all_changed, self._changes.pop(oldest))
+
+    def forget_fresh(self, now: float) -> None:
+        """Let nothing that was read until now stand in for a call."""
+        self._absent.clear()
+        self._unheard = now
+
+    def forget_all(self, now: float) -> None:
+        """Forget everything, as if everybody had changed."""
+        self.clear()
+        self._changes.clear()
+        self._all_changed = self._last_change = now
+
+    def clear(self) -> None:
+        """Let go of what is remembered."""
+        self._absent.clear()
+        self._users.clear()
+        self._owners.clear()
+        self._size = 0
+
+    def _changed(self, name: bytes) -> float:
+        return self._changes.get(name, -math.inf)
+
+    def _point(self, key: bytes, owner: bytes, known: _Known, began: float) -> None:
+        before = self._owners.get(key)
+        if before is not None and before != owner:
+            self._unpoint(key, before)
+        if key not in known.keys:
+            self._size += _KEY_BYTES
+        known.keys[key] = max(began, known.keys.get(key, -math.inf))
+        self._owners[key] = owner
+        self._users.move_to_end(owner)
+
+    def _unpoint(self, key: bytes, owner: bytes) -> None:
+        known = self._users[owner]
+        del known.keys[key], self._owners[key]
+        self._size -= _KEY_BYTES
+        if not known.keys:
+            self._drop(owner)
+
+    def _forget_key(self, key: bytes) -> None:
+        """Forget the user whom the key found, under all keys."""
+        owner = self._owners.get(key)
+        if owner is not None:
+            self._drop(owner)
+
+    def _drop(self, owner: bytes) -> None:
+        known = self._users.pop(owner, None)
+        if known is not None:
+            self._size -= known.size
+            for key in known.keys:
+                del self._owners[key]
+
+    def _make_room(self) -> None:
+        while self.size > self._limit:
+            if self._absent:
+                del self._absent[next(iter(self._absent))]
+            else:
+                self._drop(next(iter(self._users)))

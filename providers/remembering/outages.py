@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Stale answers as operators hear of them: when the first is given, and when no more are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from loguru import logger
+
+QUIET: Final = 10.0
+"""Seconds without a stale answer after which an outage counts as over."""
+
+
+class Outage:
+    """Tells the log of the first stale answer and of the end; `/readyz?verbose` what is between."""
+
+    def __init__(self, quiet: float = QUIET) -> None:
+        """Take after how many seconds without a stale answer it is over."""
+        self._quiet = quiet
+        self._given = 0
+        self._began = self._last = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self.failing = False
+        """Whether the last that was heard of the provider is a failure."""
+
+    @property
+    def state(self) -> str:
+        """Empty unless stale answers are being given."""
+        if not self._given:
+            return ""
+        seconds = asyncio.get_running_loop().time() - self._began
+        return f"stale answers are given: {self._given} in {seconds:.0f} s"
+
+    def stale(self) -> None:
+        """Take note of a stale answer."""
+        loop = asyncio.get_running_loop()
+        self._last = loop.time()
+        if not self._given:
+            self._began = self._last
+            self._timer = loop.call_later(self._quiet, self._look)
+            logger.warning("the provider does not answer: remembered answers are given")
+        self._given += 1
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        if (left := self._last + self._quiet - loop.time()) > 0:
+            self._timer = loop.call_later(left, self._look)
+            return
+        lasted = round(self._last - self._began, 1)
+        given, self._given = self._given, 0
+        logger.warning("remembered answers are given no more in place of errors", given=given, seconds=lasted)
