@@ -10,6 +10,8 @@ from typing import Annotated, Final
 
 import typer
 
+from app.cli.compare.command import compare
+
 OK: Final = 0
 FAILED: Final = 1
 """The answer is no: an error reply, a stale file, an address in use, NATS out of reach."""
@@ -206,3 +208,6 @@ def check() -> None:
     from app.cli.check import examine  # noqa: PLC0415 - see the module's first line
 
     raise typer.Exit(examine())
+
+
+app.command()(compare)

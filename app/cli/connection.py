@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from nats.errors import AuthorizationError, NoServersError
@@ -61,14 +61,21 @@ def seconds_of(duration: str, option: str) -> float:
 
 
 @asynccontextmanager
-async def connected(settings: NatsSettings, seconds: float, **more: str) -> AsyncIterator[Client]:
+async def connected(settings: NatsSettings, seconds: float, **more: Any) -> AsyncIterator[Client]:  # noqa: ANN401
     """Connect within `seconds`, give the connection, and close it at the end. `more` goes to the client library.
 
     Raises:
         Unreachable: no server took the connection.
         ConfigurationError: a certificate or key cannot be loaded.
     """
-    options = {"reconnect_time_wait": _BETWEEN, "connect_timeout": seconds, **security_options(settings), **more}
+    options = {
+        "allow_reconnect": False,
+        "max_reconnect_attempts": _TRIES,
+        "reconnect_time_wait": _BETWEEN,
+        "connect_timeout": seconds,
+        **security_options(settings),
+        **more,
+    }
     # The client library logs each attempt with a traceback; the person gets one line instead.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
     faults: list[Exception] = []
@@ -82,14 +89,12 @@ async def connected(settings: NatsSettings, seconds: float, **more: str) -> Asyn
             await client.connect(
                 list(settings.servers),
                 error_cb=remember,
-                allow_reconnect=False,
-                max_reconnect_attempts=_TRIES,
                 name="auth-service",
                 **options,
             )
     except Exception as error:  # noqa: BLE001 - a bad address or seed raises whatever the library happens to do with it
         await client.close()
-        raise Unreachable(f"NATS at {_without_passwords(settings)}: {_reason(error, faults)}") from None
+        raise Unreachable(f"NATS at {without_passwords(settings)}: {_reason(error, faults)}") from None
     try:
         yield client
     finally:
@@ -110,7 +115,7 @@ def _reason(error: Exception, faults: list[Exception]) -> str:
     return f"cannot connect ({type(cause).__name__})"
 
 
-def _without_passwords(settings: NatsSettings) -> str:
+def without_passwords(settings: NatsSettings) -> str:
     """Return the addresses; before the `@` of one there may be a password."""
     return ", ".join(
         f"{scheme}{separator}{rest.rpartition('@')[2]}"

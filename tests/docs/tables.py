@@ -8,6 +8,7 @@ import typing
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from app.cli.compare.known import KNOWN
 from app.settings import SECTIONS, parse_duration
 from app.settings.reads import parse_size
 from routers import subjects
@@ -28,10 +29,17 @@ def subject_list():
     )
 
 
+def replies():
+    """Every known difference in replies, for docs/operations/upgrade.md."""
+    rows = ((one.what, ", ".join(f"`{read}`" for read in one.reads), one.before, one.now) for one in KNOWN)
+    return table(("what", "subjects", "before", "now"), rows)
+
+
 TABLES = {
     TOP / "docs" / "configuration.md": ("settings", settings),
     TOP / "docs" / "callers" / "errors.md": ("errors", errors),
     TOP / "docs" / "callers" / "subjects.md": ("subjects", reference),
+    TOP / "docs" / "operations" / "upgrade.md": ("replies", replies),
     TOP / "README.md": ("subjects", subject_list),
 }
 

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""Connects to both services, compares them until it is enough, prints the report."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import typer
+
+from app.cli import FAILED, OK, UNUSABLE, fail
+from app.cli.compare.asking import INBOX, Side
+from app.cli.compare.comparing import Comparison
+from app.cli.compare.masking import Mask
+from app.cli.compare.progress import progress
+from app.cli.compare.report import Course, Verdict, report, written
+from app.cli.compare.sources import Inputs, Traffic
+from app.cli.compare.tally import Tally
+from app.cli.connection import Unreachable, connected, nats_at, seconds_of, without_passwords
+from app.settings import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from nats.aio.client import Client
+
+    from app.cli.compare.options import Options
+    from app.cli.compare.progress import Progress
+    from app.cli.compare.reads import Request
+    from app.cli.compare.sources import Source
+    from app.settings import NatsSettings
+
+_CONNECTING: Final = 10.0
+_RECONNECTS: Final = 300
+"""Attempts, and the seconds between them: NATS may be away for ten minutes of a day."""
+_BETWEEN: Final = 2.0
+_STATUSES: Final = {Verdict.SAME: OK, Verdict.KNOWN: OK, Verdict.DIFFERENT: FAILED, Verdict.NOTHING: UNUSABLE}
+_AWAY: Final = "NATS was away for too long"
+_ASKED: Final = "it was asked to"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be done, checked as far as can be without a connection."""
+
+    old: NatsSettings
+    new: NatsSettings
+    file: BinaryIO | None
+    listening: float
+    timeout: float
+    options: Options
+
+
+def compared(options: Options) -> int:
+    """Compare, print the report, and return the exit status."""
+    try:
+        with _opened(options.inputs) as file:
+            plan = _planned(options, file)
+            found = asyncio.run(_compared(plan))
+    except (ConfigurationError, Unreachable) as error:
+        raise fail(str(error), UNUSABLE) from None
+    except OSError as error:
+        raise fail(f"{options.inputs}: {error.strerror}", UNUSABLE) from None
+    typer.echo(written(found, options.form))
+    return _STATUSES[Verdict(found["verdict"])]
+
+
+@contextmanager
+def _opened(inputs: str | None) -> Iterator[BinaryIO | None]:
+    if inputs is None or inputs == "-":
+        yield inputs and sys.stdin.buffer  # type: ignore[misc]
+        return
+    with open(inputs, "rb") as file:  # noqa: PTH123 - any path, a pipe's too
+        yield file
+
+
+def _planned(options: Options, file: BinaryIO | None) -> _Plan:
+    if (options.inputs is None) == (options.from_traffic is None):
+        raise typer.BadParameter("name a file of inputs, or for how long to listen to traffic", param_hint="--inputs")
+    old = nats_at(options.old, options.old_prefix, "--old-prefix")
+    new = nats_at(options.new, options.new_prefix, "--new-prefix")
+    if (set(old.servers), old.subject_prefix) == (set(new.servers), new.subject_prefix):
+        raise typer.BadParameter(
+            "old and new are one service: name another NATS, or another prefix on this one", param_hint="--new"
+        )
+    listening = seconds_of(options.from_traffic, "--from-traffic") if options.from_traffic else 0.0
+    return _Plan(old, new, file, listening, seconds_of(options.timeout, "--timeout"), options)
+
+
+async def _compared(plan: _Plan) -> dict[str, Any]:
+    tally, end = Tally(Mask(plan.options.show)), _End()
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        old = await stack.enter_async_context(_side("old", plan.old, plan, tally, end))
+        new = await stack.enter_async_context(_side("new", plan.new, plan, tally, end))
+        source: Source
+        if plan.file is not None:
+            source = Inputs(plan.file)
+        else:
+            # A connection of its own: what is heard does not hold up the answers.
+            ear = await stack.enter_async_context(_connected(plan.old, end))
+            source = Traffic(ear, plan.old.subject_prefix, end.reached)
+        with _signals(end), progress(plan.file, plan.listening, tally) as shown:
+            await _until_the_end(Comparison(old, new, tally, plan.options.rate), source, plan.listening, end, shown)
+    course = Course(
+        _where(plan.old), _where(plan.new), time.monotonic() - began, source.left_out, source.passed, end.early
+    )
+    return report(tally, course)
+
+
+class _End:
+    """Says that it is over, and why before its time."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.early = ""
+
+    def call(self, reason: str) -> None:
+        """End it before its time, unless it is over."""
+        if not self.reached.is_set():
+            self.early = reason
+            self.reached.set()
+
+
+async def _until_the_end(comparison: Comparison, source: Source, listening: float, end: _End, shown: Progress) -> None:
+    timer = asyncio.get_running_loop().call_later(listening, end.reached.set) if listening else None
+    ticking = asyncio.create_task(shown.tick())
+    try:
+        await comparison.run(source, end.reached)
+    finally:
+        end.reached.set()  # connections that close now close because it is over
+        ticking.cancel()
+        if timer is not None:
+            timer.cancel()
+
+
+@asynccontextmanager
+async def _connected(nats: NatsSettings, end: _End) -> AsyncIterator[Client]:
+    async def closed() -> None:
+        end.call(_AWAY)
+
+    more = {"allow_reconnect": True, "max_reconnect_attempts": _RECONNECTS, "reconnect_time_wait": _BETWEEN}
+    async with connected(nats, _CONNECTING, inbox_prefix=INBOX, closed_cb=closed, **more) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _side(which: str, nats: NatsSettings, plan: _Plan, tally: Tally, end: _End) -> AsyncIterator[Side]:
+    def twice(request: Request) -> None:
+        tally.twice(request, which)
+
+    async with (
+        _connected(nats, end) as client,
+        Side(client, nats.subject_prefix, plan.timeout, twice) as side,
+    ):
+        yield side
+
+
+@contextmanager
+def _signals(end: _End) -> Iterator[None]:
+    """End with the report of what there is when somebody, or a pod's end, asks for it; at once when asked again."""
+    loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+    def asked() -> None:
+        leave()
+        end.call(_ASKED)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+    try:
+        yield
+    finally:
+        leave()
+
+
+def _where(nats: NatsSettings) -> str:
+    return f"{nats.subject_prefix} on {without_passwords(nats)}"

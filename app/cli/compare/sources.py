@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""Where the requests come from: a file, or what callers send meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+
+from app.cli.compare.asking import INBOX
+from app.cli.compare.reads import MAX_BODY, READS, Request, requests_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+
+_WAITING: Final = 1_000
+_WAITING_BYTES: Final = 4 * 1024 * 1024
+"""Requests of callers that wait to be asked, and their bytes; what comes beyond is left out."""
+_UNREAD: Final = 10_000
+_UNREAD_BYTES: Final = 32 * 1024 * 1024
+"""The same for what the client library has not handed over yet."""
+_OTHERS: Final = "other subjects"
+
+
+class Source(Protocol):
+    """Gives requests until there are no more."""
+
+    left_out: int
+    """How many were not asked: too many at once, or too long."""
+    passed: Counter[str]
+    """Requests that passed by and are never repeated, by subject."""
+
+    def requests(self) -> AsyncIterator[Request]:
+        """Yield one request after the other."""
+
+
+class Inputs:
+    """The lines of a file. It is read as it is needed, and no line further than to its bound."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Take the opened file."""
+        self._file = file
+        self.left_out = 0
+        self.passed: Counter[str] = Counter()
+
+    async def requests(self) -> AsyncIterator[Request]:
+        """Yield what each line stands for. Raises OSError."""
+        while line := await asyncio.to_thread(self._line):
+            for request in requests_for(line):
+                yield request
+
+    def _line(self) -> bytes:
+        """Return the next line with its end, or nothing at the end; of one that is too long no more than that."""
+        line = self._file.readline(MAX_BODY)
+        if len(line) < MAX_BODY or line.endswith(b"\n"):
+            return line
+        self.left_out += 1
+        while (rest := self._file.readline(MAX_BODY)) and not rest.endswith(b"\n"):
+            pass
+        return b"\n"
+
+
+class Traffic:
+    """What callers send to the old service, heard without a queue group: nothing is taken from anybody."""
+
+    def __init__(self, client: Client, prefix: str, until: asyncio.Event) -> None:
+        """Take a connection of its own, how the subjects begin, and what says that it has been long enough."""
+        self._client, self._prefix, self._until = client, prefix, until
+        self._waiting: asyncio.Queue[Request] = asyncio.Queue(_WAITING)
+        self._bytes = 0
+        self.left_out = 0
+        self.passed: Counter[str] = Counter()
+        self._declared = _declared()
+
+    async def requests(self) -> AsyncIterator[Request]:
+        """Yield what is heard, until it has been long enough."""
+        heard = await self._client.subscribe(
+            f"{self._prefix}>", cb=self._hear, pending_msgs_limit=_UNREAD, pending_bytes_limit=_UNREAD_BYTES
+        )
+        await self._client.flush()
+        ended = asyncio.create_task(self._until.wait())
+        try:
+            while not self._until.is_set():
+                request = asyncio.create_task(self._waiting.get())
+                await asyncio.wait({request, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if not request.done():
+                    request.cancel()
+                    break
+                self._bytes -= len(request.result().body)
+                yield request.result()
+        finally:
+            ended.cancel()
+            if self._client.is_connected:
+                await heard.unsubscribe()
+
+    async def _hear(self, message: Msg) -> None:
+        if message.reply.startswith(INBOX):
+            return  # a comparison's own question
+        name = message.subject.removeprefix(self._prefix)
+        if name not in READS:
+            # Of what is no read the name counts, and nobody looks at the rest.
+            self.passed[name if name in self._declared else _OTHERS] += 1
+        elif len(message.data) > MAX_BODY or self._waiting.full() or self._bytes > _WAITING_BYTES:
+            self.left_out += 1
+        else:
+            self._bytes += len(message.data)
+            self._waiting.put_nowait(Request(READS[name], message.data))
+
+
+def _declared() -> frozenset[str]:
+    from routers import subjects  # noqa: PLC0415 - they load all that handlers need
+
+    return frozenset(subject.name for subject in subjects())
