@@ -110,6 +110,10 @@ def dev(
     provider: Annotated[
         Stage, typer.Option(help="The provider; what it needs is started too, or stood in for.")
     ] = Stage.MOCK,
+    rate_limit: Annotated[
+        float,
+        typer.Option(min=0, help="auth0: calls a second that the tenant takes, as many at once; 0 for no limit."),
+    ] = 0,
 ) -> None:
     """Run everything on this machine: NATS, a provider, the documentation.
 
@@ -121,8 +125,9 @@ def dev(
     is one. Ctrl-C ends all of it.
     """
     from app.cli.dev import develop  # noqa: PLC0415 - see the module's first line
+    from app.cli.dev.surroundings import Wishes  # noqa: PLC0415 - the same
 
-    raise typer.Exit(develop(provider))
+    raise typer.Exit(develop(provider, Wishes(rate_limit=rate_limit)))
 
 
 @app.command()

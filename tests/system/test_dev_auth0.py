@@ -127,6 +127,16 @@ def test_the_end_is_clean_and_leaves_nothing_running(tmp_path, number):
         assert list(folder.iterdir()) == []
 
 
+def test_the_tenant_takes_as_many_calls_as_it_is_told(tmp_path):
+    limited = (*PROVIDER, "--rate-limit", "0.001")
+    with started("dev", *limited, cwd=tmp_path, REQUEST_TIMEOUT="1s", READ_STALE_FOR="0") as process:
+        process.until(LAST_LINE)
+        line = pasted_for(process, "email_to_sub")
+        assert answer(line) == "auth0|ada"
+        refused = subprocess.run(line, shell=True, capture_output=True, timeout=PATIENCE, check=False)
+        assert b"identity provider rate limit reached, try again later" in refused.stdout
+
+
 def test_without_the_tests_it_says_what_to_do(tmp_path):
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "__init__.py").touch()  # somebody else's, found before the project's

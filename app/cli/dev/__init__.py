@@ -22,7 +22,7 @@ from app.cli.dev.auth0 import auth0_surroundings
 from app.cli.dev.authelia import authelia_surroundings
 from app.cli.dev.mock import mock_surroundings
 from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server
-from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try
+from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try, Wishes
 from app.cli.dev_tokens import offered
 from app.cli.terminal import WIDTH, command, table
 from app.main import run
@@ -49,8 +49,8 @@ _OPENERS: Final[dict[str, Opener]] = {
 }
 
 
-def develop(provider: str) -> int:
-    """Run everything on that provider until Ctrl-C, and return the exit status."""
+def develop(provider: str, wishes: Wishes) -> int:
+    """Run everything on that provider, as wished for, until Ctrl-C, and return the exit status."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
@@ -60,7 +60,7 @@ def develop(provider: str) -> int:
             env_file=_ENV_FILE,
             further=providers.faults if provider == "mock" else lambda _: (),
         )
-        with nats_server(free_port(_NATS_PORT)) as server, _OPENERS[provider](given, server.url) as around:
+        with nats_server(free_port(_NATS_PORT)) as server, _OPENERS[provider](given, server.url, wishes) as around:
             os.environ.update(around.environment)
             settings = _for_development(given, provider, server.url, around)
             with offered(server.url, around.tokens):

@@ -13,6 +13,7 @@ from app.settings.auth0 import Auth0Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from app.cli.dev.surroundings import Wishes
     from app.settings import Settings
 
 _DAY: Final = 86_400
@@ -30,14 +31,14 @@ _MISSING: Final = (
 
 
 @contextmanager
-def auth0_surroundings(_: Settings, _nats_url: str) -> Iterator[Surroundings]:
+def auth0_surroundings(_: Settings, _nats_url: str, wishes: Wishes) -> Iterator[Surroundings]:
     """Run the tenant as long as the context lasts. Raises StandInMissing."""
     try:
         # The one way from the product into its tests, taken when it is asked for.
         from tests.stand_ins.auth0 import tenant_process  # noqa: PLC0415 - see the line above
     except ImportError as error:
         raise StandInMissing(f"{_MISSING} ({error}).") from None
-    with tenant_process(show_mails=True) as tenant:
+    with tenant_process(show_mails=True, rate_limit=wishes.rate_limit) as tenant:
         yield Surroundings(
             sections=(_settings(tenant.environment),),
             environment={"SSL_CERT_FILE": tenant.environment["SSL_CERT_FILE"]},

@@ -13,6 +13,7 @@ from app.settings.authelia import AutheliaSettings, EmailSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.cli.dev.surroundings import Wishes
     from app.settings import Settings
 
 _NEW_ADDRESS: Final = "ada@new.example"
@@ -23,7 +24,7 @@ _MISSING: Final = (
 
 
 @contextmanager
-def authelia_surroundings(_: Settings, _nats_url: str) -> Iterator[Surroundings]:
+def authelia_surroundings(_: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[Surroundings]:
     """Run the stand-ins as long as the context lasts. Raises StandInMissing."""
     try:
         # The one way from the product into its tests, taken when it is asked for.

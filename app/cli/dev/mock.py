@@ -13,12 +13,13 @@ from providers.mock.users_file import load_users
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from app.cli.dev.surroundings import Wishes
     from app.domain.users import User
     from app.settings import Settings
 
 
 @contextmanager
-def mock_surroundings(given: Settings, _nats_url: str) -> Iterator[Surroundings]:
+def mock_surroundings(given: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[Surroundings]:
     """Show the users of the file, or the fixture users. Raises ConfigurationError."""
     users = [(entry.user, token) for entry, token in load_users(given.mock.users_file)]
     tokens = {user.username or user.user_id: token for user, token in users if token}

@@ -20,6 +20,13 @@ class StandInMissing(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """How what stands around should be: calls a second that a tenant takes, 0 for any number."""
+
+    rate_limit: float = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Try:
     """A request that works as it is printed: subject, body, where that is not plain what it shows, and whose it is."""
 
@@ -47,7 +54,7 @@ class Surroundings:
     notes: Sequence[str] = ()
 
 
-Opener = Callable[["Settings", str], AbstractContextManager[Surroundings]]
-"""Sets everything up for as long as the context lasts, from the settings that are given and the address of NATS.
+Opener = Callable[["Settings", str, Wishes], AbstractContextManager[Surroundings]]
+"""Sets everything up for as long as the context lasts: from given settings, the address of NATS, what is wished for.
 
 Raises ConfigurationError, StandInMissing."""

@@ -23,6 +23,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="port of the tenant; a free one unless given")
     parser.add_argument("--latency-ms", type=float, default=0, help="time that every reply takes")
     parser.add_argument("--users", type=int, default=0, help="further users user00000, user00001, …")
+    parser.add_argument("--rate-limit", type=float, default=0, help="calls a second of the Management API; 0: no limit")
+    parser.add_argument("--burst", type=int, default=0, help="calls at once; as many as a second has unless given")
+    parser.add_argument("--events", action="store_true", help="let the service read the tenant's events")
     parser.add_argument("--no-records", action="store_true", help="keep no exchanges, only count them")
     parser.add_argument("--show-mails", action="store_true", help="print every mail on standard error")
     parser.add_argument("--format", choices=("shell", "json"), default="shell", help="how to print what is needed")
@@ -31,6 +34,10 @@ def main() -> None:
     with auth0_tenant(port=arguments.port) as server:
         people.add_numbered(server.tenant.accounts, arguments.users)
         server.tenant.faults.latency = arguments.latency_ms / 1000
+        if arguments.rate_limit:
+            server.tenant.limits.fill(arguments.rate_limit, arguments.burst or None)
+        if arguments.events:
+            server.tenant.offer_events()
         server.tenant.records.keep = not arguments.no_records
         if arguments.show_mails:
             server.tenant.records.on_mail = _show

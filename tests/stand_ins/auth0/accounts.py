@@ -89,6 +89,8 @@ class Accounts:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self.index = SearchIndex()
+        self.happened: Callable[[str, Profile], None] = lambda _kind, _user: None
+        """Is told `user.created`, `user.updated` or `user.deleted`, and the user."""
         self.by_id: dict[str, Account] = {}
         self.by_username: dict[str, str] = {}
         self._by_email: defaultdict[str, dict[str, None]] = defaultdict(dict)
@@ -107,6 +109,7 @@ class Accounts:
         account = Account({"created_at": stamp, "updated_at": stamp, **profile}, password)
         self.by_id[account.user_id] = account
         self._register(account)
+        self.happened("user.created", account.profile)
         return account
 
     def change(self, account: Account, **fields: Any) -> Account:
@@ -116,6 +119,7 @@ class Accounts:
         account.profile = {key: value for key, value in merged.items() if value is not None}
         account.encoded = b""
         self._register(account)
+        self.happened("user.updated", account.profile)
         return account
 
     def remove(self, account: Account) -> None:
@@ -123,6 +127,7 @@ class Accounts:
         self._forget(account)
         del self.by_id[account.user_id]
         self.index.put(account.user_id, None)
+        self.happened("user.deleted", account.profile)
 
     def with_email(self, email: str) -> list[Account]:
         """Return the users whose e-mail it is, to the letter."""

@@ -7,6 +7,9 @@ GET  /exchanges  what was received: operation, path, status
 POST /do         {"latency_ms": 100, "faults": [{"kind": "reply", "on": "users.get", "status": 503}], "reset": true,
                   "clear": true, "rotate": true, "revoke_m2m": true, "skew": 31, "refuse": true, "lagging": true,
                   "certificate": "expired", "limits": {"read": {"calls": 10, "seconds": 1}},
+                  "bucket": {"rate": 15, "burst": 50},
+                  "change": {"ada": {"nickname": "Countess"}}, "remove": ["ada"], "add": {"auth0|new": {"email": "…"}},
+                  "events": {"heartbeat": 1, "close": true, "expire": true, "connections": 1},
                   "odd": {"ada": {"email_verified": "true", "identities.1.profileData.name": ["Ada"]}}}
 POST /token      {"who": "ada", "scopes": […], …} → {"access_token": …}; with "subject": {"id_token": …}
 """
@@ -64,6 +67,7 @@ class Control:
                     **flow,
                     "calls": dict(records.calls),
                     "connections": self._server.connections,
+                    "streams": {"open": tenant.events.open, "opened": tenant.events.opened},
                     **tenant.faults.described(),
                 }
             case "GET", "/mails":
@@ -80,6 +84,34 @@ class Control:
                     self._do(name, value)
                 return {"done": list(order)}
         raise ValueError(f"no such order: {method} {path}")
+
+    def _change(self, name: str, value: Any) -> None:
+        tenant = self._server.tenant
+        match name:
+            case "add":
+                for user_id, fields in value.items():
+                    tenant.add_user(user_id, **fields)
+            case "change":
+                for who, fields in value.items():
+                    tenant.accounts.change(tenant.user(who), **fields)
+            case "remove":
+                for who in value:
+                    tenant.accounts.remove(tenant.user(who))
+
+    def _events(self, value: dict[str, Any]) -> None:
+        events = self._server.tenant.events
+        for name, setting in value.items():
+            match name:
+                case "close":
+                    events.close_all()
+                case "expire":
+                    events.expire()
+                case "raw":
+                    events.raw.append(setting.encode())
+                case "heartbeat" | "closes_after" | "connections" | "silent" | "retry_ms":
+                    setattr(events, name, setting)
+                case _:
+                    raise ValueError(f"no such order: {name}")
 
     def _do(self, name: str, value: Any) -> None:  # noqa: C901, PLR0912 - one case an order reads best in one place
         server, tenant = self._server, self._server.tenant
@@ -98,6 +130,12 @@ class Control:
             case "limits":
                 for kind, limit in value.items():
                     tenant.limits.set(kind, **limit)
+            case "bucket":
+                tenant.limits.fill(**value)
+            case "add" | "change" | "remove":
+                self._change(name, value)
+            case "events":
+                self._events(value)
             case "odd":
                 for who, fields in value.items():
                     tenant.odd(who, fields)

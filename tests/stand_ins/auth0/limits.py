@@ -16,6 +16,28 @@ _UNLIMITED = 1000
 
 
 @dataclass
+class Bucket:
+    """A bucket of `burst` calls that is filled with `rate` calls a second, as the Management API has it."""
+
+    rate: float
+    burst: int
+    left: float
+    filled: float
+    """When it was last filled, Unix seconds."""
+
+    def take(self, now: float) -> dict[str, str]:
+        """Take a call out of the bucket and return the headers; Refusal (429) when it is empty."""
+        self.left = min(float(self.burst), self.left + max(0.0, now - self.filled) * self.rate)
+        self.filled = now
+        if self.left >= 1:
+            self.left -= 1
+            return _headers(self.burst, int(self.left), now + 1 / self.rate)
+        reply = api_error(429, "Global limit has been reached", "too_many_requests")
+        reply.headers = _headers(self.burst, 0, now + (1 - self.left) / self.rate)
+        raise Refusal(reply)
+
+
+@dataclass
 class Limit:
     """So many calls in so many seconds."""
 
@@ -33,19 +55,28 @@ class Limits:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._limits: dict[str, Limit] = {}
+        self._bucket: Bucket | None = None
 
     def set(self, kind: str, calls: int, seconds: float = 1.0, *, retry_after: bool = True) -> None:
         """Put a limit in force."""
         self._limits[kind] = Limit(calls, seconds, retry_after)
 
+    def fill(self, rate: float, burst: int | None = None) -> None:
+        """Give all calls of the Management API one bucket: so many a second, `burst` at once (as many unless given)."""
+        size = max(1, round(rate)) if burst is None else burst
+        self._bucket = Bucket(rate, size, float(size), self._now())
+
     def clear(self) -> None:
         """Lift all limits."""
         self._limits.clear()
+        self._bucket = None
 
     def take(self, kind: str) -> dict[str, str]:
         """Count a call and return the headers of its reply; Refusal (429) when there are too many."""
         now = self._now()
         limit = self._limits.get(kind)
+        if self._bucket is not None and kind in {"read", "write"} and limit is None:
+            return self._bucket.take(now)
         if limit is None:
             return _headers(_UNLIMITED, _UNLIMITED - 1, now + 1)
         if now >= limit.resets:

@@ -63,12 +63,24 @@ class TenantProcess:
 
 @contextlib.contextmanager
 def tenant_process(
-    *, port: int = 0, latency_ms: float = 0, users: int = 0, records: bool = True, show_mails: bool = False
+    *,
+    port: int = 0,
+    latency_ms: float = 0,
+    users: int = 0,
+    records: bool = True,
+    show_mails: bool = False,
+    **more: float,
 ) -> Iterator[TenantProcess]:
-    """Run the tenant in a process of its own as long as the context lasts; with this process it ends in any case."""
+    """Run the tenant in a process of its own as long as the context lasts; with this process it ends in any case.
+
+    `more`: further options of its command line (`rate_limit`, `burst`, `events`).
+    """
     command = [sys.executable, "-m", "tests.stand_ins.auth0", "--format", "json", "--until-eof", "--port", str(port)]
     command += ["--latency-ms", str(latency_ms), "--users", str(users), *([] if records else ["--no-records"])]
     command += ["--show-mails"] if show_mails else []
+    for name, value in more.items():
+        flag = f"--{name.replace('_', '-')}"
+        command += [flag] * value if isinstance(value, bool) else [flag, str(value)]
     # A session of its own: Ctrl-C in a terminal is for the service, which still needs the tenant to drain.
     with subprocess.Popen(
         command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True

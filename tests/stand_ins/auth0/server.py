@@ -9,6 +9,7 @@ import socket
 import ssl
 import tempfile
 import threading
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,8 @@ class TenantServer:
         if fault is None:
             reply = self.tenant.answer(call)
             self.tenant.records.note(call, reply.status, reply.body)
+            if call.operation == "events" and reply.status == HTTPStatus.OK:
+                return await self.tenant.events.stream(call, request)
             return effects.response(reply)
         needs_reply = fault.acts or fault.kind in {"cut", "hang_body", "wrong_types", "delay"}
         reply = self.tenant.answer(call) if needs_reply else Reply(500)

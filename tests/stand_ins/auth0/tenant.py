@@ -11,6 +11,7 @@ from tests.stand_ins.auth0 import forgery, people
 from tests.stand_ins.auth0.accounts import Account, Accounts
 from tests.stand_ins.auth0.authentication import Authentication, Codes
 from tests.stand_ins.auth0.clients import PROFILE_SECRET, Clients
+from tests.stand_ins.auth0.events import Events
 from tests.stand_ins.auth0.faults import Faults
 from tests.stand_ins.auth0.identities import Identities
 from tests.stand_ins.auth0.limits import Limits
@@ -21,6 +22,7 @@ from tests.stand_ins.auth0.passwords import hashed
 from tests.stand_ins.auth0.records import Records
 from tests.stand_ins.auth0.tokens import (
     CAN_IMPERSONATE,
+    EVENTS_SCOPE,
     INSIGHTS_AUDIENCE,
     LFX_ONE_CLIENT,
     LFX_V2_AUDIENCE,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 _USERS: Final = ("api", "v2", "users")
 _BY_PATH: Final = {
+    ("GET", "api/v2/events"): "events",
     ("GET", "api/v2/users-by-email"): "users-by-email",
     ("GET", "api/v2/users"): "users.search",
     ("POST", "api/v2/users"): "users.create",
@@ -63,7 +66,7 @@ class Tenant:
 
     Operations, as faults and records name them: `users-by-email`, `users.search`, `users.get`, `users.create`,
     `users.update`, `users.delete`, `identities.link`, `identities.unlink`, `token.client_credentials`, `token.otp`,
-    `token.password`, `token.exchange`, `passwordless.start`, `change_password`, `jwks`.
+    `token.password`, `token.exchange`, `passwordless.start`, `change_password`, `jwks`, `events`.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -88,9 +91,11 @@ class Tenant:
         self.clients = Clients(self.tokens)
         self.codes = Codes(self.accounts, self.tokens, self.records)
         self.identities = Identities(self.accounts, self.tokens)
+        self.events = Events(self.tokens, self.now, self.accounts.timestamp)
         self._routes = self._wired()
         if fixtures:
             people.add_fixtures(self.accounts)
+        self.accounts.happened = self.events.happened
 
     def now(self) -> float:
         """Unix seconds by the tenant's clock, which may go wrong by `skew`."""
@@ -121,6 +126,7 @@ class Tenant:
         authentication = Authentication(self.accounts, self.tokens, self.clients, self.codes, self.records)
         token = TokenEndpoint(self.accounts, self.tokens, self.clients, self.codes)
         return {
+            "events": self.events.subscribe,
             "users-by-email": management.by_email,
             "users.search": management.search,
             "users.get": management.get,
@@ -154,6 +160,10 @@ class Tenant:
     def odd(self, who: str, fields: dict[str, Any]) -> None:
         """Show a user (username or user id) with these values, by place: `email`, `identities.1.profileData`."""
         self.oddities.fields.setdefault(self.subject(who), {}).update(fields)
+
+    def offer_events(self) -> None:
+        """Let the service read the tenant's events."""
+        self.tokens.m2m_scopes = (*self.tokens.m2m_scopes, EVENTS_SCOPE)
 
     def subject(self, who: str) -> str:
         """Return the user id of a username; anything else is taken for a user id."""
@@ -204,6 +214,7 @@ class Tenant:
             "AUTH0_LFX_ONE_CLIENT_ID": LFX_ONE_CLIENT,
             "AUTH0_LFX_V2_API_AUDIENCE": LFX_V2_AUDIENCE,
             "AUTH0_IMPERSONATION_AUDIENCES": INSIGHTS_AUDIENCE,
+            **({"AUTH0_EVENTS": "true"} if EVENTS_SCOPE in self.tokens.m2m_scopes else {}),
         }
 
 

@@ -22,6 +22,7 @@ INSIGHTS_AUDIENCE: Final = "https://insights-api.example/"
 CAN_IMPERSONATE: Final = "http://lfx.dev/claims/can_impersonate"
 
 M2M_SCOPES: Final = ("read:users", "create:users", "update:users", "delete:users")
+EVENTS_SCOPE: Final = "read:events"
 USER_SCOPES: Final = ("openid", "profile", "email", "update:current_user_metadata", "update:current_user_identities")
 DAY: Final = 86_400
 

@@ -43,6 +43,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     operation: str = ""
+    query_text: str = ""
 
     @classmethod
     def parse(cls, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Call:
@@ -56,7 +57,7 @@ class Call:
             elif segment not in {"", "."}:
                 segments.append(segment)
         parameters = dict(parse_qsl(query, keep_blank_values=True)) if query else {}
-        return cls(method, path, tuple(segments), parameters, headers, body)
+        return cls(method, path, tuple(segments), parameters, headers, body, query_text=query)
 
     @property
     def bearer(self) -> str:
