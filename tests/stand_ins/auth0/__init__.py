@@ -7,8 +7,9 @@
         token = tenant.access_token("ada")
         tenant.faults.status(503, on="users.get", times=2)
 
-It behaves as Auth0's documentation says on every call that the service makes, and on no other. `Tenant` says what
-it can be asked, `Faults` what can go wrong, `Records` what happened, `TenantServer` what can be done to its socket.
+It behaves as Auth0's documentation says on every call that the service and `auth-service tenant` make, and on no
+other. `Tenant` says what it can be asked, `Faults` what can go wrong, `Records` what happened, `TenantServer` what
+can be done to its socket.
 `python -m tests.stand_ins.auth0` runs it as a process of its own, `tenant_process` does so for a test.
 """
 

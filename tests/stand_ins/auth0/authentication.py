@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from tests.stand_ins.auth0.accounts import DATABASE, new_identity_id
 from tests.stand_ins.auth0.people import profile
 from tests.stand_ins.auth0.records import Mail, Records
-from tests.stand_ins.auth0.tokens import LFX_ONE_CLIENT, PROFILE_CLIENT, Tokens
+from tests.stand_ins.auth0.tokens import Tokens
 from tests.stand_ins.auth0.web import Call, Reply, json_reply, oauth_refusal
 
 if TYPE_CHECKING:
     from tests.stand_ins.auth0.accounts import Account, Accounts
     from tests.stand_ins.auth0.clients import Clients
+    from tests.stand_ins.auth0.resources import Resources
 
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+")
+_OTP = "http://auth0.com/oauth/grant-type/passwordless/otp"
 _LIFETIME = 180
 _GUESSES = 3
 _WRONG = "Wrong email or verification code."
@@ -41,9 +43,12 @@ class Codes:
         self._records = records
         self._codes: dict[str, _Code] = {}
 
-    def send(self, address: str) -> None:
-        """Make a code and mail it."""
+    def send(self, address: str, *, shown: bool = True) -> None:
+        """Make a code and mail it; a mail that does not show it has a link only."""
         code = f"{secrets.randbelow(10**6):06}"
+        if not shown:
+            self._records.mail(Mail(address, "link", link=f"{self._tokens.issuer}passwordless/verify_redirect"))
+            return
         self._codes[address] = _Code(code, self._tokens.now() + _LIFETIME)
         self._records.mail(Mail(address, "code", code=code))
 
@@ -66,8 +71,17 @@ class Codes:
 class Authentication:
     """Handlers."""
 
-    def __init__(self, accounts: Accounts, tokens: Tokens, clients: Clients, codes: Codes, records: Records) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - it does three things
+        self,
+        accounts: Accounts,
+        tokens: Tokens,
+        clients: Clients,
+        codes: Codes,
+        records: Records,
+        resources: Resources,
+    ) -> None:
         self._accounts = accounts
+        self._resources = resources
         self._tokens = tokens
         self._clients = clients
         self._codes = codes
@@ -76,20 +90,23 @@ class Authentication:
     def start(self, call: Call) -> Reply:
         """POST /passwordless/start: a code by mail."""
         fields = call.fields()
-        self._clients.by_secret(fields, PROFILE_CLIENT)
+        self._clients.by_secret(fields, _OTP, "email")
         if fields.get("connection") != "email" or fields.get("send") != "code":
             raise oauth_refusal(400, "bad.connection", "Public signup is disabled or the connection does not exist.")
         address = fields.get("email")
         if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
             raise oauth_refusal(400, "bad.email", "error in email - email format validation failed")
-        self._codes.send(address.lower())
+        self._codes.send(address.lower(), shown=self._resources.connections.shows_codes())
         return json_reply(200, {"_id": new_identity_id(), "email": address.lower(), "email_verified": False})
 
     def change_password(self, call: Call) -> Reply:
         """POST /dbconnections/change_password: says the same whether there is such a user or not."""
         fields = call.fields()
-        if fields.get("client_id") != LFX_ONE_CLIENT:
+        client_id = fields.get("client_id")
+        if client_id not in self._resources.applications.by_id:
             raise oauth_refusal(400, "invalid_request", "Unknown client")
+        if not self._resources.connections.is_enabled(DATABASE, client_id):
+            raise oauth_refusal(400, "invalid_request", "connection is disabled for the client")
         if fields.get("connection") != DATABASE:
             raise oauth_refusal(400, "invalid_request", "connection is required")
         email = str(fields.get("email", "")).lower()

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.stand_ins.auth0.keys import parsed, rsa_key
-from tests.stand_ins.auth0.tokens import M2M_CLIENT
+from tests.stand_ins.auth0.keys import parsed, rsa_key, verifies
 from tests.stand_ins.auth0.web import oauth_refusal
 
 if TYPE_CHECKING:
+    from tests.stand_ins.auth0.resources import Resources
     from tests.stand_ins.auth0.tokens import Tokens
     from tests.stand_ins.auth0.web import Refusal
 
-PROFILE_SECRET: Final = "profile-client-secret-of-the-stand-in"
 _BEARER: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _LONGEST: Final = 60
 _LEEWAY: Final = 5
@@ -22,18 +21,26 @@ _LEEWAY: Final = 5
 class Clients:
     """Checks client assertions (RFC 7523) and client secrets."""
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: Tokens, resources: Resources) -> None:
         self._tokens = tokens
+        self._resources = resources
         self.key = rsa_key("m2m-client-key")
-        """The private key whose public half is registered for the M2M application."""
+        """The private key of the M2M application that is there from the start."""
         self.organization = ""
         self.used: set[str] = set()
         """Every `jti` seen."""
 
-    def by_secret(self, fields: dict[str, Any], client_id: str) -> None:
-        """Check id and secret of the profile application."""
-        if fields.get("client_id") != client_id or fields.get("client_secret") != PROFILE_SECRET:
+    def by_secret(self, fields: dict[str, Any], grant: str, connection: str = "") -> str:
+        """Check id and secret of an application that may use that grant, with that connection; return its id."""
+        client = self._resources.applications.by_id.get(str(fields.get("client_id")), {})
+        by_secret = client.get("token_endpoint_auth_method") in {"client_secret_post", "client_secret_basic"}
+        if not by_secret or fields.get("client_secret") != client["client_secret"]:
             raise oauth_refusal(401, "access_denied", "Unauthorized")
+        if grant not in client["grant_types"]:
+            raise oauth_refusal(403, "unauthorized_client", f"Grant type '{grant}' not allowed for the client.")
+        if connection and not self._resources.connections.is_enabled(connection, client["client_id"]):
+            raise oauth_refusal(400, "bad.connection", "The connection does not exist or is disabled for the client.")
+        return str(client["client_id"])
 
     def by_assertion(self, fields: dict[str, Any]) -> str:
         """Return the id of the client that the assertion proves; an assertion works once."""
@@ -44,10 +51,11 @@ class Clients:
             header, claims = parsed(token)
         except ValueError:
             raise _refused("The assertion is malformed.") from None
-        if header.get("alg") != "RS256" or not self.key.signed(token):
-            raise _refused("The assertion's signature does not verify.")
         client = claims.get("sub")
-        if client != M2M_CLIENT or claims.get("iss") != client or fields.get("client_id", client) != client:
+        keys = self._resources.applications.public_keys(str(client))
+        if header.get("alg") != "RS256" or not any(verifies(key, token) for key in keys):
+            raise _refused("The assertion's signature does not verify.")
+        if claims.get("iss") != client or fields.get("client_id", client) != client:
             raise _refused("The assertion's issuer and subject must be the client.")
         self._check_times(claims)
         jti = claims.get("jti")

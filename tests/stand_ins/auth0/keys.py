@@ -88,14 +88,17 @@ class Key:
 
     def signed(self, token: str) -> bool:
         """Whether this key signed the token."""
-        content, _, signature = token.rpartition(".")
-        try:
-            self._private.public_key().verify(
-                unb64url(signature), content.encode(), padding.PKCS1v15(), hashes.SHA256()
-            )
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return verifies(self._private.public_key(), token)
+
+
+def verifies(key: rsa.RSAPublicKey, token: str) -> bool:
+    """Whether the token was signed with the private half of that key, with RS256."""
+    content, _, signature = token.rpartition(".")
+    try:
+        key.verify(unb64url(signature), content.encode(), padding.PKCS1v15(), hashes.SHA256())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 @cache

@@ -14,6 +14,7 @@ from tests.stand_ins.auth0.web import Call, Reply, api_refusal, json_reply
 
 if TYPE_CHECKING:
     from tests.stand_ins.auth0.accounts import Account, Accounts, Profile
+    from tests.stand_ins.auth0.resources.connections import Connections
     from tests.stand_ins.auth0.tokens import Tokens
 
 _ADDRESS = re.compile(r"[^\s@<>,;]+@[^\s@<>,;]+\.[^\s@<>,;]+")
@@ -24,9 +25,10 @@ _MOST_RESULTS = 1000
 class Management:
     """Handlers; each takes a call and returns a reply or raises Refusal."""
 
-    def __init__(self, accounts: Accounts, tokens: Tokens) -> None:
+    def __init__(self, accounts: Accounts, tokens: Tokens, connections: Connections) -> None:
         self._accounts = accounts
         self._tokens = tokens
+        self._connections = connections
         self.policy = Policy()
 
     def by_email(self, call: Call) -> Reply:
@@ -83,7 +85,7 @@ class Management:
         connection = fields.get("connection")
         if not isinstance(connection, str):
             raise _invalid("Missing required property: connection")
-        if connection not in {"email", DATABASE}:
+        if connection not in {"email", DATABASE} or self._connections.named(connection) is None:
             raise api_refusal(400, "The connection does not exist", "inexistent_connection")
         email = _email(fields)
         if not email or (connection == "email" and "password" in fields):

@@ -75,9 +75,9 @@ class TenantServer:
         self._tls.load_cert_chain(self.authority.leaf(kind))
         self.drop_connections()
 
-    def reset(self, *, fixtures: bool = True) -> None:
+    def reset(self, *, fixtures: bool = True, bare: bool = False) -> None:
         """Make everything as it was at the start; see `Tenant.reset`."""
-        self.tenant.reset(fixtures=fixtures)
+        self.tenant.reset(fixtures=fixtures, bare=bare)
         self._tls.load_cert_chain(self.authority.leaf())
         if self._listener is None:
             self.refuse_connections(refuse=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.stand_ins.auth0 import forgery, people
 from tests.stand_ins.auth0.accounts import Account, Accounts
 from tests.stand_ins.auth0.authentication import Authentication, Codes
-from tests.stand_ins.auth0.clients import PROFILE_SECRET, Clients
+from tests.stand_ins.auth0.clients import Clients
 from tests.stand_ins.auth0.events import Events
 from tests.stand_ins.auth0.faults import Faults
 from tests.stand_ins.auth0.identities import Identities
@@ -20,6 +20,9 @@ from tests.stand_ins.auth0.oauth import GRANTS, TokenEndpoint
 from tests.stand_ins.auth0.oddities import Oddities
 from tests.stand_ins.auth0.passwords import hashed
 from tests.stand_ins.auth0.records import Records
+from tests.stand_ins.auth0.resources import MANAGEMENT_SCOPES, Resources
+from tests.stand_ins.auth0.resources import operation_of as operation_on_resources
+from tests.stand_ins.auth0.resources.fixtures import PROFILE_SECRET, set_up
 from tests.stand_ins.auth0.tokens import (
     CAN_IMPERSONATE,
     EVENTS_SCOPE,
@@ -27,6 +30,7 @@ from tests.stand_ins.auth0.tokens import (
     LFX_ONE_CLIENT,
     LFX_V2_AUDIENCE,
     M2M_CLIENT,
+    M2M_SCOPES,
     PROFILE_CLIENT,
     USER_SCOPES,
     Tokens,
@@ -66,7 +70,8 @@ class Tenant:
 
     Operations, as faults and records name them: `users-by-email`, `users.search`, `users.get`, `users.create`,
     `users.update`, `users.delete`, `identities.link`, `identities.unlink`, `token.client_credentials`, `token.otp`,
-    `token.password`, `token.exchange`, `passwordless.start`, `change_password`, `jwks`, `events`.
+    `token.password`, `token.exchange`, `passwordless.start`, `change_password`, `jwks`, `events`, and those of
+    `resources`.
     """
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
@@ -77,8 +82,11 @@ class Tenant:
         self.faults = Faults()
         self.reset()
 
-    def reset(self, *, fixtures: bool = True) -> None:
-        """Go back to the start: no faults, no limits, no records, no skew; the fixture users, or nobody at all."""
+    def reset(self, *, fixtures: bool = True, bare: bool = False) -> None:
+        """Go back to the start: no faults, no limits, no records, no skew; the fixture users, or nobody at all.
+
+        `bare`: nothing is set up in the tenant.
+        """
         self.skew = 0.0
         self.faults.clear()
         self.records.clear()
@@ -88,7 +96,10 @@ class Tenant:
         self.oddities = Oddities()
         self.tokens = Tokens(self.now)
         self.tokens.domain = self.domain
-        self.clients = Clients(self.tokens)
+        self.resources = Resources(self.tokens, self.accounts.timestamp)
+        self.clients = Clients(self.tokens, self.resources)
+        if not bare:
+            set_up(self.resources, self.clients.key)
         self.codes = Codes(self.accounts, self.tokens, self.records)
         self.identities = Identities(self.accounts, self.tokens)
         self.events = Events(self.tokens, self.now, self.accounts.timestamp)
@@ -104,6 +115,7 @@ class Tenant:
     def serve_at(self, domain: str, ca_file: str) -> None:
         """Take the name, with port, under which the tenant is reached, and the file for SSL_CERT_FILE."""
         self.domain = self.tokens.domain = domain
+        self.resources.serve_at(self.tokens.management_audience)
         self.ca_file = ca_file
 
     def answer(self, call: Call) -> Reply:
@@ -121,12 +133,15 @@ class Tenant:
         return reply
 
     def _wired(self) -> dict[str, Callable[[Call], Reply]]:
-        management = Management(self.accounts, self.tokens)
+        management = Management(self.accounts, self.tokens, self.resources.connections)
         self.password_policy = management.policy
-        authentication = Authentication(self.accounts, self.tokens, self.clients, self.codes, self.records)
-        token = TokenEndpoint(self.accounts, self.tokens, self.clients, self.codes)
+        authentication = Authentication(
+            self.accounts, self.tokens, self.clients, self.codes, self.records, self.resources
+        )
+        token = TokenEndpoint(self.accounts, self.tokens, self.clients, self.codes, self.resources)
         return {
             "events": self.events.subscribe,
+            **self.resources.routes(),
             "users-by-email": management.by_email,
             "users.search": management.search,
             "users.get": management.get,
@@ -163,7 +178,7 @@ class Tenant:
 
     def offer_events(self) -> None:
         """Let the service read the tenant's events."""
-        self.tokens.m2m_scopes = (*self.tokens.m2m_scopes, EVENTS_SCOPE)
+        self.tokens.m2m_scopes = (*(self.tokens.m2m_scopes or M2M_SCOPES), EVENTS_SCOPE)
 
     def subject(self, who: str) -> str:
         """Return the user id of a username; anything else is taken for a user id."""
@@ -185,6 +200,11 @@ class Tenant:
     def impersonator_token(self, who: str, **claims: Any) -> str:
         """Return a token for the LFX v2 API whose bearer may impersonate."""
         return self.access_token(who, ["access:api"], **{"aud": LFX_V2_AUDIENCE, CAN_IMPERSONATE: True, **claims})
+
+    def admin_token(self, scopes: Iterable[str] = MANAGEMENT_SCOPES, **claims: Any) -> str:
+        """Return a Management API token as the dashboard's API explorer gives them."""
+        own = {"aud": self.tokens.management_audience, "azp": "admin-client", "gty": "client-credentials"}
+        return self.tokens.access("admin-client@clients", scopes, **{**own, **claims})
 
     def id_token(self, subject: object, *, exists: bool = True, **claims: Any) -> str:
         """Return an ID token of somebody who signed in, and has therefore a user record unless `exists` is False."""
@@ -214,7 +234,7 @@ class Tenant:
             "AUTH0_LFX_ONE_CLIENT_ID": LFX_ONE_CLIENT,
             "AUTH0_LFX_V2_API_AUDIENCE": LFX_V2_AUDIENCE,
             "AUTH0_IMPERSONATION_AUDIENCES": INSIGHTS_AUDIENCE,
-            **({"AUTH0_EVENTS": "true"} if EVENTS_SCOPE in self.tokens.m2m_scopes else {}),
+            **({"AUTH0_EVENTS": "true"} if EVENTS_SCOPE in (self.tokens.m2m_scopes or ()) else {}),
         }
 
 
@@ -223,7 +243,9 @@ def operation_of(call: Call) -> str:
     if call.segments[:3] == _USERS and len(call.segments) > 3:
         shape: tuple[str | int, ...] = (call.method, len(call.segments), *call.segments[4:5])
         return _OF_ONE_USER.get(shape, UNKNOWN)
-    operation = _BY_PATH.get((call.method, "/".join(call.segments)), UNKNOWN)
+    operation = _BY_PATH.get((call.method, "/".join(call.segments))) or UNKNOWN
+    if operation == UNKNOWN and call.segments[:2] == _USERS[:2]:
+        operation = operation_on_resources(call) or UNKNOWN
     return _grant(call) if operation == "token" else operation
 
 

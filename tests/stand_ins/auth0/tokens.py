@@ -35,7 +35,10 @@ class Tokens:
         self.keys = KeySet()
         self.domain = "tenant.invalid"
         self.m2m_lifetime = DAY
-        self.m2m_scopes: tuple[str, ...] = M2M_SCOPES
+        self.m2m_scopes: tuple[str, ...] | None = None
+        """What machines get in the place of what they were granted."""
+        self.profile_client = PROFILE_CLIENT
+        """The application in whose name users sign in."""
         self._revoked: set[str] = set()
         self._issued_m2m: list[str] = []
         self._checked: dict[tuple[int, str], dict[str, Any]] = {}
@@ -70,7 +73,7 @@ class Tokens:
                 "iat": now,
                 "exp": now + int(lifetime),
                 "scope": " ".join(scopes),
-                "azp": PROFILE_CLIENT,
+                "azp": self.profile_client,
                 "jti": secrets.token_urlsafe(12),
                 **claims,
             },
@@ -85,7 +88,7 @@ class Tokens:
             {
                 "iss": self.issuer,
                 "sub": subject,
-                "aud": PROFILE_CLIENT,
+                "aud": self.profile_client,
                 "iat": now,
                 "exp": now + int(lifetime),
                 "sid": secrets.token_urlsafe(12),
@@ -99,7 +102,7 @@ class Tokens:
         given = {name: value for name, value in claims.items() if value is not None}
         return (key or self.keys.current).sign(given, **(header or {}))
 
-    def m2m(self, client_id: str, audience: str, organization: str = "") -> str:
+    def m2m(self, client_id: str, audience: str, scopes: Iterable[str], organization: str = "") -> str:
         """Return an access token of a client in its own name."""
         now = int(self.now())
         claims = {
@@ -108,7 +111,7 @@ class Tokens:
             "aud": audience,
             "iat": now,
             "exp": now + self.m2m_lifetime,
-            "scope": " ".join(self.m2m_scopes),
+            "scope": " ".join(scopes),
             "gty": "client-credentials",
             "azp": client_id,
             "org_id": organization or None,
