@@ -41,7 +41,7 @@ from app.observability.telemetry import Telemetry
 from app.proxies import ignore_proxies
 from app.settings import NatsSettings, Settings, WorkSettings
 from providers import Surroundings
-from routers import subjects
+from routers import ROUTERS
 from routers.impersonation import asked_in
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def declare(
     broadcast: Broadcast | None = None,
 ) -> tuple[AuthBroker, ProfileEvents]:
     """Return a broker with all that is received and sent, and what publishes the events. Nothing stands behind it."""
-    broker = AuthBroker(subjects(), nats=nats, work=work, telemetry=telemetry, client=client, broadcast=broadcast)
+    broker = AuthBroker(ROUTERS, nats=nats, work=work, telemetry=telemetry, client=client, broadcast=broadcast)
     updates = broker.publisher(
         PROFILE_UPDATED,
         title="user_profile.updated",

@@ -40,6 +40,7 @@ from routers.subject import (
     Request,
     Router,
     Text,
+    TextBody,
     missing,
 )
 
@@ -128,7 +129,7 @@ async def set_primary(request: SetPrimaryEmail, emails: Emails) -> Done:
 
 
 NewEmail = Annotated[
-    str,
+    TextBody,
     Field(
         description="The address to verify.",
         examples=["ada@new.example"],

@@ -7,12 +7,12 @@ from pydantic import Field
 
 from app.domain.errors import EmailRequired, SearchFailed, UsernameRequired, UserNotFound
 from routers.inject import Lookups
-from routers.subject import UPSTREAM_ERRORS, Example, Router, missing
+from routers.subject import UPSTREAM_ERRORS, Example, Router, TextBody, missing
 
 router = Router("Look-ups")
 
 Email = Annotated[
-    str,
+    TextBody,
     Field(
         description="An e-mail address. White space around it and upper case do not matter.",
         examples=["ada@example.org"],
@@ -20,7 +20,7 @@ Email = Annotated[
     ),
 ]
 Username = Annotated[
-    str,
+    TextBody,
     Field(
         description="A username. Case matters; white space around it does not.",
         examples=["ada"],

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from app.domain.errors import Malformed
 from app.domain.json_bounds import NESTED, holds_more
 from app.domain.redaction import MAX_SECRET
 from app.domain.tokens import bare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MAX_NESTED: Final = 50_000
 """Arrays and objects in a body: each costs a hundred times what other bytes cost."""
@@ -32,6 +34,18 @@ def read(request: type[R], data: bytes) -> R:
     if holds_more(MAX_NESTED, data, NESTED):  # a limit that RFC 8259, section 9, allows
         raise ValueError("too many arrays and objects")
     return request.__pydantic_validator__.validate_json(data)  # type: ignore[no-any-return]
+
+
+def decoder(request: type[BaseModel] | None, malformed: str | None) -> Callable[[bytes], Any]:
+    """Return what makes a body what a handler takes, and raises Malformed with that string where it cannot."""
+    return text if request is None else partial(_read, request, malformed or "")
+
+
+def _read(request: type[BaseModel], malformed: str, data: bytes) -> BaseModel:
+    try:
+        return read(request, data)
+    except ValueError:
+        raise Malformed(malformed) from None
 
 
 def strings_sent(request: type[BaseModel] | None, data: bytes) -> list[str]:

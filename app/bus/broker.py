@@ -6,21 +6,15 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from faststream._internal.broker.registrator import Registrator
-from faststream._internal.endpoint.subscriber.call_item import CallsCollection
-from faststream.nats import NatsBroker, NatsRouter
-from faststream.nats.subscriber.config import NatsSubscriberConfig, NatsSubscriberSpecificationConfig
-from faststream.nats.subscriber.specification import NatsSubscriberSpecification
 from loguru import logger
 from nats.errors import Error
-from nats.js.api import ConsumerConfig
 
 from app.bus.bodies import strings_sent
 from app.bus.broadcast import Broadcast
 from app.bus.discovery import Discovery
+from app.bus.faststream_inside import ConnectingBroker
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
 from app.bus.repetition import Repetition
@@ -33,8 +27,9 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
+    from app.bus.router import Router
     from app.bus.subjects import Subject
-    from app.observability.telemetry import Telemetry
+    from app.observability.telemetry import SubjectTelemetry, Telemetry
     from app.settings import NatsSettings, WorkSettings
 
 DRAIN_TIME: Final = 24.0
@@ -50,11 +45,6 @@ _ATTEMPTS_TOLD: Final = 5
 _MAX_ERROR: Final = 512
 """Characters of an error that `/readyz` shows."""
 
-
-_UNLIMITED: Final = -1
-"""The client library drops nothing: the callback never waits, so its queue is empty most of the time, and what
-waits for its turn is bounded by `Turns`."""
-
 _MAX_UNSENT: Final = 64 * 1024 * 1024
 """Bytes of replies that are kept while NATS is away; nothing is held up before that."""
 
@@ -62,50 +52,18 @@ _PING_INTERVAL: Final = 20
 """Seconds; a server that left two unanswered is gone, though its connection may seem to stand."""
 
 
-class SubjectRouter(NatsRouter):
-    """A FastStream router whose subscribers are `SubjectSubscriber`s."""
+class AuthBroker(ConnectingBroker):
+    """A NATS broker that answers every request it has received before it stops.
 
-    def serve(self, subject: Subject, turns: Turns, telemetry: Telemetry, request_timeout: float) -> SubjectSubscriber:
-        """Subscribe `subject`'s handler in the queue group; return the subscriber."""
-        outer: Any = self.config
-        calls: CallsCollection[Any] = CallsCollection()
-        subscriber = SubjectSubscriber(
-            NatsSubscriberConfig(
-                subject=subject.address,
-                sub_config=ConsumerConfig(filter_subjects=[]),
-                extra_options={"pending_msgs_limit": _UNLIMITED, "pending_bytes_limit": _UNLIMITED},
-                _outer_config=outer,
-            ),
-            NatsSubscriberSpecification(
-                _outer_config=outer,
-                calls=calls,
-                specification_config=NatsSubscriberSpecificationConfig(
-                    subject=subject.address,
-                    queue=subject.queue,
-                    title_=subject.name,
-                    description_=subject.summary,
-                    include_in_schema=True,
-                ),
-            ),
-            calls,
-            queue=subject.queue,
-        )
-        sent = functools.partial(strings_sent, subject.request)
-        instruments = telemetry.of_subject(subject.name, subject.address, sent)
-        subscriber.bind(subject, turns, instruments, request_timeout)
-        Registrator.subscriber(self, subscriber)
-        subscriber(subject.handler)
-        return subscriber
-
-
-class AuthBroker(NatsBroker):
-    """A NATS broker that answers every request it has received before it stops."""
+    It is a FastStream broker with routers like any other, as far as declarations, injection, the test broker and the
+    document go. On NATS it runs `SubjectSubscriber`s in the place of FastStream's subscribers.
+    """
 
     subject_subscribers: list[SubjectSubscriber]
 
     def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
-        subjects: Iterable[Subject],
+        routers: Iterable[Router],
         *,
         nats: NatsSettings,
         work: WorkSettings,
@@ -115,32 +73,27 @@ class AuthBroker(NatsBroker):
     ) -> None:
         """Take what is declared, how to connect, and the bounds on work; nothing is connected yet.
 
-        `client` is a connection, not yet opened, that others use as well; the broker opens and closes it. `broadcast`
-        is what replicas tell each other over it.
+        The routers stay free for other brokers. `client` is a connection, not yet opened, that others use as well; the
+        broker opens and closes it. `broadcast` is what replicas tell each other over it.
         """
         self._broadcast = broadcast
         self.closed = asyncio.Event()
         self.last_error = ""
         self.turns = Turns(max_at_work=work.max_concurrent_requests, max_pending=work.max_pending_requests)
-        super().__init__(nats.servers, logger=None)
+        own = [router.anew(nats.subject_prefix, nats.queue_group) for router in routers]
+        super().__init__(nats.servers, logger=None, routers=own)
         self._nats = nats
         self._client = client or ReconnectingClient()
         self._security = security_options(nats)
-        router = SubjectRouter()
         # In the order of declaration: FastStream keeps its subscribers in a set.
         self.subject_subscribers = [
-            router.serve(
-                replace(subject, prefix=nats.subject_prefix, queue=nats.queue_group),
-                self.turns,
-                telemetry,
-                work.request_timeout,
-            )
-            for subject in subjects
+            SubjectSubscriber(subject, self.turns, _instruments(telemetry, subject), work.request_timeout)
+            for router in own
+            for subject in router.subjects
         ]
-        self.include_router(router)
         declared = [subscriber.declaration for subscriber in self.subject_subscribers]
         self._discovery = Discovery(declared, telemetry.requests.subjects, telemetry.version)
-        self._subscribed = False
+        self._opened = self._subscribed = False
         self._refused = ""
         self._draining = False
         self._drain_began = 0.0
@@ -151,14 +104,18 @@ class AuthBroker(NatsBroker):
 
     async def start(self) -> None:
         """Connect, subscribe, and return when the server knows of every subscription."""
-        await super().start()
-        await self._discovery.start(self.connection)
-        await self.connection.flush()
+        await self.connect()
+        for subscriber in self.subject_subscribers:
+            await subscriber.start(self._client, self.context)
+        for publisher in self.publishers:
+            await publisher.start()
+        self.running = True
+        await self._discovery.start(self._client)
+        await self._client.flush()
         self._subscribed = True
 
-    async def _connect(self) -> Client:
-        # Not by FastStream's arguments: its error callback raises what it takes for final, and a client whose
-        # callback raises while it reconnects stays where it is for ever.
+    async def open(self) -> Client:
+        """Connect by the configured rules. Raises NoServersError when all attempts failed."""
         await self._client.connect(
             list(self._nats.servers),
             name="lfx-v2-auth-service",
@@ -175,7 +132,7 @@ class AuthBroker(NatsBroker):
         )
         if self._broadcast is not None:  # before there are requests, so that no change is missed
             await self._broadcast.start()
-        self.config.connect(self._client)
+        self._opened = True
         return self._client
 
     @property
@@ -184,9 +141,9 @@ class AuthBroker(NatsBroker):
         if self._draining:
             return "draining"
         because = self.last_error and f": {redact(self.last_error, most=_MAX_ERROR)}"
-        if self._connection is None or self._connection.is_closed:
+        if not self._opened or self._client.is_closed:
             return f"not connected{because}"
-        if not self._connection.is_connected:
+        if not self._client.is_connected:
             return f"reconnecting{because}"
         if self._refused:
             return f"not subscribed: {redact(self._refused, most=_MAX_ERROR)}"
@@ -223,11 +180,7 @@ class AuthBroker(NatsBroker):
 
     async def stop(self, *_: object) -> None:
         """Close the connection; `drain` comes before."""
-        for subscriber in self.subject_subscribers:
-            subscriber.running = False
-            subscriber.subscription = None
-        self.running = False
-        self._connection = None
+        self.running = self._opened = False
         try:
             async with asyncio.timeout(_CLOSE_TIME):
                 await self._client.close()
@@ -281,3 +234,7 @@ class AuthBroker(NatsBroker):
 
     async def _on_closed(self) -> None:
         self.closed.set()
+
+
+def _instruments(telemetry: Telemetry, subject: Subject) -> SubjectTelemetry:
+    return telemetry.of_subject(subject.name, subject.address, functools.partial(strings_sent, subject.request))

@@ -62,8 +62,8 @@ class Subject:
     """The annotation of the handler's first parameter, with what it says of a text body."""
     reply_hint: Any = None
     """The annotation of what the handler returns, likewise."""
-    injected: dict[str, Any] = field(default_factory=dict)
-    """Parameter of the handler → the marker of what is injected there."""
+    injected: dict[str, str] = field(default_factory=dict)
+    """Parameter of the handler → the name of the service that is injected there."""
     prefix: str = PREFIX
     """What comes before the name on the bus; a service has one for all its subjects."""
     queue: str = QUEUE_GROUP

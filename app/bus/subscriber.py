@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The subscriber: the whole way of a message, from the client library's hands to the one reply.
 
-FastStream declares (routers, injection, the test broker, the document); this runs. What it uses of FastStream
-beyond the public interface is listed in `docs/decisions/` and pinned by `tests/bus/test_faststream_surface.py`.
+FastStream declares (routers, injection, the test broker, the document); this runs. A test holds the replies of both
+to each other; docs/decisions/0002-the-subscriber.md says why there are two.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from faststream._internal.context.context_type import Context as Injected
-from faststream.nats.subscriber.usecases import CoreSubscriber
-from faststream.response import Response, ensure_response
+from typing import TYPE_CHECKING, Any, Final
 
 from app.bus import bodies
 from app.bus.replies import encode, encode_failure
 from app.bus.request import Request, internal_error
+from app.bus.router import refuse_if_absent
 from app.bus.subjects import is_inbox
 from app.domain.deadline import Deadline
-from app.domain.errors import InternalError, Malformed, ServiceError
+from app.domain.errors import InternalError, ServiceError
 from app.domain.ports import Absent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from faststream import ContextRepo
+    from nats.aio.client import Client
     from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
     from pydantic import BaseModel
 
     from app.bus.subjects import Subject
@@ -36,17 +36,15 @@ if TYPE_CHECKING:
     from app.observability.tracing import Trace
 
 
-class SubjectSubscriber(CoreSubscriber):
+_UNLIMITED: Final = -1
+"""The client library drops nothing: the callback never waits, so its queue is empty most of the time, and what
+waits for its turn is bounded by `Turns`."""
+
+
+class SubjectSubscriber:
     """Runs one subject: one reply to every request, in bounded time, whatever happens."""
 
-    declaration: Subject
-    turns: Turns
-    telemetry: SubjectTelemetry
-    request_timeout: float
-
-    def bind(
-        self, declaration: Subject, turns: Turns, telemetry: SubjectTelemetry, request_timeout: float
-    ) -> SubjectSubscriber:
+    def __init__(self, declaration: Subject, turns: Turns, telemetry: SubjectTelemetry, request_timeout: float) -> None:
         """Take what the subject declares, who gives requests their turn, and for how many seconds they live."""
         self.declaration = declaration
         self.turns = turns
@@ -54,28 +52,27 @@ class SubjectSubscriber(CoreSubscriber):
         self._tracing = telemetry.tracing
         self.request_timeout = request_timeout
         self.lane = turns.lane()
+        self._client: Client
+        self._subscription: Subscription | None = None
         self._overdue: set[asyncio.Task[None]] = set()
-        self._handle: Callable[[Any], Awaitable[str | BaseModel]] | None = None
-        self._decode: Callable[[bytes], Any] = bodies.text
-        return self
+        self._handle: Callable[[Any], Awaitable[str | BaseModel]]
+        self._decode = bodies.decoder(declaration.request, declaration.malformed)
 
-    async def start(self) -> None:
-        """Bind what is injected, once for the life of the process, and subscribe."""
-        self._bind_services()
-        await super().start()
-
-    async def _create_subscription(self) -> None:
-        if self.subscription is None:
-            self.subscription = await self.connection.subscribe(
-                subject=self.subject.broker_address,
-                queue=self.queue,
-                cb=self.on_message,
-                **self.extra_options,
-            )
+    async def start(self, client: Client, context: ContextRepo) -> None:
+        """Bind what is injected, once for the life of the process, and subscribe in the queue group."""
+        self._client = client
+        self._bind_services(context)
+        self._subscription = await client.subscribe(
+            self.declaration.address,
+            queue=self.declaration.queue,
+            cb=self.on_message,
+            pending_msgs_limit=_UNLIMITED,
+            pending_bytes_limit=_UNLIMITED,
+        )
 
     async def drain(self) -> None:
         """Leave the queue group, and take over all that the server had sent by then."""
-        subscription, self.subscription = self.subscription, None
+        subscription, self._subscription = self._subscription, None
         if subscription is not None:
             await subscription.drain()  # type: ignore[no-untyped-call]
 
@@ -102,20 +99,13 @@ class SubjectSubscriber(CoreSubscriber):
         else:
             await self.reply(message, request.body, request.error, received, trace)
 
-    async def process_message(self, msg: Msg) -> Response:
-        """Answer a message of FastStream's test broker, with no connection behind it."""
-        body, _ = await self.answer(msg.data)
-        return ensure_response(body)
-
     async def answer(self, data: bytes) -> tuple[bytes, ServiceError | None]:
         """Return the body of the reply to a request's body, and the failure that it tells of.
 
         Raises nothing, but for the CancelledError of a task that is cut off.
         """
         try:
-            if self._handle is None:
-                self._bind_services()
-            return encode(await self._handle(self._decode(data))), None  # type: ignore[misc]
+            return encode(await self._handle(self._decode(data))), None
         except ServiceError as error:
             return encode_failure(error.wire), error
         except GeneratorExit:  # the request is over before it had its turn
@@ -131,13 +121,12 @@ class SubjectSubscriber(CoreSubscriber):
     ) -> None:
         """Send the one reply, count it and log it."""
         if message.reply:
-            client = message._client  # noqa: SLF001 - what Msg.respond uses, without its copy of the request's headers
-            if len(body) > client.max_payload:
+            if len(body) > self._client.max_payload:
                 error = internal_error(ValueError(f"a reply of {len(body)} bytes"))
                 self.telemetry.unexpected(error.__cause__, message.data, trace)  # type: ignore[arg-type]
                 body = encode_failure(error.wire)
             try:
-                await client.publish(message.reply, body)
+                await self._client.publish(message.reply, body)
             except Exception as failure:  # noqa: BLE001 - the connection is gone or its buffer full: nobody to tell
                 self.telemetry.reply_lost(failure, trace)
         self.telemetry.answered(error, time.perf_counter() - received, message.data, trace)
@@ -149,31 +138,12 @@ class SubjectSubscriber(CoreSubscriber):
         self._overdue.add(task)
         task.add_done_callback(self._overdue.discard)
 
-    def _bind_services(self) -> None:
-        services = {
-            parameter: self._outer_config.context.resolve(marker.name)
-            for parameter, marker in self.declaration.injected.items()
-            if isinstance(marker, Injected)
-        }
+    def _bind_services(self, context: ContextRepo) -> None:
+        services = {parameter: context.resolve(name) for parameter, name in self.declaration.injected.items()}
         self._handle = functools.partial(self.declaration.handler, **services)
         absent = next((service for service in services.values() if isinstance(service, Absent)), None)
         if absent is not None:
-            self._decode = functools.partial(_refuse, absent)
-        elif self.declaration.request is not None:
-            self._decode = functools.partial(_read, self.declaration.request, self.declaration.malformed or "")
-
-
-def _read(request: type[BaseModel], malformed: str, data: bytes) -> BaseModel:
-    try:
-        return bodies.read(request, data)
-    except ValueError:
-        raise Malformed(malformed) from None
-
-
-def _refuse(absent: Absent, data: bytes) -> NoReturn:
-    """Stand in for decoding where the provider lacks what the subject needs: that comes before all else."""
-    absent.note(data)
-    raise absent.error
+            self._decode = functools.partial(refuse_if_absent, absent)
 
 
 def _is_cut_off() -> bool:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import nats
 
 from app.bus.broker import AuthBroker
-from app.bus.subjects import Example, Subject
+from app.bus.router import Router
+from app.bus.subjects import Example
 from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, WorkSettings
 
@@ -21,19 +22,11 @@ INTERNAL = b'{"success":false,"error":"internal error"}'
 
 def broker_of(url: str, *handlers: Callable[..., Awaitable[Any]], **settings: Any) -> AuthBroker:
     """Return a broker that serves the subjects `test.0`, `test.1` and so on."""
-    subjects = [
-        Subject(
-            name=f"test.{number}",
-            area="Test",
-            handler=handler,
-            request=None,
-            reply=str,
-            example=Example(send="", reply=""),
-        )
-        for number, handler in enumerate(handlers)
-    ]
+    router = Router("Test")
+    for number, handler in enumerate(handlers):
+        router.subject(f"test.{number}", errors=(), example=Example(send="", reply=""))(handler)
     return AuthBroker(
-        subjects,
+        [router],
         nats=NatsSettings(servers=(url,), reconnect_wait=0.05, **settings),
         work=WorkSettings(timeout=10.0),
         telemetry=Telemetry(version="0", provider="none"),

@@ -79,7 +79,7 @@ async def test_what_a_request_sets_in_its_context_stays_there(nats):
 
 @pytest.mark.parametrize("result", ["\ud800", b"bytes", None, 5])
 async def test_a_reply_that_cannot_be_encoded_is_an_internal_error(nats, result):
-    async def handler(_: str):
+    async def handler(_: str) -> str:
         return result
 
     async with serving(nats.url, handler) as ask:
