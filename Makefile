@@ -85,6 +85,10 @@ site: $(INSTALLED) $(NODE) $(MKDOCS) ## Build the documentation site into build/
 examples: $(INSTALLED) $(NODE) $(NATS) $(GO_TOOLS) ## Run the examples that need Go, Node, nats, helm or a clean clone
 	@$(BIN)/python -m pytest tests/examples $(ARGS)
 
+.PHONY: clients
+clients: $(INSTALLED) $(NODE) $(TOOLS) ## Check the generated clients, and compile them; ARGS=--write renews them
+	@$(BIN)/python -m $(if $(findstring --write,$(ARGS)),tests.clients,pytest tests/clients $(ARGS))
+
 .PHONY: tools
 tools: $(NATS) ## Build the command nats into build/nats
 

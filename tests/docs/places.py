@@ -27,6 +27,12 @@ PATIENCE = 300
 LOOKED_AT = """\
 # A page's `make` is looked at and not run: what it does is tested elsewhere, and takes longer.
 make() { command make --dry-run --directory="$TOP" "$@" >/dev/null; }
+# The module is got from this checkout, which has what is not released yet.
+go() {
+    local module=github.com/linuxfoundation/lfx-v2-auth-service/clients/go
+    [[ $1 == get && $2 == "$module@"* ]] || { command go "$@"; return; }
+    command go mod edit -require "$module@v0.0.0" -replace "$module=$TOP/clients/go"
+}
 # What would be installed in a cluster is rendered, the values checked against their schema.
 helm() {
     [[ $1 == upgrade || $1 == template ]] || return
@@ -206,6 +212,7 @@ def service(folder):
         process = stack.enter_context(started("dev", cwd=folder))
         process.until("Ctrl-C ends all of it")
         place = Place(folder, stack, log=process)
+        (folder / "clients").symlink_to(TOP / "clients")
         place.learn(process.output)
         yield place
 

@@ -1,0 +1,3 @@
+module github.com/linuxfoundation/lfx-v2-auth-service/clients/go
+
+go 1.21
