@@ -184,11 +184,13 @@ async def serve(
     """Run the service until SIGTERM or SIGINT (status 0), or until NATS is given up (status 1)."""
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+    loop.add_signal_handler(signal.SIGINT, asked.set)
     stopping = asyncio.create_task(asked.wait(), name="stop")
     status = 0
     async with running(settings, create, sink) as service:
+        # Not before: until now nothing is in hand, and SIGTERM ends the process at once (`app.entry`), whatever the
+        # event loop is held up by.
+        loop.add_signal_handler(signal.SIGTERM, asked.set)
         starting = asyncio.create_task(service.broker.start(), name="start")
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not asked.is_set():

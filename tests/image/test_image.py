@@ -78,7 +78,7 @@ def test_the_user_is_not_root() -> None:
 
 
 def test_signals_reach_the_process_without_a_shell() -> None:
-    assert exec_form(only(FINAL, "ENTRYPOINT")) == ["auth-service"]
+    assert exec_form(only(FINAL, "ENTRYPOINT")) == ["env", "--block-signal=TERM", "auth-service"]
     assert exec_form(only(FINAL, "CMD")) == ["serve"]
 
 
