@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.cli.dev.nats_server import NatsServer, nats_server
+from tests.support.sayable import make_sayable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 _OURS = (
     "NATS_",
@@ -31,6 +32,14 @@ _OURS = (
     "BIND",
     "ALLOWED_ALIAS",
 )
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Whatever a failing test has logged or compared, its report can be sent to the process that shows it."""
+    report = yield
+    make_sayable(report)
+    return report
 
 
 @pytest.fixture(autouse=True)
