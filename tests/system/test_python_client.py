@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""The client for callers in Python, on the running service and on one that is told how to fail."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats as client_library
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+from app.cli.dev.nats_server import nats_server
+from app.domain import errors
+from routers import subjects
+from tests.support.command import started
+
+SOURCE = Path(__file__).parents[2] / "clients" / "python" / "lfx_auth_service.py"
+spec = importlib.util.spec_from_file_location("lfx_auth_service", SOURCE)
+client = sys.modules["lfx_auth_service"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(client)
+
+
+@pytest.fixture(scope="module")
+def served():
+    aliases = {"ALLOWED_ALIAS_DOMAINS": "linux.com"}
+    with (
+        nats_server() as server,
+        started("serve", NATS_URL=server.url, PORT="0", BIND="127.0.0.1", **aliases) as process,
+    ):
+        process.until('"ready"')
+        yield server.url, process
+
+
+@pytest.fixture
+async def auth(served):
+    connection = await client_library.connect(served[0])
+    yield client.AuthService(connection)
+    await connection.close()
+
+
+@asynccontextmanager
+async def answering(url, *replies):
+    """A client of something that gives these replies, the last for ever, and no reply for None; what it was sent."""
+    connection = await client_library.connect(url)
+    sent = []
+
+    async def answer(message):
+        sent.append(message)
+        reply = replies[min(len(sent), len(replies)) - 1]
+        if reply is not None:
+            await message.respond(reply if isinstance(reply, bytes) else json.dumps(reply).encode())
+
+    await connection.subscribe("other.>", cb=answer)
+    yield client.AuthService(connection, prefix="other."), sent
+    await connection.close()
+
+
+async def test_look_ups_and_reads(auth):
+    assert await auth.email_to_sub("ada@example.org") == "auth0|ada"
+    assert await auth.email_to_username("ADA@example.org") == "ada"
+    assert await auth.username_to_sub("grace.hopper") == "auth0|grace.hopper"
+    assert (await auth.metadata("ada"))["family_name"] == "Lovelace"
+    emails = await auth.emails("auth0|ada")
+    assert emails.primary_email == "ada@example.org"
+    assert client.AlternateEmail("ada@lovelace.example", verified=True) in emails.alternate_emails
+    google = next(one for one in await auth.identities("ada-token") if one.provider == "google-oauth2")
+    assert (google.is_social, google.email_verified, bool(google.name)) == (True, True, True)
+
+
+async def test_an_address_is_verified_linked_made_primary_and_unlinked(auth, served):
+    await auth.send_verification("grace@work.example")
+    code = re.search(r"verification code for .*?: (\d{6})", served[1].until(re.compile(r"code for .*?: \d{6}")))[1]
+    await auth.link_identity("grace-token", await auth.verify_email("grace@work.example", code))
+    await auth.set_primary_email("grace-token", "grace@work.example")
+    assert (await auth.emails("grace.hopper")).primary_email == "grace@work.example"
+    with pytest.raises(client.EmailAlreadyLinked):
+        await auth.send_verification("grace@work.example")
+    await auth.set_primary_email("grace-token", "grace@example.org")
+    identity = next(one for one in await auth.identities("grace-token") if one.email == "grace@work.example")
+    await auth.unlink_identity("grace-token", identity.provider, identity.user_id)
+    with pytest.raises(client.UserNotFound):
+        await auth.email_to_sub("grace@work.example")
+
+
+async def test_changes(auth):
+    assert (await auth.update_metadata("grace-token", city="Oslo"))["city"] == "Oslo"
+    assert await auth.add_alias("grace-token", "amazing", "linux.com") == "amazing@linux.com"
+    await auth.send_reset_link("grace-token")
+    with pytest.raises(client.IncorrectPassword):
+        await auth.update_password("ada-token", "wrong", "new")
+    with pytest.raises(client.ImpersonationUnavailable):
+        await auth.impersonate("ada-token", "grace.hopper")
+
+
+async def test_a_refusal_is_an_exception_by_its_string(auth):
+    with pytest.raises(client.UserNotFound) as refused:
+        await auth.metadata("nobody")
+    assert (refused.value.error, str(refused.value)) == ("user not found", "user not found")
+    assert isinstance(refused.value, client.Refused)
+
+
+def test_there_is_an_exception_for_every_error_of_the_contract():
+    malformed = {subject.malformed for subject in subjects() if subject.malformed}
+    known = set(client.BY_ERROR)
+    assert known == {wire for wire in errors.WIRES | malformed if not wire.startswith("<")}
+    for error, kind in client.BY_ERROR.items():
+        assert getattr(client, kind.__name__) is kind
+        assert kind.error == error or kind is client.MalformedRequest
+
+
+@pytest.mark.parametrize("error", ["access_denied: no", "a string of a later version"])
+async def test_an_error_that_is_not_known_is_a_refusal(served, error):
+    async with answering(served[0], {"success": False, "error": error}) as (auth, _):
+        with pytest.raises(client.Refused) as refused:
+            await auth.metadata("ada")
+        assert (type(refused.value), refused.value.error) == (client.Refused, error)
+        with pytest.raises(client.ImpersonationRefused, match=error):
+            await auth.impersonate("token", "ada")
+
+
+OVERLOADED = {"success": False, "error": "service is overloaded, try again later"}
+
+
+async def test_what_passes_is_asked_again_where_that_is_safe(served):
+    async with answering(served[0], OVERLOADED, OVERLOADED, b"auth0|ada") as (auth, sent):
+        assert await auth.email_to_sub("ada@example.org") == "auth0|ada"
+        assert len(sent) == 3
+    async with answering(served[0], OVERLOADED) as (auth, sent):
+        with pytest.raises(client.Overloaded):
+            await auth.send_verification("ada@new.example")
+        assert len(sent) == 1
+
+
+async def test_the_callers_deadline_bounds_the_wait_of_all_that_is_asked(served):
+    async with answering(served[0], None) as (auth, sent):
+        begun = time.monotonic()
+        with client.within(0.3), pytest.raises(client.Unanswered), client.within(600):
+            await auth.email_to_sub("ada@example.org")
+        assert time.monotonic() - begun < 5
+        assert len(sent) <= 3
+        with client.within(0), pytest.raises(client.Unanswered, match="no time was left"):
+            await auth.email_to_sub("ada@example.org")
+
+
+async def test_nobody_who_serves_is_told_at_once(served):
+    connection = await client_library.connect(served[0])
+    with client.within(0.2), pytest.raises(client.Unavailable):
+        await client.AuthService(connection, prefix="nobody.").email_to_sub("ada@example.org")
+    await connection.close()
+
+
+async def test_a_request_continues_the_callers_trace(served):
+    async with answering(served[0], b"auth0|ada") as (auth, sent):
+        with TracerProvider().get_tracer("test").start_as_current_span("caller") as span:
+            await auth.email_to_sub("ada@example.org")
+        await auth.email_to_sub("ada@example.org")
+    assert f"{span.get_span_context().trace_id:032x}" in sent[0].headers["traceparent"]
+    assert sent[1].headers is None
+
+
+def test_it_is_a_package_of_one_module_that_needs_nats_alone(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([*command, "--wheel-dir", tmp_path, SOURCE.parent], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        modules = [name for name in archive.namelist() if name.endswith(".py")]
+        (metadata,) = (archive.read(n).decode() for n in archive.namelist() if n.endswith("METADATA"))
+    assert modules == ["lfx_auth_service.py"]
+    needed = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.MULTILINE)
+    assert needed == ["nats-py"]
