@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""A tenant that cannot answer: who was read before is still found, and nobody is told that somebody does not exist."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from tests.providers.remembering.replicas import LIMITED, NOT_FOUND, UNAVAILABLE, replicas
+from tests.support.waiting import until
+
+USERS = int(os.environ.get("OUTAGE_USERS", "10"))
+SECONDS = float(os.environ.get("OUTAGE_SECONDS", "1"))
+
+OUTAGES = {
+    "refuses connections": (lambda server: server.refuse_connections(), UNAVAILABLE),
+    "hangs": (lambda server: server.tenant.faults.add("hang"), UNAVAILABLE),
+    "answers 500": (lambda server: server.tenant.faults.status(500), UNAVAILABLE),
+    "answers 429": (lambda server: server.tenant.faults.too_many(retry_after="30"), LIMITED),
+}
+
+
+def requests(tenant, number):
+    """Every subject that reads, and every way of naming a user."""
+    name = f"user{number:05}"
+    return [
+        ("email_to_sub", f"{name}@example.org"),
+        ("email_to_username", f"{name}@example.org"),
+        ("user_metadata.read", name),
+        ("user_emails.read", {"user": {"auth_token": f"auth0|{name}"}}),
+        ("user_identity.list", {"user": {"auth_token": tenant.access_token(f"auth0|{name}")}}),
+    ]
+
+
+ALTERNATES = [("email_to_username", "ada@lovelace.example"), ("email_to_sub", "ada@lovelace.example")]
+
+
+def people(server):
+    for number in range(USERS):
+        name = f"user{number:05}"
+        server.tenant.add_user(f"auth0|{name}", username=name, email=f"{name}@example.org", metadata={"city": "Oslo"})
+
+
+@pytest.mark.parametrize("way", OUTAGES)
+async def test_who_was_read_before_is_found_and_who_was_not_is_an_error_as_ever(way, server, nats):
+    begin, error = OUTAGES[way]
+    people(server)
+    asked = [each for number in range(USERS) for each in requests(server.tenant, number)] + ALTERNATES
+    async with replicas(server, nats.url, 1, READ_PATIENCE="300ms", REQUEST_TIMEOUT="3s") as service:
+        before = [await service.ask(*each) for each in asked]
+        assert NOT_FOUND not in before
+        begin(server)
+        until_then = time.monotonic() + SECONDS
+        while True:
+            assert await asyncio.gather(*(service.ask(*each) for each in asked)) == before
+            if time.monotonic() > until_then:
+                break
+        assert service.counted("auth_service_reads_total", source="stale") >= len(asked)
+        assert service.counted("auth_service_stale_age_seconds_count") >= len(asked)
+        unread = [("user_metadata.read", "linus_t"), ("email_to_sub", "linus@example.com")]
+        assert await asyncio.gather(*(service.ask(*each) for each in unread)) == [error, error]
+
+
+async def test_the_provider_is_believed_again_as_soon_as_it_is_back(server, nats):
+    async with replicas(server, nats.url, 1, READ_PATIENCE="300ms") as service:
+        await service.city("ada")
+        server.refuse_connections()
+        await service.city("ada")
+        server.tenant.accounts.change(server.tenant.user("ada"), user_metadata={"city": "Turin"})
+        server.refuse_connections(refuse=False)
+        async with asyncio.timeout(20):
+            while await service.city("ada") != "Turin":
+                pass
+
+
+async def test_without_memory_it_is_an_error(server, nats):
+    async with replicas(server, nats.url, 1, READ_STALE_FOR="0", REQUEST_TIMEOUT="1s") as service:
+        await service.city("ada")
+        server.refuse_connections()
+        assert await service.ask("user_metadata.read", "ada") == UNAVAILABLE
+
+
+async def test_what_is_too_old_is_given_no_more(server, nats):
+    async with replicas(server, nats.url, 1, READ_STALE_FOR="500ms", REQUEST_TIMEOUT="1s") as service:
+        await service.city("ada")
+        server.refuse_connections()
+        await asyncio.sleep(0.6)
+        assert await service.ask("user_metadata.read", "ada") == UNAVAILABLE
+
+
+async def test_while_a_limit_is_known_nobody_waits_and_nothing_is_asked(server, nats):
+    async with replicas(server, nats.url, 1, READ_PATIENCE="2s") as service:
+        before = await service.ask("user_metadata.read", "ada")
+        server.tenant.faults.too_many(retry_after="30")
+        # The first reads learn of the limit, within their patience.
+        first = asyncio.create_task(service.ask("user_metadata.read", "ada"))
+        await until(lambda: server.tenant.records.count("users.search") >= 2)
+        calls = server.tenant.records.count("users.search")
+        replies = [await asyncio.wait_for(service.ask("user_metadata.read", "ada"), 5) for _ in range(20)]
+        assert replies == [before] * 20
+        assert server.tenant.records.count("users.search") == calls
+        assert await first == before
+
+
+async def test_a_slow_provider_is_no_outage(server, nats):
+    async with replicas(server, nats.url, 1, READ_PATIENCE="100ms") as service:
+        await service.city("ada")
+        server.tenant.accounts.change(server.tenant.user("ada"), user_metadata={"city": "Turin"})
+        server.tenant.faults.latency = 0.5
+        async with asyncio.timeout(20):
+            while await service.city("ada") != "Turin":  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.1)
