@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from app.cli.compare.command import compare
+from app.cli.tenant import tenant
 
 OK: Final = 0
 FAILED: Final = 1
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(tenant)
 
 
 class Format(StrEnum):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -19,7 +20,7 @@ asyncio.run(main())
 print(*sorted({name.partition(".")[0] for name in sys.modules} | {name for name in sys.modules if "." in name}))
 """
 # Not bcrypt: cryptography loads it where it is installed.
-OTHERS = {"kr8s", "aiosmtplib", "httpx", "httpx_aiohttp", "grpc", "opentelemetry.sdk"}
+OTHERS = {"kr8s", "aiosmtplib", "httpx", "httpx_aiohttp", "grpc", "opentelemetry.sdk", "auth0"}
 
 
 def test_the_mock_provider_loads_nothing_of_the_others(monkeypatch):
@@ -29,3 +30,24 @@ def test_the_mock_provider_loads_nothing_of_the_others(monkeypatch):
     loaded = set(run.stdout.splitlines()[-1].split())
     assert "providers.mock" in loaded
     assert loaded & OTHERS == set()
+
+
+def test_the_commands_load_the_tenants_library_for_the_tenant_alone():
+    code = "import sys; import app.cli, app.main, providers.auth0; print('auth0' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout == "False\n"
+
+
+def test_without_the_tenants_library_the_command_says_in_one_sentence_what_to_install(tmp_path):
+    (tmp_path / "auth0.py").write_text("raise ModuleNotFoundError('No module named auth0', name='auth0')")
+    run = subprocess.run(
+        [sys.executable, "-m", "app.cli", "tenant", "check", "--domain", "localhost"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("Auth0's library is not installed")
+    assert len(run.stderr.splitlines()) == 1

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""`tenant env`: the service's variables for this tenant, in the form in which they are wanted."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from typing import TYPE_CHECKING, Final
+
+import yaml
+
+from app.cli.tenant.errors import Unusable
+from app.cli.tenant.requirements.impersonation import secret_of
+from app.cli.tenant.tenant import Role, Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY: Final = "AUTH0_M2M_PRIVATE_BASE64_KEY"
+SECRET: Final = "AUTH0_LFX_PROFILE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
+_NAME: Final = "lfx-v2-auth-service"
+_HIDDEN: Final = "a secret, printed with --show-secrets"
+
+
+async def variables(tenant: Tenant, *, secrets: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the variables, and those that are secret: empty where they are unknown or not asked for.
+
+    Raises Unusable when an application is not there yet, TenantError.
+    """
+    found = {role: await tenant.application(role) for role in (Role.SERVICE, Role.PROFILE, Role.LFX_ONE)}
+    lacking = [role.title for role, application in found.items() if not application.client_id]
+    if lacking:
+        raise Unusable(f"there is no application {' and no '.join(lacking)} yet: auth-service tenant apply")
+    wanted = tenant.wanted
+    default = f"https://{tenant.line.host}/api/v2/"
+    plain = {
+        "USER_REPOSITORY_TYPE": "auth0",
+        "AUTH0_DOMAIN": tenant.line.host,
+        "AUTH0_AUDIENCE": wanted.audience,
+        "AUTH0_MANAGEMENT_AUDIENCE": wanted.audience if wanted.audience != default else "",
+        "AUTH0_ORGANIZATION": wanted.settings.organization,
+        "AUTH0_M2M_CLIENT_ID": found[Role.SERVICE].client_id,
+        "AUTH0_LFX_PROFILE_CLIENT_ID": found[Role.PROFILE].client_id,
+        "AUTH0_LFX_ONE_CLIENT_ID": found[Role.LFX_ONE].client_id,
+        "AUTH0_LFX_V2_API_AUDIENCE": wanted.impersonation,
+        "AUTH0_EVENTS": "true" if wanted.events else "",
+    }
+    hidden = {KEY: "", SECRET: ""}
+    if secrets:
+        key = wanted.key.pem if wanted.key else ""
+        hidden = {
+            KEY: base64.b64encode(key.encode()).decode(),
+            SECRET: await secret_of(tenant, found[Role.PROFILE]),
+        }
+    return {name: value for name, value in plain.items() if value}, hidden
+
+
+def as_env(plain: dict[str, str], hidden: dict[str, str]) -> str:
+    """Return lines for a shell, or a file of variables."""
+    lines = [f"{name}={shlex.quote(value)}" for name, value in plain.items()]
+    return "\n".join([*lines, *(f"{n}={shlex.quote(v)}" if v else f"# {n}: {_HIDDEN}" for n, v in hidden.items())])
+
+
+def as_values(plain: dict[str, str], hidden: dict[str, str]) -> str:
+    """Return values for the chart; the secrets come from a Secret, whose name stands here."""
+    environment = {name: {"value": value} for name, value in plain.items()}
+    environment |= {name: {"value": value} for name, value in hidden.items() if value}
+    app = (
+        {"environment": environment}
+        if any(hidden.values())
+        else {
+            "existingSecret": {"name": _NAME},
+            "environment": environment,
+        }
+    )
+    return yaml.safe_dump({"app": app}, sort_keys=False).rstrip()
+
+
+def as_secret(_: dict[str, str], hidden: dict[str, str]) -> str:
+    """Return a Secret for Kubernetes, with the names under which the chart looks."""
+    data = {name: value or f"<{_HIDDEN}>" for name, value in hidden.items()}
+    metadata = {"name": _NAME}
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": data}
+    return yaml.safe_dump(manifest, sort_keys=False).rstrip()
+
+
+FORMS: Final[dict[str, Callable[[dict[str, str], dict[str, str]], str]]] = {
+    "env": as_env,
+    "values": as_values,
+    "secret": as_secret,
+}

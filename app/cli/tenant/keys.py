@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""The key pair by which the service proves who it is."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+_BITS: Final = 2048
+_EXPONENT: Final = 65_537
+
+
+class KeyPair:
+    """An RSA key."""
+
+    def __init__(self, private: rsa.RSAPrivateKey) -> None:
+        self._private = private
+        public = private.public_key()
+        self.public = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        self.thumbprint = _thumbprint(public)
+        """RFC 7638, SHA-256. Under it as key id the key is registered, since the tenant shows no key itself."""
+
+    @classmethod
+    def generated(cls) -> KeyPair:
+        """Make a new one."""
+        return cls(rsa.generate_private_key(_EXPONENT, _BITS))
+
+    @classmethod
+    def of_pem(cls, pem: str) -> KeyPair:
+        """Read a private key. Raises ValueError."""
+        private = load_pem_private_key(pem.encode(), None)
+        if not isinstance(private, rsa.RSAPrivateKey):
+            raise ValueError("must be an RSA key")  # noqa: TRY004 - what is wrong is the text
+        return cls(private)
+
+    @property
+    def pem(self) -> str:
+        """The private half, PKCS#8."""
+        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+    def write(self, path: Path) -> None:
+        """Write the private half to a new file that only its owner may read. Raises OSError, FileExistsError too."""
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(self.pem)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _thumbprint(key: rsa.RSAPublicKey) -> str:
+    numbers = key.public_numbers()
+    members = {"e": _number(numbers.e), "kty": "RSA", "n": _number(numbers.n)}
+    canonical = json.dumps(members, separators=(",", ":"), sort_keys=True)
+    return _b64(hashlib.sha256(canonical.encode()).digest())
+
+
+def _number(value: int) -> str:
+    return _b64(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""The way to the tenant: Auth0's own library, with waiting for rate limits, bounds, and errors in words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import httpx
+from auth0.management import AsyncAuth0
+from auth0.management.core.api_error import ApiError
+from auth0.management.core.parse_error import ParsingError
+
+from app.cli.tenant.errors import Refused, Unreachable, Unreadable
+from app.cli.terminal import printable
+from app.domain.redaction import redact
+from providers.http import BrokenAnswer, make_transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    from auth0.management.core.pagination import AsyncPager
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+_MOST: Final = 16 * 1024 * 1024
+"""Bytes of an answer: a page of Actions holds their code."""
+
+_MOST_PAGES: Final = 200
+_MESSAGE: Final = 300
+"""Characters of the tenant's own words that are shown."""
+
+_TIMEOUT: Final = 20.0
+_LONGEST_WAIT: Final = 60.0
+_PATIENCE: Final = 300.0
+"""Seconds for which rate limits are waited for in one call."""
+
+_TRIES: Final = 3
+_UNAUTHORIZED, _TOO_MANY, _FAILS = 401, 429, 500
+_BROKEN: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer)
+
+
+class Line:
+    """Calls the tenant, one call at a time."""
+
+    def __init__(self, host: str, secrets: Iterable[str], notice: Callable[[str], None]) -> None:
+        """Take the tenant's host, texts that may never be shown, and what tells the operator of a wait."""
+        self.host = host
+        self.secrets = tuple(secrets)
+        self.limits: dict[str, int] = {}
+        """Calls that the tenant allows at once, by `read` and `write`, as its answers tell."""
+        self.calls = 0
+        self._notice = notice
+        self.http: httpx.AsyncClient
+        self.api: AsyncAuth0
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Line]:
+        """Open the connections for as long as the context lasts."""
+        async with httpx.AsyncClient(
+            transport=make_transport(2, _MOST),
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            trust_env=False,
+            headers={"Accept-Encoding": "identity"},
+            event_hooks={"response": [self._note]},
+        ) as self.http:
+            yield self
+
+    def use(self, token: str) -> None:
+        """Call with that token from now on."""
+        self.secrets = (*self.secrets, token)
+        self.api = AsyncAuth0(
+            base_url=f"https://{self.host}/api/v2", token=token, httpx_client=self.http, max_retries=0
+        )
+
+    async def call(self, operation: str, make: Callable[[], Awaitable[_T]], *, writes: bool = False) -> _T:
+        """Return what a call of the library gives. Raises Refused, Unreadable, Unreachable.
+
+        A rate limit is waited for. A read is tried again when the tenant fails; a write never.
+        """
+        waited, tries = 0.0, 1 if writes else _TRIES
+        while True:
+            self.calls += 1
+            try:
+                return await make()
+            except ParsingError:
+                raise Unreadable(operation) from None
+            except ApiError as error:
+                status = error.status_code or 0
+                pause = _pause(error, waited) if status == _TOO_MANY else None
+                tries -= status >= _FAILS
+                if status < 300:  # noqa: PLR2004 - a success whose body is no JSON
+                    raise Unreadable(operation) from None
+                if not (pause is not None and waited < _PATIENCE) and not (status >= _FAILS and tries > 0):
+                    raise self._refused(operation, error) from None
+            except _BROKEN as error:
+                pause, tries = None, tries - 1
+                if tries <= 0:
+                    raise Unreachable(f"{operation}: {self.host} cannot be reached: {_why(error)}") from None
+            if pause is not None:
+                self._notice(f"the tenant limits calls; waiting {pause:.0f} s")
+                waited += pause
+            await asyncio.sleep(0.5 if pause is None else pause)
+
+    async def all(
+        self, operation: str, make: Callable[[], Awaitable[AsyncPager[_T, _R]]], *, total: str = ""
+    ) -> list[_T]:
+        """Return what stands on all pages; `total` names the field that says how many there are, where one does."""
+        pager = await self.call(operation, make)
+        found = _items(operation, pager)
+        for _ in range(_MOST_PAGES):
+            known = getattr(pager.response, total, None) if total else None
+            if not pager.has_next or (known is not None and len(found) >= known):
+                return found
+            following = await self.call(operation, pager.next_page)
+            if following is None or not following.items:
+                return found
+            pager = following
+            found += _items(operation, pager)
+        raise Unreadable(operation)
+
+    async def ask(self, operation: str, form: dict[str, str]) -> dict[str, Any]:
+        """Return what the token endpoint answers, a refusal too. Raises Unreadable, Unreachable."""
+        try:
+            answer = await self.http.post(f"https://{self.host}/oauth/token", json=form)
+            content = answer.json()
+        except _BROKEN as error:
+            raise Unreachable(f"{operation}: {self.host} cannot be reached: {_why(error)}") from None
+        except ValueError:
+            raise Unreadable(operation) from None
+        if not isinstance(content, dict):
+            raise Unreadable(operation)
+        return content
+
+    def shown(self, text: object) -> str:
+        """Return words of the tenant's in one line, bounded, without anything that is secret."""
+        line = " ".join(printable(redact(str(text), self.secrets, _MESSAGE)).split())
+        return line[:_MESSAGE]
+
+    async def _note(self, response: httpx.Response) -> None:
+        limit = response.headers.get("x-ratelimit-limit", "")
+        if "/api/v2/" in response.request.url.path and limit.isdecimal() and len(limit) < 10:  # noqa: PLR2004
+            self.limits["read" if response.request.method == "GET" else "write"] = int(limit)
+
+    def _refused(self, operation: str, error: ApiError) -> Refused | Unreachable:
+        body = error.body if isinstance(error.body, dict) else {}
+        message = self.shown(body.get("message") or "")
+        if error.status_code == _UNAUTHORIZED:
+            return Unreachable(f"{operation}: the tenant refuses the token: {message or 'status 401'}")
+        return Refused(operation, error.status_code or 0, message)
+
+
+def _items(operation: str, pager: AsyncPager[_T, _R]) -> list[_T]:
+    if pager.items is None:
+        raise Unreadable(operation)
+    return list(pager.items)
+
+
+def _pause(error: ApiError, waited: float) -> float:
+    """Return for how many seconds to wait: Retry-After (RFC 9110, section 10.2.3), the reset time, or ever longer."""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    after, reset = _number(headers.get("retry-after")), _number(headers.get("x-ratelimit-reset"))
+    if after is not None:
+        pause = after
+    elif reset is not None:
+        pause = reset - time.time()
+    else:
+        pause = max(1.0, waited)
+    return min(max(pause, 0.1), _LONGEST_WAIT)
+
+
+def _number(text: Any) -> float | None:  # noqa: ANN401 - a header may be missing
+    return float(text) if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 12 else None  # noqa: PLR2004
+
+
+def _why(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    return type(cause).__name__ if isinstance(error, BrokenAnswer | httpx.HTTPError) else str(error)

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""What the service needs of a tenant: a module each, which looks at what is there and gives the steps."""
+
+from app.cli.tenant.requirements import codes, database, impersonation, lfx_one, profile, service
+
+ALL = (database, codes, service, profile, lfx_one, impersonation)
+"""In the order of the table."""

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""What several requirements look at in the same way: fields of applications, client grants, enabled connections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from auth0.management.types import UpdateEnabledClientConnectionsRequestContentItem
+
+from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from auth0.management.types import ConnectionForList, GetClientResponseContent
+
+    from app.cli.tenant.tenant import Application, Tenant
+
+RS256: Final = "RS256"
+_SECONDS: Final = 36_000
+
+
+def words(values: Iterable[object]) -> str:
+    """Return values as they are shown, in an order of their own."""
+    return " ".join(sorted(map(str, values))) or "none"
+
+
+def compared(client: GetClientResponseContent, wanted: dict[str, Any], optional: Iterable[str] = ()) -> dict[str, Any]:
+    """Return which of an application's fields are to be changed, and to what.
+
+    `optional`: grants that may be there and need not.
+    """
+    changes: dict[str, Any] = {}
+    for name, value in wanted.items():
+        found = getattr(client, name)
+        if name == "grant_types" and set(value) <= set(found or ()) <= {*value, *optional}:
+            continue
+        if name == "grant_types" and found is not None:
+            value = [*value, *(one for one in optional if one in found)]  # noqa: PLW2901 - what may stay, stays
+        if found != value:
+            changes[name] = value
+    return changes
+
+
+def differences(client: GetClientResponseContent, changes: dict[str, Any]) -> list[Difference]:
+    """Return what of an application is to be changed."""
+    found = {name: getattr(client, name) for name in changes}
+    return [Difference(name, _shown(value), _shown(found[name])) for name, value in changes.items()]
+
+
+def _shown(value: object) -> str:
+    return words(value) if isinstance(value, list) else str(value or "none")
+
+
+def changing(tenant: Tenant, application: Application, changes: dict[str, Any]) -> Step:
+    """Return the step that changes fields of an application."""
+
+    async def run() -> None:
+        client_id, clients = application.client_id, tenant.line.api.clients
+        await tenant.line.call("update application", lambda: clients.update(client_id, **changes), writes=True)
+
+    what = f"change {', '.join(changes)} of the application {application.role.title}"
+    return Step(what, Order.APPLICATION, run, foreign=not application.mine)
+
+
+def making(tenant: Tenant, application: Application, fields: dict[str, Any]) -> Step:
+    """Return the step that makes an application."""
+
+    async def run() -> None:
+        clients, role = tenant.line.api.clients, application.role
+        made = await tenant.line.call(
+            "create application",
+            lambda: clients.create(name=role.title, client_metadata=role.mark, **fields),
+            writes=True,
+        )
+        application.client_id = made.client_id or ""
+
+    return Step(f"make the application {application.role.title}", Order.APPLICATION, run)
+
+
+def jwt_of(client: GetClientResponseContent) -> tuple[list[Difference], dict[str, Any]]:
+    """Return what is wrong with how an application's ID tokens are signed, and the change that mends it."""
+    found = client.jwt_configuration.alg if client.jwt_configuration else None
+    if found == RS256:
+        return [], {}
+    life = client.jwt_configuration.lifetime_in_seconds if client.jwt_configuration else None
+    change = {"alg": RS256, "lifetime_in_seconds": life or _SECONDS}
+    return [Difference("signature of ID tokens", RS256, found or "none")], {"jwt_configuration": change}
+
+
+async def grant(what: str, tenant: Tenant, application: Application, scopes: tuple[str, ...], subject: str) -> Finding:
+    """Look at which scopes of the Management API an application has: `client` in its own name, `user` in users'."""
+    audience, grants = tenant.wanted.audience, tenant.line.api.client_grants
+
+    async def make() -> None:
+        await tenant.line.call(
+            "create client grant",
+            lambda: grants.create(
+                client_id=application.client_id, audience=audience, scope=list(scopes), subject_type=subject
+            ),
+            writes=True,
+        )
+
+    title = application.role.title
+    step = Step(f"grant {' '.join(scopes)} to {title}", Order.GRANT, make, foreign=not application.mine)
+    if not application.client_id:
+        return missing(what, "there is no such application yet", *([] if application.given else [step]))
+    found = await tenant.line.all(
+        "list client grants", lambda: grants.list(client_id=application.client_id, audience=audience, take=50)
+    )
+    # A grant without a subject type is of the time before there were others.
+    mine = next((one for one in found if (one.subject_type or "client") == subject), None)
+    if mine is None:
+        return missing(what, "there is no client grant on the Management API", step)
+    if set(mine.scope or ()) == set(scopes):
+        return well(what, f"exactly {' '.join(scopes)}")
+
+    async def change() -> None:
+        await tenant.line.call(
+            "update client grant", lambda: grants.update(str(mine.id), scope=list(scopes)), writes=True
+        )
+
+    what_to = f"grant exactly {' '.join(scopes)} to {title}"
+    return differs(
+        what,
+        [Difference("scopes", words(scopes), words(mine.scope or ()))],
+        Step(what_to, Order.GRANT, change, foreign=not application.mine),
+    )
+
+
+async def connection(tenant: Tenant, name: str) -> ConnectionForList | None:
+    """Return the connection of that name."""
+    connections = tenant.line.api.connections
+    found = await tenant.line.all("list connections", lambda: connections.list(name=name, take=50))
+    return next((one for one in found if one.name == name), None)
+
+
+async def enabled_for(
+    tenant: Tenant, found: ConnectionForList, application: Application, *, foreign: bool
+) -> tuple[list[Difference], list[Step]]:
+    """Look at whether a connection is enabled for an application."""
+    connection_id, clients = str(found.id), tenant.line.api.connections.clients
+
+    async def run() -> None:
+        request = [UpdateEnabledClientConnectionsRequestContentItem(client_id=application.client_id, status=True)]
+        await tenant.line.call("enable connection", lambda: clients.update(connection_id, request=request), writes=True)
+
+    if application.client_id:
+        enabled = await tenant.line.all("list clients of connection", lambda: clients.get(connection_id, take=100))
+        if any(one.client_id == application.client_id for one in enabled):
+            return [], []
+    title = application.role.title
+    steps = [Step(f"enable {found.name} for {title}", Order.CONNECTION, run, foreign=foreign)]
+    if application.given and not application.client_id:
+        steps = []
+    return [Difference("enabled for", title, "not enabled for it")], steps

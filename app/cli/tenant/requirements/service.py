@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""The service's own application: machine to machine, by a key, with exactly the scopes that it uses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from auth0.management.types import (
+    ClientAuthenticationMethod,
+    ClientAuthenticationMethodPrivateKeyJwt,
+    ClientCreateAuthenticationMethod,
+    ClientCreateAuthenticationMethodPrivateKeyJwt,
+    ClientTokenExchangeConfiguration,
+    CredentialId,
+    PublicKeyCredential,
+)
+
+from app.cli.tenant import scopes
+from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, unknown, well
+from app.cli.tenant.proof import proves
+from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, making
+from app.cli.tenant.tenant import Application, Role, Tenant, not_there
+
+if TYPE_CHECKING:
+    from auth0.management.types import ClientCredential, GetClientResponseContent
+
+    from app.cli.tenant.keys import KeyPair
+
+_WHAT: Final = "M2M application"
+_KEY: Final = "its key"
+_RIGHTS: Final = "its rights"
+_EXCHANGE: Final = "custom_authentication"
+_EXCHANGE_GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+_GIVE_KEY: Final = "set AUTH0_M2M_PRIVATE_BASE64_KEY, or apply with --generate-key FILE"
+
+
+async def look(tenant: Tenant) -> list[Finding]:
+    """Look at the application, its key and its client grant."""
+    application = await tenant.application(Role.SERVICE)
+    wanted = (*scopes.SERVICE, scopes.EVENTS) if tenant.wanted.events else scopes.SERVICE
+    if application.found is None:
+        if application.given:
+            return [not_there(_WHAT, application)]
+        made = _made(tenant, application)
+        rights = await grant(_RIGHTS, tenant, application, wanted, "client")
+        return [made, rights] if made.steps else [made]
+    return [
+        _fields(tenant, application, application.found),
+        await _key(tenant, application, application.found),
+        await grant(_RIGHTS, tenant, application, wanted, "client"),
+    ]
+
+
+def _made(tenant: Tenant, application: Application) -> Finding:
+    key = tenant.wanted.key
+    if key is None:
+        return missing(_WHAT, "there is none, and no key to make it with", remedy=_GIVE_KEY)
+    credential = _credential(key)
+    method = ClientCreateAuthenticationMethodPrivateKeyJwt(credentials=[PublicKeyCredential(**credential)])
+    fields: dict[str, Any] = {
+        "app_type": "non_interactive",
+        "grant_types": ["client_credentials"],
+        "client_authentication_methods": ClientCreateAuthenticationMethod(private_key_jwt=method),
+    }
+    if tenant.wanted.impersonation:
+        fields["token_exchange"] = ClientTokenExchangeConfiguration(allow_any_profile_of_type=[_EXCHANGE])
+    return missing(_WHAT, "there is none", making(tenant, application, fields))
+
+
+def _fields(tenant: Tenant, application: Application, client: GetClientResponseContent) -> Finding:
+    wanted = {"app_type": "non_interactive", "grant_types": ["client_credentials"]}
+    optional = [_EXCHANGE_GRANT] if tenant.wanted.impersonation else []
+    changes = compared(client, wanted, optional)
+    wrong = differences(client, changes)
+    types = (client.token_exchange.allow_any_profile_of_type if client.token_exchange else None) or []
+    if tenant.wanted.impersonation and _EXCHANGE not in types:
+        wrong.append(Difference("token exchange", "allowed", "not allowed"))
+        changes["token_exchange"] = ClientTokenExchangeConfiguration(allow_any_profile_of_type=[*types, _EXCHANGE])
+    if changes:
+        return differs(_WHAT, wrong, changing(tenant, application, changes))
+    return well(_WHAT, f"{client.name}, client_credentials")
+
+
+async def _key(tenant: Tenant, application: Application, client: GetClientResponseContent) -> Finding:
+    key = tenant.wanted.key
+    credentials = tenant.line.api.clients.credentials
+    held = await tenant.line.call("list credentials", lambda: credentials.list(application.client_id))
+    methods = client.client_authentication_methods
+    used = {one.id for one in (methods.private_key_jwt.credentials if methods and methods.private_key_jwt else [])}
+    if key is None:
+        if not used:
+            return missing(_KEY, "it has no key", remedy=_GIVE_KEY)
+        return unknown(_KEY, "there is no private key here to compare with", "set AUTH0_M2M_PRIVATE_BASE64_KEY")
+    registered = next((one for one in held if one.kid == key.thumbprint), None)
+    if registered is None:
+        if used and await proves(tenant.line, key, application.client_id, tenant.wanted):
+            return well(_KEY, "registered by hand; the tenant takes what it signs")
+        steps = (_registering(tenant, application, key), _using(tenant, application, key, used))
+        found = words_of([one for one in held if one.id in used])
+        return differs(_KEY, [Difference("key", f"thumbprint {key.thumbprint}", found)], *steps)
+    return _registered(tenant, application, client, registered, used)
+
+
+def _registered(
+    tenant: Tenant,
+    application: Application,
+    client: GetClientResponseContent,
+    registered: ClientCredential,
+    used: set[str],
+) -> Finding:
+    key = tenant.wanted.key
+    if registered.alg != RS256 or key is None:
+        remedy = "remove that credential in the dashboard, then apply"
+        return differs(_KEY, [Difference("algorithm", RS256, str(registered.alg))], remedy=remedy)
+    if registered.id not in used:
+        wrong = Difference("authentication", "private_key_jwt with it", client.token_endpoint_auth_method or "without")
+        return differs(_KEY, [wrong], _using(tenant, application, key, used))
+    return well(_KEY, f"thumbprint {key.thumbprint}")
+
+
+def words_of(held: list[ClientCredential]) -> str:
+    """Return the keys that an application has, by their ids."""
+    return ", ".join(str(one.kid) for one in held) or "none"
+
+
+def _credential(key: KeyPair) -> dict[str, Any]:
+    return {
+        "credential_type": "public_key",
+        "name": Role.SERVICE.title,
+        "pem": key.public,
+        "alg": RS256,
+        "kid": key.thumbprint,
+    }
+
+
+def _registering(tenant: Tenant, application: Application, key: KeyPair) -> Step:
+    async def run() -> None:
+        credentials = tenant.line.api.clients.credentials
+        await tenant.line.call(
+            "create credential",
+            lambda: credentials.create(application.client_id, **_credential(key)),
+            writes=True,
+        )
+
+    what = f"register the key with {application.role.title}"
+    return Step(what, Order.APPLICATION, run, foreign=not application.mine)
+
+
+def _using(tenant: Tenant, application: Application, key: KeyPair, used: set[str]) -> Step:
+    async def run() -> None:
+        clients = tenant.line.api.clients
+        held = await tenant.line.call("list credentials", lambda: clients.credentials.list(application.client_id))
+        named = [one.id for one in held if one.id and (one.id in used or one.kid == key.thumbprint)]
+        method = ClientAuthenticationMethodPrivateKeyJwt(credentials=[CredentialId(id=one) for one in named])
+        await tenant.line.call(
+            "update application",
+            lambda: clients.update(
+                application.client_id,
+                token_endpoint_auth_method=None,
+                client_authentication_methods=ClientAuthenticationMethod(private_key_jwt=method),
+            ),
+            writes=True,
+        )
+
+    what = f"let {application.role.title} authenticate by the key"
+    return Step(what, Order.APPLICATION, run, foreign=not application.mine)

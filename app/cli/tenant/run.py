@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: MIT
+"""What the commands do: look, plan, make, and print."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from app.cli import FAILED, OK, UNUSABLE
+from app.cli.tenant import environment, requirements, rights
+from app.cli.tenant.errors import TenantError, Unreachable, Unusable
+from app.cli.tenant.findings import Finding, Order, State, Step
+from app.cli.tenant.keys import KeyPair
+from app.cli.tenant.line import Line
+from app.cli.tenant.show import Screen, as_json
+from app.cli.tenant.tenant import Tenant, Wanted, cannot_tell
+from app.proxies import ignore_proxies
+from app.settings import ConfigurationError, WorkSettings
+from app.settings.administration import AdministrationSettings
+from app.settings.auth0 import Auth0Settings
+from app.settings.reading import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?(?::\d{1,5})?")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    domain: str = ""
+    token: bool = False
+    as_json: bool = False
+    yes: bool = False
+    adopt: bool = False
+    new_key: Path | None = None
+
+
+class Command:
+    """One run of a command."""
+
+    def __init__(self, options: Options) -> None:
+        """Read the settings. Raises Unusable, ConfigurationError."""
+        reader = Reader((), None)
+        self.options = options
+        self.settings = reader.read(Auth0Settings)
+        self.administration = reader.read(AdministrationSettings)
+        self.at_once = reader.read(WorkSettings).max_concurrent_requests
+        reader.complain(self.settings.wrong())
+        reader.finish()
+        self.screen = Screen()
+        self._host = options.domain or (self.settings.host if self.settings.domain or self.settings.tenant else "")
+        if not _HOST.fullmatch(self._host):
+            raise Unusable("which tenant? Give --domain, AUTH0_DOMAIN or AUTH0_TENANT: a host name, and nothing else")
+        if options.new_key is not None and options.new_key.exists():
+            how = f'AUTH0_M2M_PRIVATE_BASE64_KEY="$(cat {options.new_key})"'
+            raise Unusable(f"{options.new_key} is there already; to use the key in it, set {how}")
+        self._given = rights.given_token() if options.token else ""
+        self._key = self._own_key()
+        self._written = False
+
+    def _own_key(self) -> KeyPair | None:
+        if self.options.new_key is not None:
+            return KeyPair.generated()
+        given = self.settings.m2m_private_key.get_secret_value()
+        return KeyPair.of_pem(self.settings.private_key_pem().get_secret_value()) if given else None
+
+    @asynccontextmanager
+    async def tenant(self) -> AsyncIterator[tuple[Tenant, str]]:
+        """Open the way to the tenant; gives the tenant and the token. Raises Unusable, Unreachable."""
+        secret, settings = self.administration.client_secret, self.settings
+        hidden = [secret, self.administration.token, settings.profile_client_secret, settings.m2m_private_key]
+        known = [one.get_secret_value() for one in hidden] + [self._given]
+        async with Line(self._host, [one for one in known if one], self.screen.complain).opened() as line:
+            guessed = settings.audience or f"https://{self._host}/api/v2/"
+            token = await rights.token(line, self.administration, self._given, guessed)
+            line.use(token)
+            wanted = Wanted(
+                settings,
+                settings.audience or rights.audience_of(token, self._host),
+                events=self.administration.events,
+                key=self._key,
+            )
+            yield Tenant(line, wanted), token
+
+    async def look(self, tenant: Tenant, token: str) -> list[Finding]:
+        """Look at everything. Raises Unreachable."""
+        findings = [rights.sufficient(token)]
+        with self.screen.err.status("") as status:
+            for requirement in requirements.ALL:
+                status.update(f"looking at the tenant: {requirement.__name__.rpartition('.')[2]}")
+                try:
+                    findings += await requirement.look(tenant)
+                except Unreachable:
+                    raise
+                except TenantError as error:
+                    findings.append(cannot_tell(requirement.__name__.rpartition(".")[2].replace("_", " "), error))
+        return [*findings, rights.limits(tenant.line, self.at_once)]
+
+    def steps(self, findings: list[Finding]) -> list[Step]:
+        """Return what is to be done, in order."""
+        steps = sorted((step for one in findings for step in one.steps), key=lambda step: step.order)
+        if self.options.new_key is None or self._written:
+            return steps
+        return [Step(f"write the private key to {self.options.new_key}", Order.KEY, self._write), *steps]
+
+    async def _write(self) -> None:
+        if self._key is not None and self.options.new_key is not None:
+            self._key.write(self.options.new_key)
+            self._written = True
+
+
+def check(options: Options) -> int:
+    """Print how the tenant is, and return the exit status."""
+
+    async def work(command: Command) -> int:
+        async with command.tenant() as (tenant, token):
+            findings = await command.look(tenant, token)
+        return _told(command, findings)
+
+    return _run(options, work)
+
+
+def plan(options: Options) -> int:
+    """Print what `apply` would do, and return the exit status."""
+
+    async def work(command: Command) -> int:
+        async with command.tenant() as (tenant, token):
+            findings = await command.look(tenant, token)
+        steps = command.steps(findings)
+        if options.as_json:
+            listed = [{"what": step.what, "needs_adopt": step.foreign} for step in steps]
+            typer.echo(as_json({"steps": listed, "requirements": [one.described() for one in findings]}))
+        else:
+            command.screen.plan(steps, adopt=options.adopt)
+            _tell_what_no_step_mends(command, findings)
+        return OK if _is_well(findings) else FAILED
+
+    return _run(options, work)
+
+
+def apply(options: Options) -> int:
+    """Make the tenant what it should be, and return the exit status."""
+
+    async def work(command: Command) -> int:
+        async with command.tenant() as (tenant, token):
+            findings = await command.look(tenant, token)
+            steps = command.steps(findings)
+            command.screen.plan(steps, adopt=options.adopt)
+            _tell_what_no_step_mends(command, findings)
+            todo = [step for step in steps if options.adopt or not step.foreign]
+            if todo and not (options.yes or typer.confirm("Do that?", err=True)):
+                return FAILED
+            await _make(command, todo)
+            if not todo:
+                return _told(command, findings)
+            # Seen anew: nothing of what was known before counts.
+            again = Tenant(tenant.line, tenant.wanted)
+            return _told(command, await command.look(again, token))
+
+    return _run(options, work)
+
+
+def env(options: Options, form: str, *, secrets: bool) -> int:
+    """Print the service's variables for this tenant, and return the exit status."""
+
+    async def work(command: Command) -> int:
+        async with command.tenant() as (tenant, _):
+            plain, hidden = await environment.variables(tenant, secrets=secrets)
+        if secrets and not hidden[environment.KEY]:
+            command.screen.complain(f"{environment.KEY} is not set here, and the tenant does not know it")
+        typer.echo(environment.FORMS[form](plain, hidden))
+        return OK
+
+    return _run(options, work)
+
+
+async def _make(command: Command, steps: list[Step]) -> None:
+    for number, step in enumerate(steps, 1):
+        try:
+            with command.screen.err.status(step.what):
+                await step.run()
+        except TenantError as error:
+            raise _Failed(f"step {number} of {len(steps)} failed: {step.what}: {error}") from None
+        except OSError as error:
+            raise _Failed(f"step {number} of {len(steps)} failed: {step.what}: {error.strerror}") from None
+        command.screen.say(f"done  {step.what}")
+
+
+class _Failed(Exception):
+    """A step was not made."""
+
+
+def _is_well(findings: list[Finding]) -> bool:
+    return all(one.state is State.OK for one in findings)
+
+
+def _told(command: Command, findings: list[Finding]) -> int:
+    well = _is_well(findings)
+    if command.options.as_json:
+        typer.echo(as_json({"ok": well, "requirements": [one.described() for one in findings]}))
+    else:
+        command.screen.table(findings)
+    return OK if well else FAILED
+
+
+def _tell_what_no_step_mends(command: Command, findings: list[Finding]) -> None:
+    for one in findings:
+        if one.state is not State.OK and not one.steps:
+            command.screen.say(f"by hand: {one.what}: {one.details}: {one.remedy}")
+
+
+def _run(options: Options, work: Callable[[Command], Coroutine[Any, Any, int]]) -> int:
+    ignore_proxies()
+    screen = Screen()
+    try:
+        return asyncio.run(work(Command(options)))
+    except (Unusable, Unreachable, ConfigurationError) as error:
+        screen.complain(str(error))
+        return UNUSABLE
+    except (_Failed, TenantError) as error:
+        screen.complain(f"{error}\nWhat was done stays; run the command again to go on from there.")
+        return FAILED
+    except KeyboardInterrupt:
+        screen.complain("Interrupted. What was done stays; run the command again to go on from there.")
+        return FAILED
