@@ -41,7 +41,8 @@ class UpdateMetadata(Request):
     )
     user_metadata: UserMetadata | None = Field(
         None,
-        description="The fields to change. One that is absent or null stays as it is; the empty string is a value.",
+        description="The fields to change. One that is absent or null stays as it is; the empty string is a value. "
+        "A field may take 48 KiB as it stands in JSON.",
         json_schema_extra=missing(MetadataRequired),
     )
 

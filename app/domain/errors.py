@@ -475,7 +475,7 @@ class SearchFailed(UpstreamError):
 
 
 class UpdateFailed(UpstreamError):
-    """The identity provider refuses the change of a profile."""
+    """The identity provider refuses the change of a profile, or a field of it takes too much room."""
 
     wire = "failed to update user"
 

@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from app.domain.errors import InputRequired, MetadataRequired, TokenOfClient, TokenRequired, require
+from app.domain.errors import (
+    Fault,
+    InputRequired,
+    MetadataRequired,
+    TokenOfClient,
+    TokenRequired,
+    UpdateFailed,
+    require,
+)
 from app.domain.tokens import UPDATE_METADATA, bare
 from app.domain.users import METADATA_FIELDS
 
@@ -21,6 +30,8 @@ MAX_BIO: Final = 2_000
 MAX_SKILLS: Final = 2_000
 MAX_SKILLS_SENT: Final = 4_000
 MAX_SKILL_COUNT: Final = 50
+MAX_FIELD: Final = 48 * 1024
+"""Bytes of a field as it stands in JSON (UTF-8): all seventeen fit into a reply, an event and a record of 1 MiB."""
 _SEPARATOR: Final = ", "
 
 
@@ -77,6 +88,12 @@ def known(stored: Mapping[str, object]) -> dict[str, str]:
     return {key: value for key, value in stored.items() if key in METADATA_FIELDS and isinstance(value, str)}
 
 
+def is_too_long(value: str) -> bool:
+    """Return whether a field would take more room than it may, in what is sent and stored."""
+    written = json.dumps(value[: MAX_FIELD + 1], ensure_ascii=False)
+    return len(written.encode("utf-8", "surrogatepass")) > MAX_FIELD
+
+
 class Metadata:
     """What users tell about themselves."""
 
@@ -114,7 +131,8 @@ class Metadata:
 
         `username` matters only where clients may act for a user.
 
-        Raises TokenRequired, MetadataRequired, UserNotFound, and what verifying a token raises.
+        Raises TokenRequired, MetadataRequired, UserNotFound, UpdateFailed for a field that is too long, and what
+        verifying a token raises.
         """
         token = bare(token)
         require(token, TokenRequired)
@@ -124,6 +142,8 @@ class Metadata:
         tidied = tidy(change)
         if not tidied:
             return known((await self._directory.of_caller(caller)).user_metadata)
+        if any(map(is_too_long, tidied.values())):
+            raise UpdateFailed().blamed_on(Fault.CALLER)
         user = await self._profiles.update_metadata(caller, tidied)
         whole = known(user.user_metadata)
         await self._events.profile_updated(ProfileUpdated(user.user_id, caller.subject, whole, self._now()))

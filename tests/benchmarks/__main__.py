@@ -190,11 +190,12 @@ def _restarts(url: str, directory: Path, rounds: int) -> int:
 
 def _hostile(url: str, directory: Path, rounds: int) -> int:
     _say(f"\nHostile: messages of 1 MiB to every subject, one at a time; the worst of {rounds} rounds in ms")
-    _say(f"(wanted: /livez and a look-up beside them below {hostile.WANTED_MS} ms)")
-    _say("  provider  kind                                     messages   /livez  look-up")
+    _say(f"(wanted: /livez and a look-up beside them below {hostile.WANTED_MS} ms; CPU: of the service, a message)")
+    _say("  provider  kind                                     messages   /livez  look-up   CPU ms")
     faults = 0
     for row in hostile.rows(url, directory, rounds):
-        _say(f"  {row.provider:<8}  {row.kind:<40} {row.requests:>8}  {row.live:>7.1f}  {row.looked_up:>7.1f}")
+        times = f"{row.live:>7.1f}  {row.looked_up:>7.1f}  {row.cpu:>7.1f}"
+        _say(f"  {row.provider:<8}  {row.kind:<40} {row.requests:>8}  {times}")
         faults += row.faults
     return faults
 

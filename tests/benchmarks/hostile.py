@@ -28,13 +28,14 @@ NOTHING = "nothing hostile"
 
 @dataclass(frozen=True)
 class Row:
-    """A kind of request on one provider: the worst times of all rounds, in milliseconds, and how many were sent."""
+    """A kind of request on one provider: the worst of all rounds in milliseconds, and how many were sent."""
 
     provider: str
     kind: str
     requests: int
     live: float
     looked_up: float
+    cpu: float
     faults: int
 
 
@@ -50,12 +51,13 @@ def rows(url: str, directory: Path, rounds: int) -> Iterator[Row]:
                     sum(one.requests for one in seen),
                     1000 * max(max(one.live) for one in seen),
                     1000 * max(max(one.looked_up) for one in seen),
+                    1000 * max(max(one.cpu) for one in seen),
                     sum(one.faults for one in seen),
                 )
 
 
 async def _once(url: str, product: Responder, known: Mapping[str, str], kind: str) -> Seen:
-    async with attack(url, product.port, known) as attacker:
+    async with attack(url, product.port, product.pid, known) as attacker:
         return await attacker.of(kind)
 
 

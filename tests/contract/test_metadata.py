@@ -29,6 +29,10 @@ MALFORMED = "failed to unmarshal user data"
 ADA = {"name": "Ada Lovelace", "city": "London", "country": "GB"}
 GOOD = {"token": TOKEN, "user_metadata": {"city": "Oslo"}}
 
+LARGEST = "x" * 49_150
+LONG = ["picture", "zoneinfo", "name", "given_name", "family_name", "job_title", "organization", "organization_domain"]
+LONG += ["country", "state_province", "city", "address", "postal_code", "phone_number", "t_shirt_size"]
+
 READS = [
     *(
         case(READ, f"by {title}", send=send, reply=data(ADA))
@@ -165,6 +169,27 @@ CHANGES = [
     _change("skills: the 4,000th is looked at", {"skills": "a," * 1_999 + " b"}, skills="a, b"),
     case(
         UPDATE,
+        "fields that fill a reply",
+        send={"token": TOKEN, "user_metadata": dict.fromkeys(LONG, LARGEST)},
+        as_=grace,
+        reply=data(dict.fromkeys(LONG, LARGEST)),
+    ),
+    *(
+        case(
+            UPDATE,
+            f"a field that is too long: {title}",
+            send={"token": TOKEN, "user_metadata": {"name": "Eve", "city": value}},
+            reply=failure("failed to update user"),
+        )
+        for title, value in {
+            "one character": LARGEST + "x",
+            "of three bytes each": "\u6587" * 16_384,
+            "escaped": "x" + "\x01" * 8_192 + "x",
+            "a whole message": "x" * 1_000_000,
+        }.items()
+    ),
+    case(
+        UPDATE,
         "all seventeen fields",
         send={
             "token": TOKEN,
@@ -237,3 +262,9 @@ async def test_changes_one_after_the_other_add_up(fresh):
     await fresh.ask(UPDATE, {"token": TOKEN, "user_metadata": {"city": "Oslo"}}, grace)
     await fresh.ask(UPDATE, {"token": TOKEN, "user_metadata": {"country": "NO"}}, grace)
     assert await fresh.ask(READ, SUBJECT, grace) == {"success": True, "data": {"city": "Oslo", "country": "NO"}}
+
+
+async def test_nothing_is_changed_where_a_field_is_too_long(fresh):
+    refused = await fresh.ask(UPDATE, {"token": TOKEN, "user_metadata": {"name": "Eve", "city": LARGEST + "x"}})
+    assert refused == {"success": False, "error": "failed to update user"}
+    assert await fresh.ask(READ, SUBJECT) == {"success": True, "data": ADA}

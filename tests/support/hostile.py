@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import nats as client_library
 
 from routers import subjects
+from tests.benchmarks.processes import cpu_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -31,7 +32,7 @@ _LONG_REPLY = 3_900
 _HEADERS = 500_000
 _PATIENCE = 30.0
 _TURN = 0.005
-"""Seconds between two questions about health."""
+"""Seconds between two questions of a kind."""
 
 FIELDS = {
     "pieces of [redacted]": "[redacted]",
@@ -120,7 +121,8 @@ class Seen:
     replies: list[int] = field(default_factory=list)
     live: list[float] = field(default_factory=list)
     looked_up: list[float] = field(default_factory=list)
-    own: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    """CPU seconds that the service took from each request to its reply, for what was asked beside it as well."""
     wrong: int = 0
     """Questions about health, and look-ups, that were answered otherwise than they should be."""
 
@@ -131,19 +133,17 @@ class Seen:
 
 
 class Attack:
-    """Sends hostile requests to a service, one at a time, and watches it meanwhile."""
+    """Sends hostile requests to a service, one at a time, and asks for health and a look-up until each is answered."""
 
-    def __init__(self, port: int, attacker: Client, bystander: Client, known: Mapping[str, str]) -> None:
-        """Take where its HTTP side is, two connections, and what stands for values of the examples."""
+    def __init__(self, port: int, pid: int, connections: tuple[Client, Client], known: Mapping[str, str]) -> None:
+        """Take where the service's HTTP side is, its process, two connections, and what stands for examples' values."""
         self._port = port
-        self._attacker = attacker
-        self._bystander = bystander
+        self._pid = pid
+        self._attacker, self._bystander = connections
         self._known = known
         self._numbers = itertools.count()
         self._replies: dict[str, tuple[asyncio.Event, list[bytes]]] = {}
-        self._inbox = attacker.new_inbox()
-        self._own = 0.0
-        """Seconds that this process has spent on writing what it sends; whoever watches waits for that as well."""
+        self._inbox = self._attacker.new_inbox()
 
     async def listen(self) -> None:
         """Take replies."""
@@ -158,15 +158,12 @@ class Attack:
 
     async def of(self, kind: str) -> Seen:
         """Send every body of a kind to every subject."""
-        seen, over = Seen(), asyncio.Event()
-        # Made before anybody watches: what this process does itself holds nobody up.
-        made = [(one.address, body) for one in subjects() for body in bodies(kind, one, self._known)]
-        watching = asyncio.create_task(self._watch(seen, over))
-        try:
-            keys = [await self._one(address, body, kind, seen) for address, body in made]
-        finally:
-            over.set()
-            await watching
+        seen = Seen()
+        keys = [
+            await self._one(subject.address, body, kind, seen)
+            for subject in subjects()
+            for body in bodies(kind, subject, self._known)
+        ]
         await self._attacker.flush()
         seen.replies = [len(self._replies.pop(key)[1]) for key in keys]
         return seen
@@ -176,18 +173,24 @@ class Attack:
         if kind == "a long reply subject":
             key += "." + "a-" * ((_LONG_REPLY - len(key) - len(address)) // 2)
         headers = {f"h{n}": "x" for n in range(_HEADERS // 10)} if kind == "many headers" else None
-        event, _ = self._replies[key] = asyncio.Event(), []
-        begun = perf_counter()
+        answered, _ = self._replies[key] = asyncio.Event(), []
+        begun = cpu_seconds(self._pid)
         await self._attacker.publish(address, body, key, headers)
-        self._own += perf_counter() - begun
         seen.requests += 1
         await self._attacker.flush()
-        # Now the server has it, and whoever asks comes behind it.
-        await self._look_up(seen)
-        async with asyncio.timeout(_PATIENCE):
-            await event.wait()
-        seen.own.append(perf_counter() - begun)
+        # Now the server has it, and whoever asks comes behind it. What it cost to make it delays nobody's questions.
+        async with asyncio.timeout(_PATIENCE), asyncio.TaskGroup() as asking:
+            asking.create_task(self._until(answered, self._look_up, seen))
+            asking.create_task(self._until(answered, self._ask_health, seen))
+            await answered.wait()
+        seen.cpu.append(cpu_seconds(self._pid) - begun)
         return key
+
+    async def _until(self, answered: asyncio.Event, ask: Callable[[Seen], Awaitable[None]], seen: Seen) -> None:
+        await ask(seen)
+        while not answered.is_set():
+            await asyncio.sleep(_TURN)
+            await ask(seen)
 
     async def _look_up(self, seen: Seen) -> None:
         begun = perf_counter()
@@ -195,25 +198,22 @@ class Attack:
         seen.looked_up.append(perf_counter() - begun)
         seen.wrong += reply.data != b"auth0|ada"
 
-    async def _watch(self, seen: Seen, over: asyncio.Event) -> None:
-        while not over.is_set():
-            begun, own = perf_counter(), self._own
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            async with asyncio.timeout(_PATIENCE):
-                answer = await reader.read()
-            seen.live.append(perf_counter() - begun - (self._own - own))
-            seen.wrong += not answer.startswith(b"HTTP/1.1 200 ")
-            writer.close()
-            await writer.wait_closed()
-            await asyncio.sleep(_TURN)
+    async def _ask_health(self, seen: Seen) -> None:
+        begun = perf_counter()
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        seen.live.append(perf_counter() - begun)
+        seen.wrong += not answer.startswith(b"HTTP/1.1 200 ")
+        writer.close()
+        await writer.wait_closed()
 
 
 @asynccontextmanager
-async def attack(url: str, port: int, known: Mapping[str, str]) -> AsyncIterator[Attack]:
+async def attack(url: str, port: int, pid: int, known: Mapping[str, str]) -> AsyncIterator[Attack]:
     """Connect to NATS and to a service's HTTP side; `known`: value of an example to what is sent instead."""
     attacker, bystander = await client_library.connect(url), await client_library.connect(url)
     async with attacker, bystander:
-        found = Attack(port, attacker, bystander, known)
+        found = Attack(port, pid, (attacker, bystander), known)
         await found.listen()
         yield found

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.domain.json_bounds import NESTED, VALUES, holds_more
+
+TEXTS = st.text('"\\[]{},:a\x01é', max_size=8)
+JSON = st.recursive(
+    TEXTS | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner), max_leaves=30
+)
+
+
+def nested(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, dict | list) + sum(map(nested, inner))
+
+
+def commas(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max(len(inner) - 1, 0) + sum(map(commas, inner))
+
+
+@given(JSON)
+@example(["\\", '"[', '\\"{', '""', "[,"])
+@example({'"': ["]", {"\\\\": "["}]})
+def test_what_stands_in_strings_is_not_counted(value):
+    data = json.dumps(value).encode()
+    for marks, count in ((NESTED, nested(value)), (VALUES, nested(value) + commas(value))):
+        assert not holds_more(count, data, marks)
+        assert count == 0 or holds_more(count - 1, data, marks)
+
+
+@pytest.mark.parametrize("data", [b'[""""[', b'[["'])
+def test_what_is_no_json_is_counted_all_the_same(data):
+    assert holds_more(1, b"[" + data, NESTED)
