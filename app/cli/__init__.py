@@ -209,7 +209,7 @@ def check() -> None:
 
     Prints a row for each thing that is needed: ok, FAILED or cannot tell.
 
-    Exit status: 0 when no row has failed, 1 when one has, 2 when the
+    Exit status: 0 when every row is ok, 1 when one is not, 2 when the
     configuration is bad.
     """
     from app.cli.check import examine  # noqa: PLC0415 - see the module's first line

@@ -38,7 +38,7 @@ def examine() -> int:
     found = asyncio.run(_examined(settings))
     rows = [(one.what, str(one.state), _shown(one.why, settings.secrets)) for one in found]
     typer.echo(table(rows, indent=""))
-    return FAILED if any(one.state is State.FAILED for one in found) else OK
+    return OK if all(one.state is State.OK for one in found) else FAILED
 
 
 def _shown(why: str, secrets: tuple[str, ...]) -> str:

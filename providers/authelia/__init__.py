@@ -21,7 +21,8 @@ from app.domain.errors import (
 from app.domain.ports import Absent, Provider
 from app.settings import ConfigurationError
 from providers.authelia.callers import MAX_ANSWER, AutheliaCallers, AutheliaClients, Userinfo
-from providers.authelia.cluster.kubernetes import Api, Cluster
+from providers.authelia.cluster.api import Api
+from providers.authelia.cluster.kubernetes import Cluster
 from providers.authelia.cluster.pace import Pace
 from providers.authelia.cluster.reconciler import Reconciler
 from providers.authelia.cluster.restarts import Restarts

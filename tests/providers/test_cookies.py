@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings.authelia import AutheliaSettings
 from providers.authelia.callers import Userinfo
-from providers.authelia.cluster.kubernetes import Api, Cluster
+from providers.authelia.cluster.api import Api
+from providers.authelia.cluster.kubernetes import Cluster
 from providers.http import open_client
 from tests.stand_ins.http import listening
 

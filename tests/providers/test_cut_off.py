@@ -27,7 +27,8 @@ from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.client import Http
 from providers.auth0.tenant.limiter import Lane
 from providers.authelia.callers import Userinfo
-from providers.authelia.cluster.kubernetes import Api, Cluster, KubernetesUnavailable
+from providers.authelia.cluster.api import Api
+from providers.authelia.cluster.kubernetes import Cluster, KubernetesUnavailable
 from providers.authelia.codes.mailer import Mailer
 from providers.http import open_client
 from tests.stand_ins.certificates import Authority

@@ -25,7 +25,7 @@ from app.settings import NatsSettings, Settings
 from app.settings.authelia import AutheliaSettings, EmailSettings
 from providers import Surroundings
 from providers.authelia import authelia_provider
-from providers.authelia.cluster.kubernetes import Api
+from providers.authelia.cluster.api import Api
 from providers.authelia.cluster.pace import Pace
 from providers.authelia.storage.records import email_key, subject_key
 from tests.stand_ins.kubernetes import Kubernetes

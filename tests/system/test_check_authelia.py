@@ -132,11 +132,11 @@ async def test_each_right_on_each_object_is_told_by_itself(around, first, review
     assert around.kubernetes.objects == objects
 
 
-async def test_a_right_of_which_nothing_can_be_known_is_no_success_and_no_failure(around):
+async def test_a_right_of_which_nothing_can_be_known_is_told_so_and_is_no_success(around):
     around.kubernetes.reviews = 500
     around.kubernetes.faults = {f"patch {DAEMONSET}": 503}
     status, rows, _ = await around.check()
-    assert (status, rows[f"Kubernetes patch {DAEMONSET}"]) == (0, ("cannot tell", "status 503"))
+    assert (status, rows[f"Kubernetes patch {DAEMONSET}"]) == (1, ("cannot tell", "status 503"))
 
 
 async def test_an_object_that_is_not_there_fails(around):

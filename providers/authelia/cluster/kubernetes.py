@@ -6,14 +6,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
-import kr8s.asyncio
 from kr8s import APITimeoutError, ServerError
 
-from providers.http import BrokenAnswer, Client, make_transport
+from providers.authelia.cluster.api import Api
+from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +24,6 @@ _CONFLICT: Final = 409
 _READ_TRIES: Final = 3
 _CREDENTIALS_TIME: Final = 10.0
 """Seconds; a `KUBECONFIG` may name a program that gets them from somewhere."""
-_CONNECTIONS: Final = 8
-_MAX_ANSWER: Final = 8 * 1024 * 1024
-"""Bytes of an answer that are read: an object holds a mebibyte at most, of which JSON makes several."""
 _ERRORS: Final = 400
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 Object = dict[str, Any]
@@ -47,38 +43,6 @@ class Unanswered(KubernetesUnavailable):
 
 class VersionConflict(Exception):
     """The object was changed by somebody else since it was read."""
-
-
-class Api(kr8s.asyncio.Api):
-    """kr8s's client on the HTTP client of all providers.
-
-    The one that it makes otherwise keeps cookies, follows redirects, reads without a bound, and loses sight of a
-    connection whose TLS handshake is cut off (httpcore closes it after an error, but not after a cancellation).
-    """
-
-    def __init__(self, **options: str) -> None:
-        """Take what kr8s takes: `namespace`, and `url` or `kubeconfig` where neither is to be found out."""
-        # Not by `kr8s.asyncio.api`: it hands out shared clients, and loses its grip on one whose first call fails.
-        super().__init__(bypass_factory=True, **options)
-        self._making = asyncio.Lock()
-
-    async def _create_session(self) -> None:
-        seen = self._session
-        async with self._making:
-            if self._session is seen:  # otherwise somebody else made one meanwhile
-                await self._make_session()
-
-    async def _make_session(self) -> None:
-        if self._session is not None:
-            await self._session.aclose()
-        tls = await self.auth.ssl_context()  # type: ignore[no-untyped-call]
-        headers = {"User-Agent": "lfx-v2-auth-service", "Content-Type": "application/json"}
-        if self.auth.token:
-            headers["Authorization"] = f"Bearer {self.auth.token}"
-        transport = make_transport(
-            _CONNECTIONS, _MAX_ANSWER, tls if isinstance(tls, ssl.SSLContext) else None, self.auth.proxy
-        )
-        self._session = Client(transport, str(self.auth.server), headers)
 
 
 class Cluster:
