@@ -160,6 +160,7 @@ ERRORS = {
         "invalid request",
         "subject_token is required",
         "target_user is required",
+        "audience not allowed",
         *BAD_TOKEN,
         "impersonation not allowed",
         "<error>: <error_description>",

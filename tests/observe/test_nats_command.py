@@ -71,7 +71,7 @@ def test_stats_agree_with_metrics_after_a_mixed_load(service, nats):
 def test_the_service_is_listed_with_its_version(nats):
     listed = micro(nats.url, "ls")
     assert NAME in listed
-    assert "0.1.0" in listed
+    assert "1.0.0" in listed
 
 
 @pytest.mark.usefixtures("service")

@@ -67,7 +67,7 @@ def test_spans_metrics_and_log_records_reach_the_collector(protocol, nats, tmp_p
         {},
         {"auth_service.outcome": "caller_error", "error.type": "username is required"},
     ]
-    said = {"service.name": "auth", "deployment.environment": "test", "service.version": "0.1.0"}
+    said = {"service.name": "auth", "deployment.environment": "test", "service.version": "1.0.0"}
     assert all(said.items() <= resource.items() for resource in collector.resources)
     counts = {
         attributes(point)["outcome"]: point.as_double
