@@ -66,6 +66,14 @@ format: $(INSTALLED) ## Put the code into the form that lint asks for
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+.PHONY: fuzz
+fuzz: $(FUZZ) ## Look for inputs that break what reads bytes from outside; ARGS="--seconds 3600"
+	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+.PHONY: stress
+stress: $(INSTALLED) ## Run the tests ten times in random order, beside two busy processes; ARGS="--runs 3 tests/bus"
+	@$(BIN)/python -m tests.stress $(ARGS)
+
 .PHONY: bench
 bench: $(INSTALLED) ## Measure speed and memory beside a raw NATS echo
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
