@@ -62,11 +62,6 @@ async def exporting(
 def _exporter(signal: str, protocols: dict[str, str]) -> Any:  # noqa: ANN401 - one of six classes of the SDK
     name, exporter = _EXPORTERS[signal]
     module: Any = importlib.import_module(f"{_PACKAGES[protocols[signal]]}.{name}")
-    if signal == "traces":
-        from app.observability.otlp_encoding import encode_spans  # noqa: PLC0415 - where spans are exported only
-
-        # The exporters take no encoder. Should one come to find its own elsewhere, only speed is lost.
-        module.encode_spans = encode_spans
     return getattr(module, exporter)(**({} if protocols[signal] == "grpc" else {"session": _session()}))
 
 

@@ -2,8 +2,8 @@
 """Spans and metrics by OTLP, with OpenTelemetry's SDK. Imported only when an exporter is configured.
 
 The SDK reads its own variables (`OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_*`, `OTEL_EXPORTER_OTLP_*` and so on), samples,
-batches and sends, on threads of its own. What it does not do is make the spans: they are made here when they are over,
-because making one in the SDK's own way costs more than handling a request that waits for nothing.
+makes spans, batches and sends, on threads of its own. Whether a request is sampled is told apart before, at a tenth of
+what the SDK takes to find it out; a span is made when it is over.
 """
 
 from __future__ import annotations
@@ -14,12 +14,21 @@ import threading
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.context import Context
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased, TraceIdRatioBased
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
 
 from app.domain.errors import WIRES, Fault
 from app.observability.tracing import Trace, Tracing, current_trace, new_span_id, new_trace_id
@@ -27,7 +36,6 @@ from app.observability.tracing import Trace, Tracing, current_trace, new_span_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.context import Context
     from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -42,6 +50,7 @@ _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _UNSET: Final = Status(StatusCode.UNSET)
 _FAILED: Final = frozenset((Fault.UPSTREAM, Fault.OWN))
 _LOW_HALF: Final = TraceIdRatioBased.TRACE_ID_LIMIT
+_NOTHING: Final = Context()
 _SYSTEM: Final = {"messaging.system": "nats"}
 
 
@@ -74,6 +83,20 @@ def resource(settings: TelemetrySettings, version: str) -> Resource:
     return Resource(ours).merge(found)
 
 
+class _Ids(IdGenerator):
+    """Gives a span the ids under which the request was known already: to the log, to upstreams, to events."""
+
+    trace: Trace
+
+    def generate_trace_id(self) -> int:
+        """Return the id of the trace; asked for when there is no parent."""
+        return self.trace.trace_id
+
+    def generate_span_id(self) -> int:
+        """Return the id of the span."""
+        return self.trace.span_id
+
+
 class RecordingTracing(Tracing):
     """Records a span for every request that the sampler takes, and for every upstream call in it."""
 
@@ -92,9 +115,10 @@ class RecordingTracing(Tracing):
         self._sampler = ParentBased(root) if settings.sampler.startswith("parentbased") else root
         # Of a new trace the sampler is not asked but compared with: the same answer at a tenth of the price.
         self._bound = root.bound
-        self._processor = BatchSpanProcessor(exporter)
-        self._resource = who
-        self._scope = InstrumentationScope(SERVICE, str(who.attributes[SERVICE_VERSION]), None, _SYSTEM)
+        self._ids = _Ids()
+        self._provider = TracerProvider(self._sampler, who, shutdown_on_exit=False, id_generator=self._ids)
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer(SERVICE, str(who.attributes[SERVICE_VERSION]), attributes=_SYSTEM)
 
     def begin(self, headers: Mapping[str, str] | None) -> Trace | None:
         """Return the trace of a request, the caller's or a new one. Raises nothing."""
@@ -132,7 +156,7 @@ class RecordingTracing(Tracing):
 
     def shutdown(self) -> None:
         """Send what is left, and wait for that."""
-        self._processor.shutdown()  # type: ignore[no-untyped-call]
+        self._provider.shutdown()
 
     def _continued(self, inherited: Trace) -> Trace:
         sampled = self._asked(inherited.carried, inherited.trace_id)
@@ -144,21 +168,13 @@ class RecordingTracing(Tracing):
         return decision is Decision.RECORD_AND_SAMPLE
 
     def _record(self, trace: Trace, name: str, kind: SpanKind, attributes: Mapping[str, str], status: Status) -> None:
-        state = None if trace.parent is None else trace.parent.trace_state
-        self._processor.on_end(
-            ReadableSpan(
-                name,
-                SpanContext(trace.trace_id, trace.span_id, is_remote=False, trace_flags=_SAMPLED, trace_state=state),
-                trace.parent,
-                self._resource,
-                attributes,
-                kind=kind,
-                status=status,
-                start_time=trace.started,
-                end_time=time_ns(),
-                instrumentation_scope=self._scope,
-            )
-        )
+        # Spans are made by the event loop alone, one after the other.
+        self._ids.trace = trace
+        above = _NOTHING if trace.parent is None else set_span_in_context(NonRecordingSpan(trace.parent), _NOTHING)
+        span = self._tracer.start_span(name, above, kind, attributes, start_time=trace.started)
+        if status is not _UNSET:
+            span.set_status(status)
+        span.end()
 
 
 def _described(error: ServiceError) -> str:
@@ -172,52 +188,55 @@ class Exports:
         """Take the configuration, and who this is."""
         self._settings = settings
         self._who = who
-        self._ends: list[tuple[Watch, Callable[[], object]]] = []
+        self._ends: list[tuple[Watched, Callable[[], object]]] = []
 
     def tracing(self, exporter: SpanExporter) -> Tracing:
         """Return what records spans and sends them with `exporter`."""
-        watch = Watch(exporter)
-        tracing = RecordingTracing(self._settings, self._who, exporter)
-        self._ends.append((watch, tracing.shutdown))
+        watched: Any = Watched(exporter)
+        tracing = RecordingTracing(self._settings, self._who, watched)
+        self._ends.append((watched, tracing.shutdown))
         return tracing
 
     def metrics(self, registry: CollectorRegistry, exporter: MetricExporter) -> None:
         """Send what is in `registry` with `exporter`."""
         from app.observability.otlp_metrics import RegistryExport  # noqa: PLC0415 - where metrics are exported only
 
-        watch = Watch(exporter)
-        export = RegistryExport(registry, self._who, exporter, self._settings.metrics_interval / 1000)
-        self._ends.append((watch, export.shutdown))
+        watched: Any = Watched(exporter)
+        export = RegistryExport(registry, self._who, watched, self._settings.metrics_interval / 1000)
+        self._ends.append((watched, export.shutdown))
 
     def logs(self, exporter: LogRecordExporter) -> Callable[[dict[str, object]], None]:
         """Return what takes the fields of a log record and sends them with `exporter`."""
         from app.observability.otlp_logs import LogForwarder  # noqa: PLC0415 - where log records are exported only
 
-        watch = Watch(exporter)
-        forwarder = LogForwarder(self._who, exporter)
-        self._ends.append((watch, forwarder.shutdown))
+        watched: Any = Watched(exporter)
+        forwarder = LogForwarder(self._who, watched)
+        self._ends.append((watched, forwarder.shutdown))
         return forwarder
 
     async def close(self, within: float) -> None:
         """Send what is left, in at most `within` seconds; where the last attempt failed, nobody is waited for."""
-        await asyncio.gather(*(in_time(shutdown, within) for watch, shutdown in self._ends if watch.works))
+        await asyncio.gather(*(in_time(shutdown, within) for watched, shutdown in self._ends if watched.works))
 
 
-class Watch:
-    """Notes whether an exporter got through the last time."""
+class Watched:
+    """An exporter that is known to have got through the last time, or not."""
 
-    def __init__(self, exporter: SpanExporter | MetricExporter | LogRecordExporter) -> None:
-        """Take the exporter, and stand between it and whoever calls it."""
+    def __init__(self, exporter: Any) -> None:  # noqa: ANN401 - of three kinds of exporter
+        """Take the exporter."""
         self.works = True
-        export = exporter.export
+        self._exporter = exporter
 
-        def watched(batch: Any, **options: Any) -> Any:  # noqa: ANN401 - of three kinds of exporter
-            self.works = False  # until the opposite is known: it may hang
-            result = export(batch, **options)
-            self.works = result.name == "SUCCESS"
-            return result
+    def export(self, batch: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
+        """Send a batch."""
+        self.works = False  # until the opposite is known: it may hang
+        result = self._exporter.export(batch, **options)
+        self.works = result.name == "SUCCESS"
+        return result
 
-        exporter.export = watched  # type: ignore[method-assign]
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as above
+        """Be the exporter in everything else."""
+        return getattr(self._exporter, name)
 
 
 async def in_time(work: Callable[[], object], within: float) -> None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
-from opentelemetry.sdk._logs import ReadWriteLogRecord
+from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
 if TYPE_CHECKING:
@@ -30,10 +29,10 @@ class LogForwarder:
 
     def __init__(self, who: Resource, exporter: LogRecordExporter) -> None:
         """Take who this is, and what sends the records."""
-        self._who = who
-        self._processor = BatchLogRecordProcessor(exporter)
-        self._scope = InstrumentationScope("lfx-v2-auth-service")
-        self.shutdown = self._processor.shutdown
+        provider = LoggerProvider(who, shutdown_on_exit=False)
+        provider.add_log_record_processor(BatchLogRecordProcessor(exporter))
+        self._logger = provider.get_logger("lfx-v2-auth-service")
+        self.shutdown = provider.shutdown
 
     def __call__(self, fields: dict[str, Any]) -> None:
         """Take one record, as it is written."""
@@ -49,7 +48,7 @@ class LogForwarder:
                 name: value for name, value in fields.items() if name not in _OF_THE_RECORD and value is not None
             },
         )
-        self._processor.on_emit(ReadWriteLogRecord(record, self._who, self._scope))
+        self._logger.emit(record)
 
 
 def _context(fields: dict[str, Any]) -> Context:
