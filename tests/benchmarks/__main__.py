@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from app.cli.dev.nats_server import nats_server
-from tests.benchmarks import auth0, authelia, hostile, measure, telemetry
+from tests.benchmarks import auth0, authelia, hostile, measure, remembering, telemetry
 from tests.benchmarks.processes import echo, generator, service
 from tests.support.fleet import replaced_under_load
 
@@ -33,10 +33,11 @@ PARTS = (
     "auth0",
     "authelia",
     "hostile",
+    "remembering",
 )
 
 
-def main() -> int:
+def main() -> int:  # noqa: C901 - one question for each part
     """Measure what was asked for."""
     arguments = _arguments()
     parts = set(arguments.only or PARTS)
@@ -63,6 +64,8 @@ def main() -> int:
             faults += _authelia(directory, arguments)
         if "hostile" in parts:
             faults += _hostile(server.url, directory, arguments.rounds)
+        if "remembering" in parts:
+            faults += _remembering(server.url, directory, arguments.seconds)
     _say(f"\nrequests without their one proper reply: {faults}")
     return 1 if faults else 0
 
@@ -186,6 +189,20 @@ def _restarts(url: str, directory: Path, rounds: int) -> int:
         f"   ({course.replacing.sent:,} requests)"
     )
     return course.steady.faults + course.replacing.faults
+
+
+def _remembering(url: str, directory: Path, seconds: float) -> int:
+    seconds = max(seconds, remembering.LEAST_SECONDS)
+    _say(f"\nReads of a tenant that takes {remembering.RATE} calls/s (burst {remembering.BURST}), {seconds:.0f} s each")
+    how = f"{remembering.IN_FLIGHT} in flight, {remembering.REPLICAS} replicas"
+    _say(f"({remembering.USERS} users by Zipf's law, {how})")
+    _say("                         good/s   errors  calls/s   p50 ms   p99 ms  oldest s")
+    lost = 0
+    for row in remembering.rows(url, directory, seconds):
+        times = f"{row.p50:>7.1f}  {row.p99:>7.1f}  {row.oldest:>8.1f}"
+        _say(f"  {row.name:<20}  {row.good:>7.0f}  {row.errors:>7}  {row.calls:>7.1f}  {times}")
+        lost += row.lost
+    return lost
 
 
 def _hostile(url: str, directory: Path, rounds: int) -> int:
