@@ -17,12 +17,13 @@ INSTALLED := $(VENV)/installed
 NODE := $(VENV)/node-installed
 MKDOCS := $(VENV)/mkdocs-installed
 FUZZ := $(VENV)/fuzz-installed
+MUTANTS := $(VENV)/mutants-installed
 TOOLS := build/tools/installed
 GO_TOOLS := build/tools/go/installed
 OLD_PIPS := build/pips/downloaded
 
 # What is installed into .venv, a lock file each; when one changes, all is made anew, so that nothing of before stays.
-LOCKS := requirements.lock $(patsubst %,requirements-%.lock,build auth0 run dev docs node fuzz uv)
+LOCKS := requirements.lock $(patsubst %,requirements-%.lock,build auth0 run dev docs node fuzz mutants uv)
 INSTALL := $(BIN)/python .ci/install.py
 
 # The command nats is built with Go, which checks it against the public log of modules.
@@ -78,6 +79,11 @@ stress: $(INSTALLED) ## Run the tests ten times in random order, beside two busy
 bench: $(INSTALLED) ## Measure speed and memory beside a raw NATS echo
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+.PHONY: mutants
+mutants: $(INSTALLED) $(MUTANTS) ## Break the code in many ways, see which the tests notice; ARGS="'app.domain.codes*'"
+	@$(BIN)/mutmut run $(ARGS)
+	@$(BIN)/mutmut results
+
 .PHONY: docs
 docs: site ## Check the documentation and build its site; brings Node along
 	@$(BIN)/auth-service asyncapi --check asyncapi.yaml
@@ -115,7 +121,7 @@ chart: $(INSTALLED) $(GO_TOOLS) ## Check the Helm chart; ARGS=--write renews its
 	@$(BIN)/python -m pytest tests/chart $(ARGS)
 
 .PHONY: setup
-setup: $(INSTALLED) $(NODE) $(MKDOCS) $(FUZZ) $(TOOLS) $(OLD_PIPS) ## Check the lock files, and that old pips install exactly what they name
+setup: $(INSTALLED) $(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS) $(TOOLS) $(OLD_PIPS) ## Check the lock files, and that old pips install exactly what they name
 	@$(BIN)/python -m pytest tests/setup $(ARGS)
 
 .PHONY: image
@@ -150,12 +156,13 @@ lock: ## Write the lock files anew, as pyproject.toml asks; ARGS=--upgrade takes
 		--constraint requirements-run.lock --constraint requirements-auth0.lock pyproject.toml --extra auth0 --group dev
 	@$(COMPILE) --output-file requirements-docs.lock --constraint requirements-dev.lock --group docs
 	@$(COMPILE) --output-file requirements-fuzz.lock --constraint requirements-dev.lock --group fuzz
+	@$(COMPILE) --output-file requirements-mutants.lock --constraint requirements-dev.lock --group mutants
 	@$(COMPILE) --output-file requirements-node.lock --group node
 	@$(COMPILE) --output-file requirements-tools.lock --group tools
 
 .PHONY: clean
 clean: ## Remove what these commands make
-	@rm -rf $(VENV) build dist node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) build dist mutants node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What running needs, and no more: the first answer comes as soon as that is there.
@@ -173,7 +180,7 @@ $(INSTALLED): $(RUNNABLE)
 	@$(INSTALL) $(VENV) requirements-dev.lock
 	@touch $@
 
-$(NODE) $(MKDOCS) $(FUZZ): $(VENV)/%-installed: $(INSTALLED)
+$(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS): $(VENV)/%-installed: $(INSTALLED)
 	@$(INSTALL) $(VENV) requirements-$(patsubst mkdocs,docs,$*).lock
 	@touch $@
 

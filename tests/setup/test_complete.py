@@ -17,7 +17,7 @@ PLACES = [str(path) for place in (".venv", "build/tools") for path in ROOT.glob(
 INSTALLED = {(canonicalize_name(one.name), one.version): one for one in distributions(path=PLACES)}
 
 # What this Python or system does not install, and which asks for nothing that every other one does not have.
-ELSEWHERE = {"atheris", "colorama", "exceptiongroup", "pymdown-extensions", "win32-setctime"}
+ELSEWHERE = {"atheris", "colorama", "exceptiongroup", "pymdown-extensions", "pyyaml-ft", "win32-setctime"}
 
 
 def asks_for(distribution: Distribution | None) -> list[Requirement]:
