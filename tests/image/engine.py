@@ -59,7 +59,7 @@ class Engine:
         dockerfile = self._folder / "Dockerfile"
         dockerfile.write_text(self._with_base(DOCKERFILE.read_text(encoding="utf-8")), encoding="utf-8")
         settings = (*self._pip(), "--isolation", "chroot", "--format", "docker", "--file", dockerfile, "--tag", NAME)
-        self("bud", "--quiet", "--pull=false", *settings, ROOT)
+        self("bud", "--quiet", "--pull-never", *settings, ROOT)
         configuration: dict[str, Any] = json.loads(self("inspect", "--type", "image", NAME))["Docker"]["config"]
         return configuration
 
