@@ -109,6 +109,7 @@ def serve() -> None:
 
 @app.command()
 def dev(
+    *,
     provider: Annotated[
         Stage, typer.Option(help="The provider; what it needs is started too, or stood in for.")
     ] = Stage.MOCK,
@@ -116,6 +117,9 @@ def dev(
         float,
         typer.Option(min=0, help="auth0: calls a second that the tenant takes, as many at once; 0 for no limit."),
     ] = 0,
+    bare: Annotated[
+        bool, typer.Option("--bare", help="auth0: a tenant with nothing set up, for `auth-service tenant`; no service.")
+    ] = False,
 ) -> None:
     """Run everything on this machine: NATS, a provider, the documentation.
 
@@ -129,7 +133,9 @@ def dev(
     from app.cli.dev import develop  # noqa: PLC0415 - see the module's first line
     from app.cli.dev.surroundings import Wishes  # noqa: PLC0415 - the same
 
-    raise typer.Exit(develop(provider, Wishes(rate_limit=rate_limit)))
+    if bare and provider is not Stage.AUTH0:
+        raise typer.BadParameter("goes with --provider auth0 only", param_hint="--bare")
+    raise typer.Exit(develop(provider, Wishes(rate_limit=rate_limit, bare=bare)))
 
 
 @app.command()

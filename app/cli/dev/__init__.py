@@ -20,6 +20,7 @@ from app.bus.subjects import PREFIX
 from app.cli import FAILED, UNUSABLE, fail
 from app.cli.dev.auth0 import auth0_surroundings
 from app.cli.dev.authelia import authelia_surroundings
+from app.cli.dev.bare import run_bare
 from app.cli.dev.mock import mock_surroundings
 from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server
 from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try, Wishes
@@ -54,6 +55,8 @@ def develop(provider: str, wishes: Wishes) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:
+        if wishes.bare:
+            return run_bare(_NATS_PORT, wishes, _command())
         # The provider is the one asked for here, so what another one would need is not asked for.
         given = Settings(
             ProviderSettings(type="mock"),

@@ -31,14 +31,21 @@ _MISSING: Final = (
 
 
 @contextmanager
-def auth0_surroundings(_: Settings, _nats_url: str, wishes: Wishes) -> Iterator[Surroundings]:
-    """Run the tenant as long as the context lasts. Raises StandInMissing."""
+def standing_tenant(wishes: Wishes, *, bare: bool = False, port: int = 0) -> Iterator[Any]:
+    """Run the tenant as long as the context lasts; `bare`: nothing is set up in it. Raises StandInMissing."""
     try:
         # The one way from the product into its tests, taken when it is asked for.
         from tests.stand_ins.auth0 import tenant_process  # noqa: PLC0415 - see the line above
     except ImportError as error:
         raise StandInMissing(f"{_MISSING} ({error}).") from None
-    with tenant_process(show_mails=True, rate_limit=wishes.rate_limit) as tenant:
+    with tenant_process(port=port, show_mails=True, rate_limit=wishes.rate_limit, bare=bare) as tenant:
+        yield tenant
+
+
+@contextmanager
+def auth0_surroundings(_: Settings, _nats_url: str, wishes: Wishes) -> Iterator[Surroundings]:
+    """Run the tenant as long as the context lasts. Raises StandInMissing."""
+    with standing_tenant(wishes) as tenant:
         yield Surroundings(
             sections=(_settings(tenant.environment),),
             environment={"SSL_CERT_FILE": tenant.environment["SSL_CERT_FILE"]},
@@ -46,10 +53,10 @@ def auth0_surroundings(_: Settings, _nats_url: str, wishes: Wishes) -> Iterator[
                 ("Tenant", f"https://{tenant.environment['AUTH0_DOMAIN']}"),
                 ("Its mails", f"{tenant.control}/mails"),
             ],
-            users=_table(tenant.users),
+            users=table_of(tenant.users),
             notes=[_MAILS],
             requests=_requests(),
-            tokens=_tokens(tenant),
+            tokens=tokens_of(tenant),
         )
 
 
@@ -61,13 +68,14 @@ def _settings(environment: Mapping[str, str]) -> Auth0Settings:
     return Auth0Settings(**values)
 
 
-def _table(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+def table_of(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    """Return the users as a table, its head first."""
     rows = [("USER", "E-MAIL", "SUBJECT IDENTIFIER")]
     rows += [(user["username"] or "-", user["email"] or "-", user["user_id"]) for user in users]
     return rows
 
 
-def _tokens(tenant: Any) -> dict[str, str]:  # noqa: ANN401 - its class belongs to the tests
+def tokens_of(tenant: Any) -> dict[str, str]:  # noqa: ANN401 - its class belongs to the tests
     """Return everybody's token, one with which Ada may act as somebody else, and a social identity's."""
     return {
         **{user["username"] or user["user_id"]: user["token"] for user in tenant.users},

@@ -21,9 +21,13 @@ class StandInMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How what stands around should be: calls a second that a tenant takes, 0 for any number."""
+    """How what stands around should be.
+
+    `rate_limit`: calls a second that a tenant takes, 0 for any number. `bare`: nothing is set up in the tenant.
+    """
 
     rate_limit: float = 0
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

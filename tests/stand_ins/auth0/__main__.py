@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=0, help="further users user00000, user00001, …")
     parser.add_argument("--rate-limit", type=float, default=0, help="calls a second of the Management API; 0: no limit")
     parser.add_argument("--burst", type=int, default=0, help="calls at once; as many as a second has unless given")
+    parser.add_argument("--bare", action="store_true", help="set up nothing in it: users, and no more")
     parser.add_argument("--events", action="store_true", help="let the service read the tenant's events")
     parser.add_argument("--no-records", action="store_true", help="keep no exchanges, only count them")
     parser.add_argument("--show-mails", action="store_true", help="print every mail on standard error")
@@ -32,6 +33,8 @@ def main() -> None:
     parser.add_argument("--until-eof", action="store_true", help="end when standard input does, as with a parent's end")
     arguments = parser.parse_args()
     with auth0_tenant(port=arguments.port) as server:
+        if arguments.bare:
+            server.reset(bare=True)
         people.add_numbered(server.tenant.accounts, arguments.users)
         server.tenant.faults.latency = arguments.latency_ms / 1000
         if arguments.rate_limit:

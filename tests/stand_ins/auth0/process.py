@@ -73,7 +73,7 @@ def tenant_process(
 ) -> Iterator[TenantProcess]:
     """Run the tenant in a process of its own as long as the context lasts; with this process it ends in any case.
 
-    `more`: further options of its command line (`rate_limit`, `burst`, `events`).
+    `more`: further options of its command line (`rate_limit`, `burst`, `events`, `bare`).
     """
     command = [sys.executable, "-m", "tests.stand_ins.auth0", "--format", "json", "--until-eof", "--port", str(port)]
     command += ["--latency-ms", str(latency_ms), "--users", str(users), *([] if records else ["--no-records"])]

@@ -20,7 +20,7 @@ from tests.stand_ins.auth0.oauth import GRANTS, TokenEndpoint
 from tests.stand_ins.auth0.oddities import Oddities
 from tests.stand_ins.auth0.passwords import hashed
 from tests.stand_ins.auth0.records import Records
-from tests.stand_ins.auth0.resources import MANAGEMENT_SCOPES, Resources
+from tests.stand_ins.auth0.resources import ADMIN_CLIENT, ADMIN_SECRET, MANAGEMENT_SCOPES, Resources
 from tests.stand_ins.auth0.resources import operation_of as operation_on_resources
 from tests.stand_ins.auth0.resources.fixtures import PROFILE_SECRET, set_up
 from tests.stand_ins.auth0.tokens import (
@@ -87,6 +87,7 @@ class Tenant:
 
         `bare`: nothing is set up in the tenant.
         """
+        self.bare = bare
         self.skew = 0.0
         self.faults.clear()
         self.records.clear()
@@ -221,7 +222,15 @@ class Tenant:
         return forgery.attacks(self.tokens, self.subject(who))
 
     def environment(self) -> dict[str, str]:
-        """Return the variables with which the service is set up for this tenant."""
+        """Return the variables with which the service is set up for this tenant; of a bare one, how to set it up."""
+        if self.bare:
+            return {
+                "AUTH0_DOMAIN": self.domain,
+                "SSL_CERT_FILE": self.ca_file,
+                "AUTH0_ADMIN_CLIENT_ID": ADMIN_CLIENT,
+                "AUTH0_ADMIN_CLIENT_SECRET": ADMIN_SECRET,
+                "AUTH0_LFX_V2_API_AUDIENCE": LFX_V2_AUDIENCE,
+            }
         return {
             "USER_REPOSITORY_TYPE": "auth0",
             "AUTH0_DOMAIN": self.domain,
