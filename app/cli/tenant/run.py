@@ -24,6 +24,7 @@ from app.settings import ConfigurationError, WorkSettings
 from app.settings.administration import AdministrationSettings
 from app.settings.auth0 import Auth0Settings
 from app.settings.reading import Reader
+from app.settings.secret_texts import pem_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -71,7 +72,7 @@ class Command:
         if self.options.new_key is not None:
             return KeyPair.generated()
         given = self.settings.m2m_private_key.get_secret_value()
-        return KeyPair.of_pem(self.settings.private_key_pem().get_secret_value()) if given else None
+        return KeyPair.of_checked(pem_of(given)) if given else None
 
     @asynccontextmanager
     async def tenant(self) -> AsyncIterator[tuple[Tenant, str]]:
