@@ -9,6 +9,7 @@ import json
 import pytest
 from loguru import logger
 
+from app.bus import repetition
 from app.bus.nats.client import ReconnectingClient
 from app.bus.subjects import is_inbox
 from app.cli.dev.nats_server import nats_server
@@ -163,10 +164,11 @@ async def test_the_services_protocol_answers_without_the_headers_it_was_sent(nat
         assert json.loads(answer.data)["name"] == "lfx-v2-auth-service"
 
 
-async def test_a_flood_of_questions_to_the_services_protocol_leaves_one_line_in_the_log(nats):
+async def test_a_flood_of_questions_to_the_services_protocol_leaves_one_line_in_the_log(nats, monkeypatch):
+    monkeypatch.setattr(repetition, "PERIOD", 3600.0)  # one period, however long a busy machine takes
     lines: list[str] = []
     handler = logger.add(lines.append, format="{message}", level="WARNING")
-    async with place(nats.url) as service:
+    async with place(nats.url, timeout=60.0) as service:
         await _sent(nats.url, b"PUB $SRV.STATS _INBOX.x.y 0\r\n\r\n" * 50_000)
         assert await service.ask("username_to_sub", b"ada") == ADA
         await service.until(lambda: "NATS error\n" in lines)

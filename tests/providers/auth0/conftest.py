@@ -17,6 +17,7 @@ from app.domain.ports import Provider
 from app.observability.upstream_metrics import Attempt
 from app.settings import Settings
 from providers.auth0 import auth0_provider
+from providers.auth0.tenant import budget
 from tests.stand_ins.auth0 import Tenant, TenantServer, auth0_tenant
 
 if TYPE_CHECKING:
@@ -95,6 +96,19 @@ def on_nats(environment: pytest.MonkeyPatch, nats: NatsServer) -> pytest.MonkeyP
     for name, value in {"NATS_URL": nats.url, "PORT": "0", "BIND": "127.0.0.1", "REQUEST_TIMEOUT": "1s"}.items():
         environment.setenv(name, value)
     return environment
+
+
+@pytest.fixture
+def time_ends(environment: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> float:
+    """Let a request's time end soon; return its seconds.
+
+    Half of them, not a tenth, is kept for the reply: what a busy machine may take.
+    """
+    if "on_nats" in request.fixturenames:
+        request.getfixturevalue("on_nats")  # which sets a time too
+    environment.setattr(budget, "_RESERVE", 0.5)
+    environment.setenv("REQUEST_TIMEOUT", "2s")
+    return 2.0
 
 
 @dataclass
