@@ -42,12 +42,11 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-async def test_a_failing_tenant_is_unavailable_before_the_request_times_out(environment, opened, server, name):
-    environment.setenv("REQUEST_TIMEOUT", str(TIME))
+async def test_a_failing_tenant_is_unavailable_before_the_request_times_out(time_ends, opened, server, name):
     async with opened() as provider:
         await ready(provider)
         FAULTS[name](server)
-        deadline = within(TIME)
+        deadline = within(time_ends)
         with pytest.raises(ProviderUnavailable):
             await provider.directory.by_primary_email(ADA)
         assert deadline.remaining() > 0
