@@ -45,7 +45,7 @@ class Process:
         finally:
             connection.close()
 
-    def until(self, condition: Callable[[], object], seconds: float = 30) -> None:
+    def until(self, condition: Callable[[], object], seconds: float = 120) -> None:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds
         while not condition():
