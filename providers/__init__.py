@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from app.domain.findings import good
@@ -38,6 +39,8 @@ class Surroundings:
 
 def faults(settings: Settings) -> list[str]:
     """Return a line for everything that the chosen provider cannot begin with and that no section can see."""
+    if settings.provider.type == "auth0" and settings.auth0.events and find_spec("auth0") is None:
+        return ["AUTH0_EVENTS: needs the extra [auth0]: install lfx-v2-auth-service[auth0]"]
     if settings.provider.type != "mock" or settings.mock.users_file is None:
         return []
     from providers.mock.users_file import load_users  # noqa: PLC0415 - only the chosen provider is loaded
@@ -92,7 +95,7 @@ def _open(settings: Settings, surroundings: Surroundings) -> AbstractAsyncContex
     if settings.provider.type == "auth0":
         from providers.auth0 import auth0_provider  # noqa: PLC0415 - as above
 
-        return auth0_provider(settings, surroundings.upstream, changes=surroundings.changes)
+        return auth0_provider(settings, surroundings.upstream, changes=surroundings.changes, nats=surroundings.nats)
     from providers.authelia import authelia_provider  # noqa: PLC0415 - as above
 
     return authelia_provider(settings, surroundings)

@@ -120,6 +120,7 @@ def dev(
     bare: Annotated[
         bool, typer.Option("--bare", help="auth0: a tenant with nothing set up, for `auth-service tenant`; no service.")
     ] = False,
+    events: Annotated[bool, typer.Option("--events", help="auth0: follow the tenant's own events.")] = False,  # noqa: FBT002 - an option
 ) -> None:
     """Run everything on this machine: NATS, a provider, the documentation.
 
@@ -135,7 +136,7 @@ def dev(
 
     if bare and provider is not Stage.AUTH0:
         raise typer.BadParameter("goes with --provider auth0 only", param_hint="--bare")
-    raise typer.Exit(develop(provider, Wishes(rate_limit=rate_limit, bare=bare)))
+    raise typer.Exit(develop(provider, Wishes(rate_limit=rate_limit, bare=bare, events=events)))
 
 
 @app.command()

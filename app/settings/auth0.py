@@ -73,6 +73,13 @@ class Auth0Settings(Section):
         description="Comma-separated: further audiences for which impersonation may be asked.",
     )
 
+    events: bool = Field(
+        default=False,
+        validation_alias="AUTH0_EVENTS",
+        description="Whether the tenant's own events are followed, where its plan has them; needs the scope "
+        "`read:events` and the extra `[auth0]`.",
+    )
+
     @property
     def host(self) -> str:
         """The tenant's host, with its port if it has one."""

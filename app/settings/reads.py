@@ -41,6 +41,11 @@ class ReadSettings(Section):
         validation_alias="READ_FRESH_FOR",
         description="How old an answer may be that is given in place of a call of the provider; `0`: none is given.",
     )
+    fresh_for_with_events: SecondsOrNone = Field(
+        600.0,
+        validation_alias="READ_FRESH_FOR_WITH_EVENTS",
+        description="The same while the tenant's events are followed (`AUTH0_EVENTS`) and their stream stands.",
+    )
     patience: Seconds = Field(
         1.0,
         validation_alias="READ_PATIENCE",

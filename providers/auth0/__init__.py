@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.domain.aliases import AliasPolicy
@@ -16,7 +17,8 @@ from app.domain.reads import UNHEARD
 from providers.auth0.accounts import Auth0Accounts
 from providers.auth0.aliases import Auth0Aliases
 from providers.auth0.directory import Auth0Directory
-from providers.auth0.examination import examine
+from providers.auth0.events.memory import Remembers
+from providers.auth0.examination import EVENTS_SCOPE, SCOPES, examine
 from providers.auth0.identities import Auth0Identities
 from providers.auth0.impersonation import Auth0Impersonation
 from providers.auth0.management import Management
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     import httpx
+    from nats.aio.client import Client
 
     from app.domain.findings import Finding
     from app.domain.ports import Upstream
@@ -52,29 +55,52 @@ _MISSING = "not had yet"
 
 
 @asynccontextmanager
-async def auth0_provider(
+async def auth0_provider(  # noqa: PLR0913 - two of them are for tests that rule the time
     settings: Settings,
     upstream: Upstream,
     now: Clock = time.time,
     monotonic: Clock = time.monotonic,
+    *,
     changes: Changes = UNHEARD,
+    nats: Client | None = None,
 ) -> AsyncIterator[Provider]:
     """Open the provider; keys and token are fetched in the background, so that a tenant out of reach stops nothing.
 
     `upstream` takes note of the calls, `now` is the clock (Unix seconds), `monotonic` one that never jumps (seconds).
-    `changes` is told of what is changed.
+    `changes` is told of what is changed. With `nats`, the connection that replicas share, the tenant's events are
+    followed where the settings say so.
     """
     async with open_client(settings.work.max_concurrent_requests) as client:
         parts = _Parts(settings, client, upstream, (now, monotonic), changes)
-        async with parts.keys.kept(), parts.credentials.kept():
-            yield parts.provider(settings)
+        async with (
+            parts.keys.kept(),
+            parts.credentials.kept(),
+            _following(settings, parts, changes, nats) as measurements,
+        ):
+            yield replace(parts.provider(settings), measurements=measurements)
+
+
+@asynccontextmanager
+async def _following(
+    settings: Settings, parts: _Parts, changes: Changes, nats: Client | None
+) -> AsyncIterator[Callable[[], Mapping[str, float]]]:
+    """Follow the tenant's events while the context lasts, where they are wanted; gives what is measured."""
+    if not settings.auth0.events or nats is None or not isinstance(changes, Remembers):
+        yield dict
+        return
+    from providers.auth0.events.following import following  # noqa: PLC0415 - only who follows loads auth0-python
+
+    lasts = settings.reads.fresh_for_with_events
+    async with following(changes, nats, parts.origin, parts.credentials, lasts) as followed:
+        yield followed.measurements
 
 
 async def examine_auth0(settings: Settings, upstream: Upstream) -> list[Finding]:
     """Tell whether the tenant gives what the service needs. Nothing is changed there."""
     async with open_client(settings.work.max_concurrent_requests) as client:
         parts = _Parts(settings, client, upstream, (time.time, time.monotonic), UNHEARD)
-        return await examine(parts.keys, parts.credentials, parts.budget)
+        scopes = (*SCOPES, EVENTS_SCOPE) if settings.auth0.events else SCOPES
+        return await examine(parts.keys, parts.credentials, parts.budget, scopes)
 
 
 class _Parts:
@@ -94,6 +120,7 @@ class _Parts:
         self.budget = Budget(settings.work.request_timeout)
         self.limiter = Limiter()
         line = Line(http, Retries(self.budget, self.limiter, upstream, now), self.budget, upstream)
+        self.origin = http.origin
         issuer = f"{http.origin}/"
         self.assertions = Assertions(auth0.m2m_client_id, auth0.private_key_pem(), issuer, now)
         self.credentials = Credentials(line, self.assertions, _grant(auth0), now)

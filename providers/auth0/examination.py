@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 SCOPES: Final = ("create:users", "read:users", "update:users", "delete:users")
 """Of the Management API: what the service's own token is used for."""
 
+EVENTS_SCOPE: Final = "read:events"
+"""Needed besides where the tenant's events are followed."""
+
 _KEY_SET: Final = "Auth0 key set"
 _TOKEN: Final = "Auth0 token"  # noqa: S105 - the name of a row
 _NO_KEY: Final = "-"
 
 
-async def examine(keys: Keys, credentials: Credentials, budget: Budget) -> list[Finding]:
+async def examine(
+    keys: Keys, credentials: Credentials, budget: Budget, scopes: tuple[str, ...] = SCOPES
+) -> list[Finding]:
     """Fetch the key set and a token; a short outage is waited for, as for a request."""
     set_deadline(budget.background())
     key_set, token = await asyncio.gather(_key_set(keys), _token(credentials))
-    return [key_set, token, *(_scope(scope, token, credentials.granted) for scope in SCOPES)]
+    return [key_set, token, *(_scope(scope, token, credentials.granted) for scope in scopes)]
 
 
 async def _key_set(keys: Keys) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.dev.surroundings import StandInMissing, Surroundings, Try
@@ -38,14 +39,15 @@ def standing_tenant(wishes: Wishes, *, bare: bool = False, port: int = 0) -> Ite
         from tests.stand_ins.auth0 import tenant_process  # noqa: PLC0415 - see the line above
     except ImportError as error:
         raise StandInMissing(f"{_MISSING} ({error}).") from None
-    with tenant_process(port=port, show_mails=True, rate_limit=wishes.rate_limit, bare=bare) as tenant:
+    limit, events = wishes.rate_limit, wishes.events
+    with tenant_process(port=port, show_mails=True, rate_limit=limit, bare=bare, events=events) as tenant:
         yield tenant
 
 
 @contextmanager
-def auth0_surroundings(_: Settings, _nats_url: str, wishes: Wishes) -> Iterator[Surroundings]:
+def auth0_surroundings(given: Settings, _nats_url: str, wishes: Wishes) -> Iterator[Surroundings]:
     """Run the tenant as long as the context lasts. Raises StandInMissing."""
-    with standing_tenant(wishes) as tenant:
+    with standing_tenant(replace(wishes, events=wishes.events or given.auth0.events)) as tenant:
         yield Surroundings(
             sections=(_settings(tenant.environment),),
             environment={"SSL_CERT_FILE": tenant.environment["SSL_CERT_FILE"]},

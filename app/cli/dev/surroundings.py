@@ -24,10 +24,12 @@ class Wishes:
     """How what stands around should be.
 
     `rate_limit`: calls a second that a tenant takes, 0 for any number. `bare`: nothing is set up in the tenant.
+    `events`: whether the tenant tells its events.
     """
 
     rate_limit: float = 0
     bare: bool = False
+    events: bool = False
 
 
 @dataclass(frozen=True, slots=True)

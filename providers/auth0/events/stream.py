@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""One reading of the tenant's events, through auth0-python; loaded only where `AUTH0_EVENTS` is on."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from providers.auth0.events.sieve import UNKNOWN_USER, USER_EVENTS, SievingTransport, TooLong
+from providers.http import CONNECT_TIMEOUT, make_transport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+SILENCE: Final = 60.0
+"""Seconds without a word after which a connection is given up."""
+
+_REFUSED_OFFSETS: Final = (400, 410)
+_CURSOR_ERRORS: Final = ("invalid_cursor", "cursor_expired")
+_TOO_LARGE: Final = "payload_too_large"
+_UNAUTHORIZED: Final = 401
+
+
+class OffsetRefused(Exception):
+    """The tenant does not go on from that offset: changes may have been missed."""
+
+
+class StreamRefused(Exception):
+    """The tenant gives no stream; `status` is its answer's."""
+
+    def __init__(self, status: int | None) -> None:
+        """Take the status."""
+        super().__init__(f"refused with status {status}")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Something that the stream said: a place in it and, unless it is only that, who was changed.
+
+    `user_id` is empty where nobody was changed; `unknown`: somebody was, and it cannot be read who.
+    """
+
+    offset: str
+    user_id: str = ""
+    addresses: tuple[str, ...] = ()
+    unknown: bool = False
+
+
+class EventStream:
+    """Opens the stream of one tenant."""
+
+    def __init__(
+        self, origin: str, client: httpx.AsyncClient, token: Callable[[], Awaitable[str]], refused: Callable[[], None]
+    ) -> None:
+        """Take the tenant's origin, a client made by `open_stream_client`, the service's token and what drops it."""
+        # 1,300 modules, seconds of work: whoever serves has it done in a thread.
+        from auth0.management import AsyncAuth0  # noqa: PLC0415 - see above
+        from auth0.management.core.api_error import ApiError  # noqa: PLC0415 - see above
+
+        self._refused = refused
+        self._refusal = ApiError
+        self._api = AsyncAuth0(
+            base_url=f"{origin}/api/v2",
+            token="unused",  # noqa: S106 - of the synchronous client, which is not used
+            async_token=token,
+            httpx_client=client,
+            max_retries=0,
+        ).events
+
+    async def words(self, offset: str) -> AsyncIterator[Word]:
+        """Yield what the stream says behind `offset`, or from its end, until the tenant closes it.
+
+        Raises OffsetRefused, StreamRefused, and what the client raises when the connection breaks.
+        """
+        stream = self._api.subscribe(from_=offset or None, event_type=list(USER_EVENTS))
+        try:
+            async for message in stream:
+                yield _word(message)
+        except self._refusal as error:
+            if error.status_code == _UNAUTHORIZED:
+                self._refused()
+            if offset and error.status_code in _REFUSED_OFFSETS:
+                raise OffsetRefused from None
+            raise StreamRefused(error.status_code) from None
+        except TooLong:
+            # From the same place it would come again.
+            raise OffsetRefused from None
+        finally:
+            await stream.aclose()
+
+
+def _word(message: Any) -> Word:  # noqa: ANN401 - one of two dozen models
+    error = getattr(message, "error", None)
+    if error is not None:
+        if error.code in _CURSOR_ERRORS or error.code == _TOO_LARGE:
+            raise OffsetRefused
+        raise StreamRefused(None)
+    event = getattr(message, "event", None)
+    if event is None:
+        return Word(message.offset)
+    user = event.data.object
+    addresses = tuple(one.profile_data.email for one in user.identities if one.profile_data is not None)
+    return Word(message.offset, user.user_id, addresses, unknown=user.user_id == UNKNOWN_USER)
+
+
+@asynccontextmanager
+async def open_stream_client(opened: Callable[[], None]) -> AsyncIterator[httpx.AsyncClient]:
+    """Open the client of a stream: a connection of its own, which takes nothing from the requests of callers.
+
+    `opened` is called when a stream is granted.
+    """
+    timeout = httpx.Timeout(SILENCE, connect=CONNECT_TIMEOUT, pool=CONNECT_TIMEOUT)
+    async with httpx.AsyncClient(
+        transport=SievingTransport(make_transport(1, sys.maxsize), opened),
+        headers={"Accept": "text/event-stream", "Accept-Encoding": "identity"},
+        timeout=timeout,
+        follow_redirects=False,
+        trust_env=False,
+    ) as client:
+        yield client

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""What others change in the tenant is seen by every replica, through the tenant's own events.
+
+`EVENTS_CHANGES`: how many changes are made. Three replicas, a real NATS server with JetStream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import time
+from contextlib import ExitStack
+
+import pytest
+from nats import connect
+
+from tests.stand_ins.auth0.process import tenant_process
+from tests.support.fleet import PREFIX, SERVE
+from tests.system.processes import process
+
+CHANGES = int(os.environ.get("EVENTS_CHANGES", "200"))
+USERS = 100
+SEEN_WITHIN = 2.0
+
+
+@pytest.fixture
+def fleet(nats, tmp_path):
+    with ExitStack() as running:
+        tenant = running.enter_context(tenant_process(users=USERS, records=False, events=True))
+        tenant.do(events={"heartbeat": 0.5, "connections": 3})
+        replicas = []
+        for _ in range(3):
+            variables = {**tenant.environment, "COVERAGE_PROCESS_CONFIG": "", "READ_STALE_FOR": "0"}
+            replicas.append(running.enter_context(process(nats.url, tmp_path, SERVE, **variables)))
+        for replica in replicas:
+            replica.until(lambda one=replica: one.get("/readyz")[0] == 200, 120)
+        yield tenant, replicas
+
+
+def calls(tenant):
+    return sum(count for name, count in tenant.stats()["calls"].items() if name.startswith("users"))
+
+
+class Asking:
+    """Asks for users, through the queue group: every replica answers some."""
+
+    def __init__(self, client):
+        self.client = client
+
+    async def city(self, number):
+        body = f"auth0|user{number:05}".encode()
+        reply = json.loads((await self.client.request(f"{PREFIX}user_metadata.read", body, timeout=10)).data)
+        assert reply["success"], reply
+        return reply["data"].get("city")
+
+    async def saves_calls(self, tenant):
+        """Wait until answers are given without a call in every replica: 30 reads one after the other without one."""
+        for _ in range(120):
+            await self.city(0)
+            before = calls(tenant)
+            for _ in range(30):
+                await self.city(0)
+            if calls(tenant) == before:
+                return
+            await asyncio.sleep(0.25)
+        raise AssertionError("the stream does not stand")
+
+    async def seen(self, number, city):
+        """Read until twelve answers in a row show the change; seconds until then."""
+        begun, last, good = time.monotonic(), time.monotonic(), 0
+        while good < 12 and time.monotonic() < begun + 30:
+            if await self.city(number) == city:
+                good += 1
+            else:
+                good, last = 0, time.monotonic()
+        assert good == 12, "a change was missed"
+        return last - begun
+
+
+async def changed(asking, tenant, number, city):
+    change = {f"auth0|user{number:05}": {"user_metadata": {"city": city}}}
+    await asyncio.to_thread(tenant.do, change=change)
+    return await asking.seen(number, city)
+
+
+def test_changes_are_seen_through_closings_a_refused_offset_and_a_killed_reader(fleet, nats):
+    tenant, replicas = fleet
+
+    async def story():
+        client = await connect(nats.url)
+        asking, rng, slowest = Asking(client), random.Random(13), 0.0
+        try:
+            await asking.saves_calls(tenant)
+            assert (await asyncio.to_thread(tenant.stats))["streams"]["open"] == 1
+            for number in range(CHANGES):
+                if number % max(1, CHANGES // 5) == 1:
+                    tenant.do(events={"close": True})
+                slowest = max(slowest, await changed(asking, tenant, rng.randrange(USERS), f"c{number}"))
+            await asking.saves_calls(tenant)
+            tenant.do(events={"expire": True, "close": True})
+            slowest = max(slowest, await changed(asking, tenant, 1, "after a refused offset"))
+            await asking.saves_calls(tenant)
+            opened = tenant.stats()["streams"]["opened"]
+            assert opened >= 6
+            await killed(asking)
+            assert (await asyncio.to_thread(tenant.stats))["streams"]["open"] == 1
+        finally:
+            await client.close()
+        return slowest
+
+    async def killed(asking):
+        """Kill the replica that reads; the change made meanwhile is seen, and another reads on."""
+        (reader,) = [one for one in replicas if "auth_service_auth0_events_reads 1.0" in one.get("/metrics")[1]]
+        await asyncio.to_thread(reader.end, signal.SIGKILL)
+        tenant.do(change={"auth0|user00007": {"user_metadata": {"city": "while nobody read"}}})
+        for _ in range(150):
+            if tenant.stats()["streams"]["open"] == 1:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            raise AssertionError("nobody took over within 15 s")
+        await asking.seen(7, "while nobody read")
+        await asking.saves_calls(tenant)
+
+    slowest = asyncio.run(story())
+    assert slowest <= SEEN_WITHIN
