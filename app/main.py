@@ -172,6 +172,7 @@ async def running(
                     yield Service(broker, telemetry, port)
                 finally:
                     await broker.drain()
+                    await provider.leave()
                     await broker.stop()
 
 

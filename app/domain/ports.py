@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AbstractContextManager
 
     from app.domain.errors import ServiceError
@@ -247,6 +247,10 @@ def _ready() -> Mapping[str, str]:
     return {}
 
 
+async def _leave() -> None:
+    """Hold nothing that others wait for."""
+
+
 def _nothing() -> Mapping[str, float]:
     return {}
 
@@ -260,7 +264,8 @@ class Provider:
     by metric name; names that end in `_total` only ever grow.
 
     `secret` gives one that all replicas have, empty while there is none; `limited` says whether the provider is known
-    to take no reads just now; `changed` is called when some user was changed, through whichever replica.
+    to take no reads just now; `changed` is called when some user was changed, through whichever replica; `leave` gives
+    up what other replicas wait for, while NATS is still there: within a second or so, and it raises nothing.
     """
 
     name: str
@@ -281,3 +286,4 @@ class Provider:
     secret: Callable[[], str] = str
     limited: Callable[[], bool] = _no
     changed: Callable[[], None] = _unheard
+    leave: Callable[[], Awaitable[None]] = _leave

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from app.domain.reads import Changes
     from app.settings import Settings
     from app.settings.auth0 import Auth0Settings
+    from providers.auth0.events.following import Following
 
 Clock = Callable[[], float]
 _MISSING = "not had yet"
@@ -75,24 +76,27 @@ async def auth0_provider(  # noqa: PLR0913 - two of them are for tests that rule
         async with (
             parts.keys.kept(),
             parts.credentials.kept(),
-            _following(settings, parts, changes, nats) as measurements,
+            _following(settings, parts, changes, nats) as followed,
         ):
-            yield replace(parts.provider(settings), measurements=measurements)
+            provider = parts.provider(settings)
+            if followed is not None:
+                provider = replace(provider, measurements=followed.measurements, leave=followed.leave)
+            yield provider
 
 
 @asynccontextmanager
 async def _following(
     settings: Settings, parts: _Parts, changes: Changes, nats: Client | None
-) -> AsyncIterator[Callable[[], Mapping[str, float]]]:
-    """Follow the tenant's events while the context lasts, where they are wanted; gives what is measured."""
+) -> AsyncIterator[Following | None]:
+    """Follow the tenant's events while the context lasts, where they are wanted."""
     if not settings.auth0.events or nats is None or not isinstance(changes, Remembers):
-        yield dict
+        yield None
         return
     from providers.auth0.events.following import following  # noqa: PLC0415 - only who follows loads auth0-python
 
     lasts = settings.reads.fresh_for_with_events
     async with following(changes, nats, parts.origin, parts.credentials, lasts) as followed:
-        yield followed.measurements
+        yield followed
 
 
 async def examine_auth0(settings: Settings, upstream: Upstream) -> list[Finding]:

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+from tests.stand_ins.auth0 import auth0_tenant
+
 CODE = """
 import asyncio, sys
 from app.main import running
@@ -36,6 +38,17 @@ def test_the_commands_load_the_tenants_library_for_the_tenant_alone():
     code = "import sys; import app.cli, app.main, providers.auth0; print('auth0' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert run.stdout == "False\n"
+
+
+def test_the_tenants_library_is_loaded_only_where_its_events_are_followed(monkeypatch):
+    with auth0_tenant() as server:
+        for name, value in {**server.tenant.environment(), "PORT": "0", "BIND": "127.0.0.1"}.items():
+            monkeypatch.setenv(name, value)
+        for events, loaded in (("false", False), ("true", True)):
+            monkeypatch.setenv("AUTH0_EVENTS", events)
+            run = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120, check=True)
+            modules = set(run.stdout.splitlines()[-1].split())
+            assert ("auth0.management" in modules, "providers.auth0.events.stream" in modules) == (loaded, loaded)
 
 
 def test_without_the_tenants_library_the_command_says_in_one_sentence_what_to_install(tmp_path):

@@ -46,7 +46,7 @@ def test_generated_tables_are_up_to_date(page):
         "REQUEST_TIMEOUT": "",
         "READ_STALE_FOR": "1h",
         "READ_FRESH_FOR": "0s",
-        "READ_FRESH_FOR_WITH_EVENTS": "10m",
+        "READ_FRESH_FOR_WITH_EVENTS": "600s",
         "READ_PATIENCE": "1s",
         "READ_MEMORY": "32MiB",
         "NATS_MAX_RECONNECT": "3",

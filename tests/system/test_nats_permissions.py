@@ -14,6 +14,7 @@ import pytest
 from app.cli.dev.nats_server import nats_server
 from app.main import running
 from app.settings import HttpSettings, NatsSettings, Settings
+from providers.auth0.events.lease import Lease
 from routers import subjects
 from tests.support.accounts import accounts
 
@@ -191,6 +192,18 @@ async def test_with_authelia_the_service_can_make_read_write_and_watch_its_bucke
             assert (await jetstream.get_msg(f"KV_{bucket}", subject=f"$KV.{bucket}.a/b")).data == b"x"
         assert (await changes.next_msg(timeout=10)).subject == "$KV.authelia-users.a/b"
         assert refused == []
+
+
+async def test_the_service_can_make_the_bucket_of_the_lease_take_it_and_release_it(bus):
+    async with (
+        bus.user("AUTH_SERVICE", "_INBOX.lfx-auth-service") as (client, refused),
+        bus.user("AUTH_SERVICE", "_INBOX.lfx-auth-service") as (other, also_refused),
+    ):
+        lease, waits = Lease(client), Lease(other)
+        assert (await lease.take(), await waits.take()) == (True, False)
+        assert await lease.renew("o1", release=True)
+        assert (await waits.take(), waits.offset, await lease.renew("o2")) == (True, "o1", False)
+        assert (refused, also_refused) == ([], [])
 
 
 @pytest.mark.parametrize("subject", ["DELETE.KV_authelia-users", "PURGE.KV_authelia-users", "LIST"])

@@ -83,6 +83,7 @@ def metrics(nats: NatsServer, tmp_path_factory) -> dict[str, dict[str, set[str]]
     folder = tmp_path_factory.mktemp("services")
     found = shown(nats.url, folder, "username_to_sub", b"ada")
     with auth0_tenant() as server:
+        server.tenant.offer_events()
         # Two who ask the same at once, a failure that is worth another attempt, and a field that is odd.
         server.tenant.faults.latency = 0.2
         server.tenant.faults.status(503, times=1)

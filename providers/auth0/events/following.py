@@ -18,7 +18,7 @@ from providers.auth0.tenant.errors import CredentialsRefused
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from nats.aio.client import Client
 
@@ -41,6 +41,7 @@ _GRACE: Final = 3.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _ALONE_FOR: Final = 60.0
+_LEAVES_WITHIN: Final = 1.0
 _BROKEN: Final = (httpx.HTTPError, BrokenAnswer, OSError, TimeoutError, ServiceError, CredentialsRefused)
 
 
@@ -57,6 +58,7 @@ class Following:
         self._closed = self._said = -math.inf
         self._received = self._connections = self._odd = 0
         self._warned = False
+        self._task: asyncio.Task[None] | None = None
         memory.hear(STANDS, self._stands)
         memory.hear(FALLEN, self._fell)
         memory.trust(lambda: fresh_for if self.stands else 0.0)
@@ -81,6 +83,20 @@ class Following:
 
     def _fell(self) -> None:
         self._believed_until = 0.0
+
+    def begin(self, open_stream: Callable[[], EventStream]) -> None:
+        """Follow what `open_stream` gives, until `leave` is called; it is called in a thread."""
+
+        async def follow() -> None:
+            # Loading the library takes seconds: beside everything else, not before it.
+            await self.run(await asyncio.to_thread(open_stream))
+
+        self._task = asyncio.create_task(follow(), name="auth0 events")
+
+    async def leave(self) -> None:
+        """Follow no more, and release the lease, so that another replica need not wait until it has run out."""
+        if self._task is not None:
+            await _ended(self._task, within=_LEAVES_WITHIN)
 
     async def run(self, stream: EventStream) -> None:
         """Take the lease when it is free, and read `stream` while it is held; for ever."""
@@ -211,11 +227,14 @@ class Following:
         self._warned = True
 
 
-async def _ended(*tasks: asyncio.Task[None]) -> None:
+async def _ended(*tasks: asyncio.Task[None], within: float = 0.1) -> None:
+    """End tasks; each has `within` seconds to put things in order, and then no more time."""
     for task in tasks:
+        patience = within
         while not task.done():
             task.cancel()
-            await asyncio.wait({task}, timeout=0.1)
+            await asyncio.wait({task}, timeout=patience)
+            patience = 0.1
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.opt(exception=error).error("reading the tenant's events failed")
 
@@ -234,13 +253,8 @@ async def following(
             sent = await credentials.token()
             return sent
 
-        async def follow() -> None:
-            # Loading the library takes seconds: beside everything else, not before it.
-            stream = await asyncio.to_thread(EventStream, origin, http, token, lambda: credentials.discard(sent))
-            await followed.run(stream)
-
-        task = asyncio.create_task(follow(), name="auth0 events")
+        followed.begin(lambda: EventStream(origin, http, token, lambda: credentials.discard(sent)))
         try:
             yield followed
         finally:
-            await _ended(task)
+            await followed.leave()

@@ -40,6 +40,16 @@ def test_a_scope_that_was_not_granted_is_named(check, tenant, missing):
     assert rows[f"Auth0 scope {missing}"][1] == "not granted to AUTH0_M2M_CLIENT_ID"
 
 
+def test_the_scope_of_events_is_asked_for_where_they_are_followed(check, tenant):
+    row = "Auth0 scope read:events"
+    status, rows = check(AUTH0_EVENTS="true")
+    assert (status, rows[row]) == (1, ("FAILED", "not granted to AUTH0_M2M_CLIENT_ID"))
+    tenant.offer_events()
+    status, rows = check(AUTH0_EVENTS="true")
+    assert (status, list(rows), rows[row][0]) == (0, [*ROWS, row], "ok")
+    assert tenant.records.calls["events"] == 0
+
+
 def test_an_application_that_the_tenant_does_not_know_fails(check):
     status, rows = check(AUTH0_M2M_CLIENT_ID="somebody-else")
     assert status == 1
