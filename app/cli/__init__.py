@@ -120,7 +120,7 @@ def dev(
     bare: Annotated[
         bool, typer.Option("--bare", help="auth0: a tenant with nothing set up, for `auth-service tenant`; no service.")
     ] = False,
-    events: Annotated[bool, typer.Option("--events", help="auth0: follow the tenant's own events.")] = False,  # noqa: FBT002 - an option
+    events: Annotated[bool, typer.Option("--events", help="auth0: follow the tenant's own events.")] = False,
 ) -> None:
     """Run everything on this machine: NATS, a provider, the documentation.
 
