@@ -19,7 +19,7 @@ from tests.image.dockerfile import ROOT, exec_form, follow, let_through, only, s
 
 FINAL = stages()[-1]
 MEBIBYTE = 1024 * 1024
-BYTES_AT_MOST = 175 * MEBIBYTE
+BYTES_AT_MOST = 190 * MEBIBYTE
 
 
 @pytest.fixture(scope="module")
