@@ -56,7 +56,7 @@ class Process:
         """Wait until requests are received."""
         self.until(lambda: self.get("/readyz")[0] == 200)
 
-    def end(self, with_signal: int = signal.SIGTERM, seconds: float = 30) -> int:
+    def end(self, with_signal: int = signal.SIGTERM, seconds: float = 60) -> int:
         """Send a signal and return the exit status."""
         self.popen.send_signal(with_signal)
         return self.popen.wait(seconds)

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import math
+import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
 from loguru import logger
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from providers.auth0.events.memory import Remembers
     from providers.auth0.events.stream import Word
     from providers.auth0.tokens.credentials import Credentials
+
+T = TypeVar("T")
 
 STANDS: Final = b"s"
 FALLEN: Final = b"d"
@@ -85,11 +90,11 @@ class Following:
         self._believed_until = 0.0
 
     def begin(self, open_stream: Callable[[], EventStream]) -> None:
-        """Follow what `open_stream` gives, until `leave` is called; it is called in a thread."""
+        """Follow what `open_stream` gives, until `leave` is called; it is called in a thread that keeps nobody."""
 
         async def follow() -> None:
             # Loading the library takes seconds: beside everything else, not before it.
-            await self.run(await asyncio.to_thread(open_stream))
+            await self.run(await _beside(open_stream))
 
         self._task = asyncio.create_task(follow(), name="auth0 events")
 
@@ -225,6 +230,29 @@ class Following:
         if not self._warned:
             logger.warning("the tenant's events cannot be read", reason=why)
         self._warned = True
+
+
+def _beside(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Do work in a thread for which the process does not wait when it ends, as it does for those of the loop."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(outcome: Callable[[], None]) -> None:
+        if not done.done():
+            outcome()
+
+    def run() -> None:
+        try:
+            made = work()
+        except Exception as error:  # noqa: BLE001 - for whoever waits
+            outcome = functools.partial(done.set_exception, error)
+        else:
+            outcome = functools.partial(done.set_result, made)
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(settle, outcome)
+
+    threading.Thread(target=run, name="auth0 library", daemon=True).start()
+    return done
 
 
 async def _ended(*tasks: asyncio.Task[None], within: float = 0.1) -> None:
