@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -23,7 +24,8 @@ from tests.system.processes import process
 
 CHANGES = int(os.environ.get("EVENTS_CHANGES", "60"))
 USERS = 100
-SEEN_WITHIN = 2.0
+SEEN_WITHIN = float(os.environ.get("EVENTS_SEEN_WITHIN", "20"))
+"""Seconds. What is not heard of stays hidden for ten minutes; on a quiet machine 2 holds."""
 
 
 @pytest.fixture
@@ -92,14 +94,19 @@ async def reading(replicas):
     return [one for one, page in zip(replicas, pages, strict=True) if "auth0_events_reads 1.0" in page[1]]
 
 
-async def closed(tenant, **more):
-    """Wait until a stream is open, and close it, in the middle of what goes on; the next closing finds another one."""
-    for _ in range(200):
-        if (await asyncio.to_thread(tenant.stats))["streams"]["open"]:
-            break
+async def opened(tenant, times):
+    """Wait until a stream is open, and so many have been opened in all."""
+    for _ in range(1200):
+        streams = (await asyncio.to_thread(tenant.stats))["streams"]
+        if streams["open"] and streams["opened"] >= times:
+            return
         await asyncio.sleep(0.05)
-    else:
-        raise AssertionError("no stream was opened again")
+    raise AssertionError(f"{streams['opened']} streams were opened, not {times}")
+
+
+async def closed(tenant, times, **more):
+    """Close the stream that was opened as the one of that number, in the middle of what goes on."""
+    await opened(tenant, times)
     await asyncio.to_thread(tenant.do, events={"close": True, **more})
 
 
@@ -108,19 +115,19 @@ def test_changes_are_seen_through_closings_a_refused_offset_and_a_killed_reader(
 
     async def story():
         client = await connect(nats.url)
-        asking, rng, slowest = Asking(client), random.Random(13), 0.0
+        asking, rng, slowest, times = Asking(client), random.Random(13), 0.0, itertools.count(1)
         try:
             await asking.saves_calls(tenant)
             assert (await asyncio.to_thread(tenant.stats))["streams"]["open"] == 1
             for number in range(CHANGES):
                 if number % max(1, CHANGES // 5) == 0:
-                    await closed(tenant)
+                    await closed(tenant, next(times))
                 slowest = max(slowest, await changed(asking, tenant, rng.randrange(USERS), f"c{number}"))
             await asking.saves_calls(tenant)
-            await closed(tenant, expire=True)
+            await closed(tenant, next(times), expire=True)
             slowest = max(slowest, await changed(asking, tenant, 1, "after a refused offset"))
             await asking.saves_calls(tenant)
-            assert tenant.stats()["streams"]["opened"] >= 7
+            await opened(tenant, next(times))
             await killed(asking)
             await left(client)
         finally:
