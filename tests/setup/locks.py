@@ -68,8 +68,10 @@ def asked_for(lock: str) -> list[Requirement]:
     """Return what pyproject.toml asks a lock file to hold."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     group = lock.removeprefix("requirements").removesuffix(".lock").removeprefix("-")
-    own = project["project"]["dependencies"] if group in {"", "dev"} else []
-    return [Requirement(text) for text in [*own, *(in_group(project, group) if group else [])]]
+    own = project["project"]["dependencies"] if group in {"", "auth0", "dev"} else []
+    extra = project["project"]["optional-dependencies"]["auth0"] if group in {"auth0", "dev"} else []
+    others = in_group(project, group) if group in project["dependency-groups"] else []
+    return [Requirement(text) for text in [*own, *extra, *others]]
 
 
 def in_group(project: dict, group: str) -> list[str]:
