@@ -64,7 +64,8 @@ async def test_a_token_is_not_used_in_its_last_minute(opened, tenant):
 
 async def test_a_token_is_replaced_ahead_of_its_end_by_nobody_who_waits(opened, tenant, counts):
     # Of 61 s of life one may be used, and of that the last fifth is for replacing it.
-    genuine = tenant.tokens.m2m("m2m-client", tenant.tokens.management_audience)
+    scopes = ("read:users", "create:users", "update:users", "delete:users")
+    genuine = tenant.tokens.m2m("m2m-client", tenant.tokens.management_audience, scopes)
     tenant.faults.json({"access_token": genuine, "token_type": "Bearer", "expires_in": 61}, TOKEN, times=1)
     async with opened() as provider:
         await ready(provider)
