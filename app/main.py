@@ -33,6 +33,7 @@ from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
 from app.domain.ports import Absent, Provider
 from app.domain.reads import Around
+from app.domain.tasks import ended
 from app.http import create_pages, is_ready, serving
 from app.observability.export import exporting
 from app.observability.logs import AuditLog, Sink, set_up_logs
@@ -52,15 +53,10 @@ if TYPE_CHECKING:
 
 VERSION = version("lfx-v2-auth-service")
 
-_CANCEL_AGAIN = 0.1
-"""Seconds."""
-
 
 def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) -> dict[str, Any]:
     """Return what handlers are given, under the names of `routers.inject`."""
-    names = provider.__dataclass_fields__.keys() - {"name", "readiness", "measurements", "secret", "limited", "changed"}
-    ports = {name: in_turn(getattr(provider, name)) for name in names}
-    gated = replace(provider, **ports)
+    gated = replace(provider, **{name: in_turn(port) for name, port in provider.capabilities.items()})
     callers, directory = gated.callers, gated.directory
     policy = AliasPolicy(frozenset(aliases.allowed_domains), frozenset(aliases.reserved_extra))
     audit = AuditLog()
@@ -196,20 +192,13 @@ async def serve(
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not asked.is_set():
             status = await _serve_connected(service, starting, stopping, started)
-        await _end(starting)
+        await ended(starting)
+        if not starting.cancelled():
+            starting.exception()  # looked at, so that nobody reports it as overlooked
         logger.info("stopping")
     stopping.cancel()
     logger.info("stopped")
     return status
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    """Cancel a task until it is over: connecting loses a cancellation that comes while an attempt ends."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=_CANCEL_AGAIN)
-    if not task.cancelled():
-        task.exception()  # looked at, so that nobody reports it as overlooked
 
 
 async def _serve_connected(

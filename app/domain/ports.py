@@ -7,8 +7,8 @@ raises, and nothing besides gets out of a provider. Times are in seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -287,3 +287,9 @@ class Provider:
     limited: Callable[[], bool] = _no
     changed: Callable[[], None] = _unheard
     leave: Callable[[], Awaitable[None]] = _leave
+
+    @property
+    def capabilities(self) -> dict[str, Any]:
+        """The capabilities by name: what is neither the provider's name nor something to call."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if not callable(value) and name != "name"}

@@ -19,6 +19,7 @@ from app.domain.errors import (
     ServiceError,
 )
 from app.domain.ports import Absent, Provider
+from app.domain.tasks import beside
 from app.settings import ConfigurationError
 from providers.authelia.callers import MAX_ANSWER, AutheliaCallers, AutheliaClients, Userinfo
 from providers.authelia.cluster.api import Api
@@ -51,7 +52,7 @@ from providers.authelia.storage.users import Users
 from providers.http import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from nats.aio.client import Client
 
@@ -66,7 +67,6 @@ _CODES_TTL: Final = 5 * 60.0
 _A_DAY: Final = 24 * 60 * 60.0
 _LOOK: Final = 0.05
 _RETRY: Final = 1.0
-_CANCEL_AGAIN: Final = 0.2
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ async def authelia_provider(
     synchronisation = Synchronisation(reconciler, surroundings.nats, bucket, time.time, pace)
     try:
         async with (
-            _in_background(_begin(surroundings.nats, kept, synchronisation)),
+            beside(_begin(surroundings.nats, kept, synchronisation), "authelia"),
             open_client(settings.work.max_concurrent_requests, MAX_ANSWER) as http,
         ):
             userinfo = Userinfo(http, settings.authelia.userinfo_url, surroundings.upstream)
@@ -183,19 +183,6 @@ def _capabilities(
         measurements=operations.measurements,
         secret=kept.signing.secret,
     )
-
-
-@asynccontextmanager
-async def _in_background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    task = asyncio.create_task(work, name="authelia")
-    try:
-        yield
-    finally:
-        while not task.done():
-            # Once is not always enough: `wait_for` of Python 3.11, in nats-py, loses a cancellation that comes
-            # together with the answer.
-            task.cancel()
-            await asyncio.wait({task}, timeout=_CANCEL_AGAIN)
 
 
 def _layout(settings: AutheliaSettings) -> dict[str, BucketOptions]:

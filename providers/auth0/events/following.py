@@ -15,6 +15,7 @@ import httpx
 from loguru import logger
 
 from app.domain.errors import ServiceError
+from app.domain.tasks import ended
 from providers.auth0.events.lease import RENEWED_EVERY, Lease, LeaseUnavailable, NoJetStream
 from providers.auth0.events.stream import SILENCE, EventStream, OffsetRefused, StreamRefused, open_stream_client
 from providers.auth0.tenant.errors import CredentialsRefused
@@ -94,14 +95,14 @@ class Following:
 
         async def follow() -> None:
             # Loading the library takes seconds: beside everything else, not before it.
-            await self.run(await _beside(open_stream))
+            await self.run(await _in_thread(open_stream))
 
         self._task = asyncio.create_task(follow(), name="auth0 events")
 
     async def leave(self) -> None:
         """Follow no more, and release the lease, so that another replica need not wait until it has run out."""
         if self._task is not None:
-            await _ended(self._task, within=_LEAVES_WITHIN)
+            await _over(self._task, within=_LEAVES_WITHIN)
 
     async def run(self, stream: EventStream) -> None:
         """Take the lease when it is free, and read `stream` while it is held; for ever."""
@@ -130,7 +131,7 @@ class Following:
                     continue
                 return
         finally:
-            await _ended(reading, telling)
+            await _over(reading, telling)
             await self._memory.tell(FALLEN)
 
     async def _hold(self, stream: EventStream) -> None:
@@ -147,7 +148,7 @@ class Following:
                 except LeaseUnavailable as error:
                     logger.debug("the lease of the tenant's events cannot be renewed", error=str(error))
         finally:
-            await _ended(reading, telling)
+            await _over(reading, telling)
             if self._lease.held:
                 await self._memory.tell(FALLEN)
                 try:
@@ -232,7 +233,7 @@ class Following:
         self._warned = True
 
 
-def _beside(work: Callable[[], T]) -> asyncio.Future[T]:
+def _in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
     """Do work in a thread for which the process does not wait when it ends, as it does for those of the loop."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -255,14 +256,10 @@ def _beside(work: Callable[[], T]) -> asyncio.Future[T]:
     return done
 
 
-async def _ended(*tasks: asyncio.Task[None], within: float = 0.1) -> None:
-    """End tasks; each has `within` seconds to put things in order, and then no more time."""
+async def _over(*tasks: asyncio.Task[None], within: float = 0.1) -> None:
+    """End tasks, and tell of one that failed; each has `within` seconds to put things in order."""
     for task in tasks:
-        patience = within
-        while not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=patience)
-            patience = 0.1
+        await ended(task, within)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.opt(exception=error).error("reading the tenant's events failed")
 

@@ -15,6 +15,7 @@ from loguru import logger
 
 from app.domain.deadline import set_deadline
 from app.domain.errors import ProviderUnavailable, ServiceError
+from app.domain.tasks import beside
 from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import CredentialsRefused
@@ -112,12 +113,8 @@ class Credentials:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep a token at hand while the context lasts."""
-        task = asyncio.create_task(self._keep(), name="auth0 token")
-        try:
+        async with beside(self._keep(), "auth0 token"):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _keep(self) -> None:
         failures = 0

@@ -13,6 +13,7 @@ from loguru import logger
 
 from app.domain.deadline import set_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, ServiceError
+from app.domain.tasks import beside
 from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.flights import Flights, Progress
@@ -93,12 +94,8 @@ class Keys:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep the set at hand and recent while the context lasts."""
-        task = asyncio.create_task(self._keep(), name="auth0 keys")
-        try:
+        async with beside(self._keep(), "auth0 keys"):
             yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     def _fresh(self, moment: float | None) -> bool:
         return moment is not None and self._clock() - moment < PATIENCE

@@ -32,10 +32,10 @@ def test_the_end_waits_for_nothing_that_loads():
 
 def test_what_fails_to_load_is_told_and_ends_nothing():
     async def main() -> None:
-        from providers.auth0.events.following import _beside  # noqa: PLC0415 - what is tried
+        from providers.auth0.events.following import _in_thread  # noqa: PLC0415 - what is tried
 
         try:
-            await _beside(lambda: 1 / 0)
+            await _in_thread(lambda: 1 / 0)
         except ZeroDivisionError:
             return
         raise AssertionError
