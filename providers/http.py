@@ -51,14 +51,16 @@ _FORESEEN: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer)
 """What sending and reading raises besides what aiohttp calls an error; a `TimeoutError` is an `OSError`."""
 
 
-class _Bounded(httpx.AsyncByteStream):
+class Bounded(httpx.AsyncByteStream):
     """A body of which at most `most` bytes are read."""
 
     def __init__(self, stream: httpx.AsyncByteStream, most: int) -> None:
+        """Take the body, and how many bytes of it are read; reading more raises BrokenAnswer."""
         self._stream = stream
         self._most = most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield the parts as they come. Raises BrokenAnswer."""
         left = self._most
         async for chunk in self._stream:
             left -= len(chunk)
@@ -67,6 +69,7 @@ class _Bounded(httpx.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
+        """Close what it is read from."""
         await self._stream.aclose()
 
 
@@ -84,7 +87,7 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         if any(name.lower() == b"content-encoding" and value != b"identity" for name, value in response.headers.raw):
             await response.stream.aclose()  # type: ignore[union-attr]
             raise BrokenAnswer("packed")
-        response.stream = _Bounded(response.stream, self._most)  # type: ignore[arg-type]
+        response.stream = Bounded(response.stream, self._most)  # type: ignore[arg-type]
         return response
 
     async def aclose(self) -> None:
@@ -144,6 +147,26 @@ class Client(httpx.AsyncClient):
             await response.aclose()
             raise
         return response
+
+
+def library_client(
+    transport: httpx.AsyncBaseTransport,
+    timeout: httpx.Timeout,
+    accept: str = "*/*",
+    hooks: Mapping[str, list[Any]] | None = None,
+) -> httpx.AsyncClient:
+    """Return a client for a library that sends by itself: like `Client` it follows nothing and asks for nothing packed.
+
+    `hooks` are httpx's event hooks; `accept` is the media type that is asked for.
+    """
+    return httpx.AsyncClient(
+        transport=transport,
+        timeout=timeout,
+        headers={"Accept": accept, "Accept-Encoding": "identity"},
+        event_hooks=hooks,
+        follow_redirects=False,
+        trust_env=False,
+    )
 
 
 class _Response(aiohttp.ClientResponse):

@@ -16,7 +16,8 @@ from auth0.management.core.parse_error import ParsingError
 from app.cli.tenant.errors import Refused, Unreachable, Unreadable
 from app.cli.terminal import printable
 from app.domain.redaction import redact
-from providers.http import BrokenAnswer, make_transport
+from providers.auth0.tenant.limiter import told_pause
+from providers.http import BrokenAnswer, library_client, make_transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -59,14 +60,8 @@ class Line:
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Line]:
         """Open the connections for as long as the context lasts."""
-        async with httpx.AsyncClient(
-            transport=make_transport(2, _MOST),
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"Accept-Encoding": "identity"},
-            event_hooks={"response": [self._note]},
-        ) as self.http:
+        hooks = {"response": [self._note]}
+        async with library_client(make_transport(2, _MOST), httpx.Timeout(_TIMEOUT), hooks=hooks) as self.http:
             yield self
 
     def use(self, token: str) -> None:
@@ -160,20 +155,9 @@ def _items(operation: str, pager: AsyncPager[_T, _R]) -> list[_T]:
 
 
 def _pause(error: ApiError, waited: float) -> float:
-    """Return for how many seconds to wait: Retry-After (RFC 9110, section 10.2.3), the reset time, or ever longer."""
-    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    after, reset = _number(headers.get("retry-after")), _number(headers.get("x-ratelimit-reset"))
-    if after is not None:
-        pause = after
-    elif reset is not None:
-        pause = reset - time.time()
-    else:
-        pause = max(1.0, waited)
-    return min(max(pause, 0.1), _LONGEST_WAIT)
-
-
-def _number(text: Any) -> float | None:  # noqa: ANN401 - a header may be missing
-    return float(text) if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) < 12 else None  # noqa: PLR2004
+    """Return for how many seconds to wait: what the tenant tells, or ever longer."""
+    told = told_pause({name.lower(): value for name, value in (error.headers or {}).items()}, time.time())
+    return min(max(max(1.0, waited) if told is None else told, 0.1), _LONGEST_WAIT)
 
 
 def _why(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from app.domain.json_bounds import NESTED, VALUES, holds_more
-from providers.http import BrokenAnswer
+from providers.http import Bounded, BrokenAnswer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -170,22 +170,6 @@ class _PlainStream(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
-class _Refusal(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream) -> None:
-        self._stream = stream
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for chunk in self._stream:
-            size += len(chunk)
-            if size > MAX_REFUSAL:
-                raise BrokenAnswer("too long")
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-
 class SievingTransport(httpx.AsyncBaseTransport):
     """Carries requests for a stream of events."""
 
@@ -198,9 +182,11 @@ class SievingTransport(httpx.AsyncBaseTransport):
         """Carry one request."""
         response = await self._transport.handle_async_request(request)
         granted = response.status_code == _OK
-        response.stream = (_PlainStream if granted else _Refusal)(response.stream)  # type: ignore[arg-type]
         if granted:
+            response.stream = _PlainStream(response.stream)  # type: ignore[arg-type]
             self._opened()
+        else:
+            response.stream = Bounded(response.stream, MAX_REFUSAL)  # type: ignore[arg-type]
         return response
 
     async def aclose(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from providers.auth0.events.sieve import UNKNOWN_USER, USER_EVENTS, SievingTransport, TooLong
-from providers.http import CONNECT_TIMEOUT, make_transport
+from providers.http import CONNECT_TIMEOUT, library_client, make_transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -115,11 +115,6 @@ async def open_stream_client(opened: Callable[[], None]) -> AsyncIterator[httpx.
     `opened` is called when a stream is granted.
     """
     timeout = httpx.Timeout(SILENCE, connect=CONNECT_TIMEOUT, pool=CONNECT_TIMEOUT)
-    async with httpx.AsyncClient(
-        transport=SievingTransport(make_transport(1, sys.maxsize), opened),
-        headers={"Accept": "text/event-stream", "Accept-Encoding": "identity"},
-        timeout=timeout,
-        follow_redirects=False,
-        trust_env=False,
-    ) as client:
+    transport = SievingTransport(make_transport(1, sys.maxsize), opened)
+    async with library_client(transport, timeout, accept="text/event-stream") as client:
         yield client
