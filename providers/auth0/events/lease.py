@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 import nats.errors
 import nats.js.errors
-from nats.js.api import Header, KeyValueConfig, StorageType
+from nats.js.api import KeyValueConfig, StorageType
+
+from app.domain.codes import StaleRevision
+from providers.jetstream import ANOTHER_CONFIGURATION, NO_STREAM, compare_and_set
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -32,11 +35,9 @@ _CALL: Final = 2.0
 _KEY: Final = "reader"
 _SUBJECT: Final = f"$KV.{BUCKET}.{_KEY}"
 _STREAM: Final = f"KV_{BUCKET}"
-_WRONG_REVISION: Final = (10071, 10164)
 _NOT_THERE: Final = (None, 10039, 10076)
 """Codes where there is no JetStream: nobody answers, not enabled for the account, not enabled at all."""
 
-_ANOTHER_CONFIGURATION: Final = 10058
 _MAX_OFFSET: Final = 4096
 
 
@@ -71,7 +72,7 @@ class Lease:
         try:
             holder, revision = await self._read()
         except nats.js.errors.NotFoundError as error:
-            if error.err_code == 10059:  # noqa: PLR2004 - the bucket, not the key
+            if error.err_code == NO_STREAM:
                 await self._create()
             holder, revision = "", 0
         now = asyncio.get_running_loop().time()
@@ -86,14 +87,13 @@ class Lease:
         """Write that the lease is held, or is not any more; return whether it was ours. Raises LeaseUnavailable."""
         began = asyncio.get_running_loop().time()
         value = json.dumps({"holder": "" if release else self._me, "offset": offset}).encode()
-        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(self._revision)}
         try:
-            self._revision = (await self._jetstream().publish(_SUBJECT, value, headers=headers)).seq
-        except nats.js.errors.APIError as error:
-            if error.err_code not in _WRONG_REVISION:
-                raise LeaseUnavailable(str(error)) from error
+            self._revision = await compare_and_set(self._jetstream(), _SUBJECT, value, self._revision)
+        except StaleRevision:
             self._until = 0.0
             return False
+        except nats.js.errors.APIError as error:
+            raise LeaseUnavailable(str(error)) from error
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise LeaseUnavailable(repr(error)) from error
         self._until = 0.0 if release else began + HELD_FOR
@@ -129,7 +129,7 @@ class Lease:
         try:
             await self._jetstream().create_key_value(config)
         except nats.js.errors.APIError as error:
-            if error.err_code != _ANOTHER_CONFIGURATION:
+            if error.err_code != ANOTHER_CONFIGURATION:
                 raise LeaseUnavailable(str(error)) from error
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise LeaseUnavailable(repr(error)) from error

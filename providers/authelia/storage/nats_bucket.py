@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import nats.errors
 import nats.js.errors
-from nats.js.api import Header, KeyValueConfig, StorageType
+from nats.js.api import KeyValueConfig, StorageType
 
 from app.domain.codes import StaleRevision
 from app.domain.deadline import current_deadline
 from app.domain.errors import ProviderUnavailable
 from providers.authelia.storage.kv import Entry, StorageFull
+from providers.jetstream import ANOTHER_CONFIGURATION, NO_STREAM, compare_and_set
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -31,11 +32,9 @@ if TYPE_CHECKING:
     from providers.authelia.storage.kv import Bucket, BucketOptions
 
 _OPERATION: Final = "KV-Operation"
-_WRONG_REVISION: Final = (10071, 10164)
 _FULL: Final = (10002, 10023, 10028, 10047, 10077, 10122)
 """Codes of JetStream: limits of the account, of the server, of memory, of storage; maximum bytes; those of a stream."""
 
-_ANOTHER_CONFIGURATION: Final = 10058
 _SERVER_ERRORS: Final = 500
 _LEFT_FOR_THE_REPLY: Final = 0.5
 _READ_TIME: Final = 1.0
@@ -94,7 +93,7 @@ class Buckets:
                 await self.jetstream(_WRITE_TIME).create_key_value(config)
         except nats.js.errors.APIError as error:
             # Another replica made it between the two calls, or it was made by hand, otherwise than here.
-            if error.err_code != _ANOTHER_CONFIGURATION:
+            if error.err_code != ANOTHER_CONFIGURATION:
                 raise self.failed(error) from error
         except _FOREIGN as error:
             raise self.failed(error) from error
@@ -188,7 +187,7 @@ class NatsBucket:
             with self._buckets.calling("kv_get"):
                 message: RawStreamMsg = await jetstream.get_msg(self._stream, subject=f"{self._prefix}{key}")
         except nats.js.errors.NotFoundError as error:
-            if error.err_code == 10059:  # noqa: PLR2004 - the stream, not the message
+            if error.err_code == NO_STREAM:
                 raise await self._missing(error) from error
             return Entry(None, 0)
         except _FOREIGN as error:
@@ -197,17 +196,14 @@ class NatsBucket:
         return Entry(None if removed else message.data or b"", message.seq or 0, message.time)
 
     async def _publish(self, key: str, value: bytes, revision: int, headers: dict[str, str]) -> int:
-        headers = {Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(revision), **headers}
         jetstream = self._buckets.jetstream(_WRITE_TIME)
         current_deadline().commit()
         try:
             with self._buckets.calling("kv_put"):
-                return (await jetstream.publish(f"{self._prefix}{key}", value, headers=headers)).seq
-        except nats.js.errors.APIError as error:
-            if error.err_code in _WRONG_REVISION:
-                self._buckets.conflicts += 1
-                raise StaleRevision from error
-            raise self._buckets.failed(error) from error
+                return await compare_and_set(jetstream, f"{self._prefix}{key}", value, revision, headers)
+        except StaleRevision:
+            self._buckets.conflicts += 1
+            raise
         except nats.js.errors.NoStreamResponseError as error:
             raise await self._missing(error) from error
         except _FOREIGN as error:
