@@ -6,9 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic import SecretStr
+from typing import Final
 
 from app.settings.auth0 import Auth0Settings
 from app.settings.authelia import AutheliaSettings, EmailSettings
@@ -91,6 +89,8 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """The secret values, for masking them wherever they turn up."""
         sections: tuple[Section, ...] = (self.nats, self.auth0, self.authelia, self.email)
-        values: list[Any] = [value for section in sections for value in dict(section).values()]
-        secrets = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
-        return (*filter(None, secrets), *self.nats.url_passwords, *self.telemetry.header_values)
+        return (
+            *(secret for section in sections for secret in section.secrets),
+            *self.nats.url_passwords,
+            *self.telemetry.header_values,
+        )

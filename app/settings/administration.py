@@ -9,7 +9,7 @@ from app.settings.types import Section
 
 
 class AdministrationSettings(Section):
-    """Rights of an administrator of the tenant, and what else the tenant is to be made ready for."""
+    """Rights of an administrator of the tenant."""
 
     token: SecretStr = Field(
         SecretStr(""), validation_alias="AUTH0_ADMIN_TOKEN", description="A token for the Management API."
@@ -19,7 +19,4 @@ class AdministrationSettings(Section):
     )
     client_secret: SecretStr = Field(
         SecretStr(""), validation_alias="AUTH0_ADMIN_CLIENT_SECRET", description="Its client secret."
-    )
-    events: bool = Field(
-        default=False, validation_alias="AUTH0_EVENTS", description="Whether the service follows the tenant's events."
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.settings.checks import check_file
@@ -37,6 +37,12 @@ class Section(BaseSettings):
         Asked also when some of them are wrong by themselves: those are named in `bad`, and have their defaults here.
         """
         return ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret values, for masking them wherever they turn up; none of them is empty."""
+        values = (value for _, value in self)
+        return tuple(filter(None, (value.get_secret_value() for value in values if isinstance(value, SecretStr))))
 
 
 def _split(value: object) -> object:

@@ -77,17 +77,16 @@ class Command:
     @asynccontextmanager
     async def tenant(self) -> AsyncIterator[tuple[Tenant, str]]:
         """Open the way to the tenant; gives the tenant and the token. Raises Unusable, Unreachable."""
-        secret, settings = self.administration.client_secret, self.settings
-        hidden = [secret, self.administration.token, settings.profile_client_secret, settings.m2m_private_key]
-        known = [one.get_secret_value() for one in hidden] + [self._given]
-        async with Line(self._host, [one for one in known if one], self.screen.complain).opened() as line:
+        settings = self.settings
+        hidden = filter(None, (*settings.secrets, *self.administration.secrets, self._given))
+        async with Line(self._host, hidden, self.screen.complain).opened() as line:
             guessed = settings.audience or f"https://{self._host}/api/v2/"
             token = await rights.token(line, self.administration, self._given, guessed)
             line.use(token)
             wanted = Wanted(
                 settings,
                 settings.audience or rights.audience_of(token, self._host),
-                events=self.administration.events,
+                events=settings.events,
                 key=self._key,
             )
             yield Tenant(line, wanted), token
