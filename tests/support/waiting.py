@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from app.domain.deadline import Deadline, set_deadline
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
 
 async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
-    """Wait until something holds."""
+    """Wait until something holds; `holds` may give an awaitable."""
     async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - whatever it is, it has no event
+        while not (await found if inspect.isawaitable(found := holds()) else found):  # noqa: ASYNC110 - whatever it is, it has no event
             await asyncio.sleep(0.02)
 
 

@@ -20,6 +20,7 @@ from nats import connect
 
 from tests.stand_ins.auth0.process import tenant_process
 from tests.support.fleet import PREFIX, SERVE
+from tests.support.waiting import until
 from tests.system.processes import process
 
 CHANGES = int(os.environ.get("EVENTS_CHANGES", "60"))
@@ -96,12 +97,12 @@ async def reading(replicas):
 
 async def opened(tenant, times):
     """Wait until a stream is open, and so many have been opened in all."""
-    for _ in range(1200):
+
+    async def are_there():
         streams = (await asyncio.to_thread(tenant.stats))["streams"]
-        if streams["open"] and streams["opened"] >= times:
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{streams['opened']} streams were opened, not {times}")
+        return streams["open"] and streams["opened"] >= times
+
+    await until(are_there, 60)
 
 
 async def closed(tenant, times, **more):
