@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import socket
+import tomllib
+from pathlib import Path
 
 import nats as client_library
 import pytest
@@ -12,6 +14,8 @@ from app.cli.dev.nats_server import nats_server
 from app.cli.request import readable
 from app.cli.terminal import table
 from tests.support.command import run, started
+
+VERSION = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +213,7 @@ class TestAsyncapi:
 
 
 def test_the_version_is_printed():
-    assert run("--version").stdout == b"auth-service 0.1.0\n"
+    assert run("--version").stdout.decode() == f"auth-service {VERSION}\n"
 
 
 def test_without_a_command_the_help_is_shown_with_every_command():

@@ -31,6 +31,7 @@ def told(nats: NatsServer, tmp_path: Path):
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http",
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
             "REQUEST_TIMEOUT": "2s",
+            "READ_STALE_FOR": "0",
         }
         with process(nats.url, tmp_path, **variables) as service:
             service.until_ready()

@@ -20,7 +20,7 @@ from tests.support.people import ada
 from tests.support.spans import told_by
 
 TOKEN = "authelia_at_ada"
-KINDS = {"userinfo", "kv_get", "kv_put", "smtp_send"}
+KINDS = {"userinfo", "kv_get", "kv_info", "kv_put", "smtp_send"}
 
 
 @pytest.mark.usefixtures("people")
