@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import nats
+import pytest
 
 from app.main import running
 from app.settings import Settings
@@ -85,9 +86,16 @@ class Bus:
 async def on_the_bus(
     now: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
+    request_timeout: str = "",
 ) -> AsyncIterator[Bus]:
-    """Run the service, set up by the environment; at the end every request must have had one reply and no more."""
-    settings = Settings()
+    """Run the service, set up by the environment; at the end every request must have had one reply and no more.
+
+    A test in which the time of a request must end gives a short `request_timeout`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request_timeout:
+            patch.setenv("REQUEST_TIMEOUT", request_timeout)
+        settings = Settings()
     client = await nats.connect(settings.nats.servers[0])
     bus = Bus(client, client.new_inbox())
 

@@ -19,12 +19,11 @@ ALIASES = "bücher.example"
 
 
 @pytest.fixture
-def long_time(on_nats):
-    on_nats.setenv("REQUEST_TIMEOUT", "10s")
+def alias_domain(on_nats):
     on_nats.setenv("ALLOWED_ALIAS_DOMAINS", ALIASES)
 
 
-@pytest.mark.usefixtures("long_time")
+@pytest.mark.usefixtures("alias_domain")
 @pytest.mark.parametrize("stored", SPELLINGS)
 async def test_a_primary_address_is_found_in_every_spelling(tenant, stored):
     tenant.add_user("auth0|joerg", username="joerg", email=stored)
@@ -35,7 +34,7 @@ async def test_a_primary_address_is_found_in_every_spelling(tenant, stored):
         assert await bus.ask("email_to_sub", "jorg@bücher.example") == "user not found"
 
 
-@pytest.mark.usefixtures("long_time")
+@pytest.mark.usefixtures("alias_domain")
 @pytest.mark.parametrize("stored", SPELLINGS)
 async def test_an_alternate_address_is_found_in_every_spelling(tenant, stored):
     tenant.add_user("auth0|joerg", username="joerg", alternates=[(stored, True)])
@@ -46,7 +45,7 @@ async def test_an_alternate_address_is_found_in_every_spelling(tenant, stored):
         assert (await bus.ask("user_emails.set_primary", body))["success"]
 
 
-@pytest.mark.usefixtures("long_time")
+@pytest.mark.usefixtures("alias_domain")
 @pytest.mark.parametrize("stored", SPELLINGS)
 async def test_an_alias_domain_is_one_in_every_spelling(tenant, stored):
     tenant.add_user("auth0|joerg", username="joerg", alternates=[(stored, True)])
@@ -60,7 +59,7 @@ async def test_an_alias_domain_is_one_in_every_spelling(tenant, stored):
         assert await bus.ask("user_identity.unlink", {"user": token, "unlink": unlink}) == "system_managed_identity"
 
 
-@pytest.mark.usefixtures("long_time")
+@pytest.mark.usefixtures("alias_domain")
 async def test_an_alias_is_given_once_in_the_spelling_that_is_configured(tenant):
     async with on_the_bus() as bus:
 

@@ -118,7 +118,7 @@ async def test_a_token_that_stands_where_a_name_belongs_is_masked(tenant, log):
 
 
 async def test_an_attempt_whose_time_ends_leaves_a_record(tenant, log):
-    async with on_the_bus() as bus:
+    async with on_the_bus(request_timeout="1s") as bus:
         tenant.faults.add("hang", "token.exchange")
         request = {"subject_token": tenant.impersonator_token("ada"), "target_user": "linus_t"}
         assert await bus.ask(SUBJECT, request) == UNAVAILABLE

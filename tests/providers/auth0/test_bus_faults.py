@@ -215,9 +215,9 @@ TO_THE_END = (
 """With what a write lasts until the time ends: of the others none is tried again."""
 
 
+@pytest.mark.usefixtures("on_nats")
 @pytest.mark.parametrize("name", FAULTS)
-async def test_writes(server, name, request, on_nats):
-    on_nats.setenv("REQUEST_TIMEOUT", "20s")
+async def test_writes(server, name, request):
     if name in TO_THE_END:
         request.getfixturevalue("time_ends")
     records = server.tenant.records

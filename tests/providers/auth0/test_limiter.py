@@ -9,12 +9,8 @@ import pytest
 
 from tests.providers.auth0.bus import on_the_bus
 
+pytestmark = pytest.mark.usefixtures("on_nats")
 AT_ONCE = 10
-
-
-@pytest.fixture
-def long_time(on_nats):
-    on_nats.setenv("REQUEST_TIMEOUT", "8s")
 
 
 def refused(tenant, pattern):
@@ -31,7 +27,6 @@ async def in_rounds(bus, tenant, subject, bodies):
     return await asyncio.gather(*asked)
 
 
-@pytest.mark.usefixtures("long_time")
 async def test_a_hundred_reads_find_a_limit_out_once_for_all(tenant):
     """What comes after the first refusal waits: only those that were in flight with it are refused too."""
     async with on_the_bus() as bus:
@@ -42,7 +37,6 @@ async def test_a_hundred_reads_find_a_limit_out_once_for_all(tenant):
     assert tenant.records.count("users.get") == 100 + AT_ONCE
 
 
-@pytest.mark.usefixtures("long_time")
 async def test_a_hundred_writes_find_a_limit_out_once_for_all(tenant):
     token = tenant.access_token("ada")
     async with on_the_bus() as bus:
@@ -54,7 +48,6 @@ async def test_a_hundred_writes_find_a_limit_out_once_for_all(tenant):
     assert tenant.records.count("users.update") == 100 + AT_ONCE
 
 
-@pytest.mark.usefixtures("long_time")
 @pytest.mark.parametrize(("limited", "free"), [("users.get", "users.update"), ("users.update", "users.get")])
 async def test_reads_and_writes_wait_apart(tenant, limited, free):
     token = tenant.access_token("ada")
@@ -62,7 +55,7 @@ async def test_reads_and_writes_wait_apart(tenant, limited, free):
         "users.get": ("user_metadata.read", "auth0|ada"),
         "users.update": ("user_metadata.update", {"token": token, "user_metadata": {"city": "Oslo"}}),
     }
-    async with on_the_bus() as bus:
+    async with on_the_bus(request_timeout="3s") as bus:
         tenant.faults.too_many(limited, retry_after="30", times=1)
         waiting = asyncio.create_task(bus.ask(*requests[limited]))
         await asyncio.sleep(0.2)
@@ -72,9 +65,8 @@ async def test_reads_and_writes_wait_apart(tenant, limited, free):
         assert await waiting == "identity provider rate limit reached, try again later"
 
 
-@pytest.mark.usefixtures("on_nats")
 async def test_a_read_that_finds_the_limit_known_is_told_of_it(tenant):
-    async with on_the_bus() as bus:
+    async with on_the_bus(request_timeout="1s") as bus:
         tenant.faults.too_many("users.get", retry_after="30")
         for reference in ("auth0|ada", "auth0|ada", "auth0|linus_t"):
             told = await bus.ask("user_metadata.read", reference)

@@ -17,12 +17,6 @@ CALLS = "auth_service_upstream_calls_total"
 NEW_PASSWORD = "Another-long-Passw0rd!"
 
 
-@pytest.fixture
-def long_time(on_nats):
-    """So long that nobody takes an answer at once for one at the end."""
-    on_nats.setenv("REQUEST_TIMEOUT", "20s")
-
-
 def sent_code(tenant):
     return {"email": "code@example.org", "otp": tenant.records.code_for("code@example.org")}
 
@@ -53,7 +47,7 @@ LIMITS = {
 """By the operation that the tenant limits for one user or address: what meets the limit, and what is said of it."""
 
 
-@pytest.mark.usefixtures("long_time")
+@pytest.mark.usefixtures("on_nats")
 @pytest.mark.parametrize("operation", LIMITS)
 async def test_a_limit_of_one_user_is_told_at_once_and_holds_up_nobody(tenant, operation):
     subject, body, told = LIMITS[operation]
@@ -139,7 +133,7 @@ MISTAKES = {
 """What callers do wrong: the subject, the body, and what is told."""
 
 
-@pytest.mark.usefixtures("long_time")
+@pytest.mark.usefixtures("on_nats")
 async def test_no_mistake_of_a_caller_counts_as_a_failure_of_the_provider(tenant):
     async with on_the_bus() as bus:
         await bus.ask("email_linking.send_verification", "code@example.org")

@@ -163,7 +163,7 @@ async def test_what_could_not_be_taken_back_is_told_to_the_operator(provider, te
 async def test_an_owner_can_remove_neither_alias_of_two(tenant):
     """Two may be left when the reading failed or a replica died; that is the operator's to mend."""
     link_first(tenant)
-    async with on_the_bus() as bus:
+    async with on_the_bus(request_timeout="3s") as bus:
         unlink = {"provider": "email", "identity_id": "1st"}
         body = {"user": {"auth_token": tenant.access_token("ada")}, "unlink": unlink}
         assert await bus.ask("user_identity.unlink", body) == "system_managed_identity"

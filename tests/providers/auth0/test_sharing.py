@@ -7,6 +7,8 @@ import asyncio
 import time
 from contextlib import AsyncExitStack
 
+import pytest
+
 from tests.providers.auth0.bus import on_the_bus
 from tests.providers.auth0.conftest import ready, until
 from tests.providers.auth0.users import caller
@@ -63,9 +65,9 @@ async def test_no_read_through_another_replica_is_older_than_a_confirmed_change(
         assert sum([await stale(number) for number in range(36)]) == 0  # of 108
 
 
-async def test_no_read_on_the_bus_is_older_than_a_confirmed_change(tenant, on_nats):
+@pytest.mark.usefixtures("on_nats")
+async def test_no_read_on_the_bus_is_older_than_a_confirmed_change(tenant):
     """Three services with readers that never pause, to whom a change is confirmed 0.1 s after it was made."""
-    on_nats.setenv("REQUEST_TIMEOUT", "20s")
     token = tenant.access_token("ada")
     stopped = asyncio.Event()
     async with AsyncExitStack() as replicas:
