@@ -15,6 +15,7 @@ from loguru import logger
 
 from app.domain.errors import Fault, ProviderUnavailable, ServiceError, UserNotFound
 from app.domain.reads import Source
+from app.domain.tasks import ended
 from providers.remembering.memory import ABSENT_FOR, ADDRESS, SUBJECT, USERNAME
 from providers.remembering.records import packed, unpacked
 
@@ -111,10 +112,7 @@ class RememberingDirectory:
 
     async def close(self) -> None:
         """End what goes on for the sake of memory."""
-        tasks = list(self._renewals.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*map(ended, list(self._renewals.values())))
 
     async def _read(self, key: bytes, ask: Ask, owner: bytes = b"") -> User:
         """Return whom `key` means: from memory where that may be, else what `ask` says; `owner`: who it must be."""

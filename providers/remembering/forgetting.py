@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.domain.around import around
+from app.domain.tasks import ended
 from providers.remembering.names import Names
 
 if TYPE_CHECKING:
@@ -115,9 +116,7 @@ class Forgetting:
 
     async def close(self) -> None:
         """End what is being told."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*map(ended, self._tasks))
 
     def _telling(self, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
         @functools.wraps(method)

@@ -14,6 +14,7 @@ import random
 import pytest
 
 from app.cli.dev.nats_server import nats_server
+from app.domain.tasks import ended
 from tests.providers.remembering.replicas import FORGET, replicas
 
 CHANGES = int(os.environ.get("REMEMBERED_CHANGES", "60"))
@@ -108,9 +109,7 @@ class Course:
             mine = [list(range(writer, USERS, WRITERS)) for writer in range(WRITERS)]
             await asyncio.gather(*(self.write(each, changes // WRITERS) for each in mine))
         finally:
-            for reader in readers:
-                reader.cancel()
-            await asyncio.gather(*readers, return_exceptions=True)
+            await asyncio.gather(*map(ended, readers))
 
 
 async def test_no_read_after_a_confirmed_change_shows_the_state_before_it(server, nats):
