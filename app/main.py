@@ -160,7 +160,7 @@ async def running(
         def readiness() -> dict[str, str]:
             return {"nats": broker.state, **provider.readiness()}
 
-        telemetry.watch_readiness(lambda: is_ready(readiness()))
+        telemetry.show("ready", "1 when requests are served, else 0.", lambda: is_ready(readiness()))
         pages = create_pages(readiness, telemetry.exposition, documents.routes())
         async with serving(pages, settings.http) as port:
             with watching(telemetry.registry, sink.tell if sink is not None else None):

@@ -99,8 +99,12 @@ class AuthBroker(ConnectingBroker):
         self._drain_began = 0.0
         self._errors = Repetition("NATS error")
         self._telemetry = telemetry
-        telemetry.watch_work(lambda: self.turns.at_work, lambda: self.turns.pending)
-        telemetry.watch_drain(lambda: time.monotonic() - self._drain_began if self._draining else 0.0)
+        telemetry.show("requests_in_flight", "Requests at work.", lambda: self.turns.at_work)
+        telemetry.show("requests_pending", "Requests that wait for their turn.", lambda: self.turns.pending)
+        telemetry.show("drain_seconds", "Seconds since the drain began, else 0.", self._drained_for)
+
+    def _drained_for(self) -> float:
+        return time.monotonic() - self._drain_began if self._draining else 0.0
 
     async def start(self) -> None:
         """Connect, subscribe, and return when the server knows of every subscription."""
@@ -237,4 +241,4 @@ class AuthBroker(ConnectingBroker):
 
 
 def _instruments(telemetry: Telemetry, subject: Subject) -> SubjectTelemetry:
-    return telemetry.of_subject(subject.name, subject.address, functools.partial(strings_sent, subject.request))
+    return telemetry.of_subject(subject.name, functools.partial(strings_sent, subject.request))

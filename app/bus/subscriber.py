@@ -87,7 +87,7 @@ class SubjectSubscriber:
         timeout = self.request_timeout
         deadline = Deadline(asyncio.get_running_loop().time() + timeout, timeout, begun=False)
         headers = message.headers
-        trace = self._tracing.begin(headers) if headers or self._tracing.records else None
+        trace = self._tracing.begin(headers, self.declaration.address) if headers or self._tracing.records else None
         message.headers = None  # up to a megabyte, which nobody needs while the request waits
         if message.reply and not is_inbox(message.reply, self.declaration.prefix):
             self.telemetry.reply_refused(message.reply, trace)

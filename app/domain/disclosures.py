@@ -4,10 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from app.domain.redaction import redact_email, redact_tokens
 
 if TYPE_CHECKING:
     from app.domain.users import Address
+
+_MAX_SHOWN: Final = 320
+"""Characters of a name in an audit record, enough for any address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +21,10 @@ class VerificationCode:
 
     address: Address
     code: str
+
+    def in_clear(self) -> dict[str, str]:
+        """Return the fields of its record."""
+        return {"message": f"verification code for {redact_email(self.address)}: {self.code}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,20 @@ class ImpersonationAttempt:
     target_user: str
     outcome: str
     audience: str = ""
+
+    def in_clear(self) -> dict[str, str]:
+        """Return the fields of its record, each in one line and without any token: some of it comes from outside."""
+        named = {
+            "impersonator": self.subject,
+            "target_user": self.target_user,
+            **({"audience": self.audience} if self.audience else {}),
+            "outcome": self.outcome,
+        }
+        return {"audit": "impersonation", **{name: _printable(text) for name, text in named.items()}}
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in redact_tokens(text, _MAX_SHOWN))
 
 
 Disclosure = VerificationCode | ImpersonationAttempt

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 
-from app.domain.disclosures import Disclosure, VerificationCode
+from app.domain.disclosures import Disclosure
 from app.domain.errors import WIRES
-from app.domain.redaction import LOOKED_AT, redact, redact_email, redact_tokens
+from app.domain.redaction import LOOKED_AT, redact
 from app.observability.tracing import current_trace
 
 if TYPE_CHECKING:
@@ -33,9 +33,6 @@ _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": 
 _NAMES: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 _ALWAYS: Final = 60
 """A severity above all others, shown as `info`: audit records are no matter of the log's level."""
-
-_MAX_AUDITED: Final = 320
-"""Characters of a name in an audit record, enough for any address."""
 
 _MAX_PIECE: Final = 4 * 1024
 """Characters that are shown of an exception's message, and of a frame."""
@@ -63,24 +60,6 @@ class AuditLog:
         logger.bind(disclosed=attempt).log(_ALWAYS, "impersonation attempt")
 
 
-def _disclosed(record: Disclosure) -> dict[str, str]:
-    """Return the fields of a record that is written in clear."""
-    if isinstance(record, VerificationCode):
-        return {"message": f"verification code for {redact_email(record.address)}: {record.code}"}
-    return {
-        "audit": "impersonation",
-        "impersonator": _in_clear(record.subject),
-        "target_user": _in_clear(record.target_user),
-        **({"audience": _in_clear(record.audience)} if record.audience else {}),
-        "outcome": _in_clear(record.outcome),
-    }
-
-
-def _in_clear(text: str) -> str:
-    """Return `text` in one line, without any token: what names the target, and the refusal, come from outside."""
-    return "".join(c if c.isprintable() else " " for c in redact_tokens(text, _MAX_AUDITED))
-
-
 class Sink:
     """Writes records; the only place from which anything gets into the log."""
 
@@ -101,36 +80,26 @@ class Sink:
         """Write one record. Raises nothing: whoever handles that would show the record as it is."""
         try:
             fields = self.fields(message.record)
-            if self.forward is not None:
-                self.forward(fields)
-            line = self._line(fields)
         except Exception as error:  # noqa: BLE001 - a value that cannot be shown
-            line = self._line({"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"})
-        self._write(line)
+            fields = {"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"}
+        self._write(fields)
 
     def tell(self, level: str, message: str, /, **fields: object) -> None:
         """Write a record from a thread that must not wait: loguru has a lock, which may be held by what stands still.
 
         Raises nothing. Fields and message are redacted as those of any record.
         """
-        if level not in self._levels:
-            return
-        masked = functools.partial(redact, secrets=self._secrets)
-        now = datetime.now(UTC).astimezone().isoformat(timespec="microseconds")
-        shown = {key: _redacted(value, masked) for key, value in fields.items()}
-        record = {"time": now, "level": level, "message": masked(message), **shown}
-        if self.forward is not None:
-            self.forward(record)
-        self._write(self._line(record))
+        if level in self._levels:
+            self._write(_shown(datetime.now(UTC), level, message, fields, self._redact))
 
-    def _write(self, line: str) -> None:
+    def _write(self, fields: dict[str, Any]) -> None:
+        if self.forward is not None:
+            self.forward(fields)
+        line = _to_json(fields) if self._json else self._for_people(fields)
         with contextlib.suppress(OSError, ValueError):  # nobody reads any more
             # Whatever of a request's bytes is no UTF-8 is written as an escape.
             self._stream.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
             self._stream.flush()
-
-    def _line(self, fields: dict[str, Any]) -> str:
-        return _to_json(fields) if self._json else self._for_people(fields)
 
     def fields(self, record: Record) -> dict[str, Any]:
         """Return what of `record` is written, redacted."""
@@ -143,16 +112,12 @@ class Sink:
         trace: Trace | None = extra.pop("trace") if "trace" in extra else current_trace()
         secrets = [*self._secrets, *sent]
         masked = functools.partial(redact, secrets=secrets) if sent else self._redact
-        fields: dict[str, Any] = {
-            "time": record["time"].astimezone().isoformat(timespec="microseconds"),
-            "level": _NAMES.get(record["level"].name, "info"),
-            "message": masked(record["message"]),
-        }
-        fields.update((key, _redacted(value, masked)) for key, value in extra.items())
+        level = _NAMES.get(record["level"].name, "info")
+        fields = _shown(record["time"], level, record["message"], extra, masked)
         if trace is not None:
             fields.update(trace.ids)
         if isinstance(disclosed, Disclosure):
-            fields.update(_disclosed(disclosed))
+            fields.update(disclosed.in_clear())
         if self._source:
             fields["source"] = foreign or f"{record['file'].path}:{record['line']}"
         if exception is not None and exception.value is not None:
@@ -163,19 +128,29 @@ class Sink:
         return self._known(text[:LOOKED_AT])
 
     def _for_people(self, fields: dict[str, Any]) -> str:
-        time, level, message = str(fields.pop("time"))[11:23], fields.pop("level"), fields.pop("message")
-        trace = fields.pop("exception", "")
-        details = " ".join(f"{key}={value}" for key, value in fields.items())
-        mark = f"{_COLOURS[level]}{level:<5}{_RESET}" if self._colour else f"{level:<5}"
-        return (
-            f"{time} {mark} {message}" + (f"  {details}" if details else "") + (f"\n{trace.rstrip()}" if trace else "")
-        )
+        rest = dict(fields)
+        time, level, message = str(rest.pop("time"))[11:23], f"{rest.pop('level'):<5}", rest.pop("message")
+        exception = rest.pop("exception", "")
+        mark = f"{_COLOURS[fields['level']]}{level}{_RESET}" if self._colour else level
+        details = "".join(f" {key}={value}" for key, value in rest.items())
+        return f"{time} {mark} {message}" + details.replace(" ", "  ", 1) + f"\n{exception}".rstrip()
 
 
-def _redacted(value: object, masked: Callable[[str], str]) -> object:
-    if value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and value in WIRES):
-        return value
-    return masked(str(value))
+def _shown(
+    time: datetime, level: str, message: str, extra: dict[str, object], masked: Callable[[str], str]
+) -> dict[str, Any]:
+    """Return the fields that every record has, and its own: redacted, but for numbers and the contract's errors."""
+    fields = {key: v if _harmless(v) else masked(str(v)) for key, v in extra.items()}
+    return {
+        "time": time.astimezone().isoformat(timespec="microseconds"),
+        "level": level,
+        "message": masked(message),
+        **fields,
+    }
+
+
+def _harmless(value: object) -> bool:
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and value in WIRES)
 
 
 def _stack(error: BaseException, secrets: list[str]) -> Iterator[str]:

@@ -14,13 +14,13 @@ import sys
 import threading
 import time
 import traceback
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from prometheus_client import CollectorRegistry, Metric
 
@@ -34,28 +34,25 @@ _MAX_FRAMES: Final = 30
 _MAX_FRAME: Final = 200
 
 
-class Tell(Protocol):
-    """Writes into the log, whatever the loop's thread is at."""
-
-    def __call__(self, level: str, message: str, /, **fields: object) -> None:
-        """Write one record."""
-
-
 @contextlib.contextmanager
-def watching(registry: CollectorRegistry, tell: Tell | None, again: float = _AGAIN) -> Iterator[None]:
+def watching(registry: CollectorRegistry, tell: Callable[..., None] | None, again: float = _AGAIN) -> Iterator[None]:
     """Watch the running loop while the context lasts: measured in `registry`, and told when it stands.
 
-    Without `tell` it is measured only. From one stall that is told to the next there are `again` seconds at least.
+    `tell` is `Sink.tell`; without it, it is measured only. From one stall that is told to the next there are `again`
+    seconds at least.
     """
-    pulse = Pulse()
+    pulse, stopping = Pulse(), threading.Event()
     registry.register(pulse)
-    watch = _Watch(pulse, tell, again) if tell is not None else None
+    watch = threading.Thread(target=_watch, args=(pulse, tell, again, stopping), name="loop-watch", daemon=True)
+    if tell is not None:
+        watch.start()
     try:
         yield
     finally:
-        if watch is not None:
-            watch.stop()
-        pulse.stop()
+        stopping.set()
+        if tell is not None:
+            watch.join()
+        pulse.timer.cancel()
 
 
 class Pulse(Collector):
@@ -76,7 +73,7 @@ class Pulse(Collector):
         self.used = time.thread_time()
         """Seconds of CPU that the loop's thread had used by the last beat."""
         self.due = time.monotonic() + _PERIOD
-        self._timer = self._loop.call_later(_PERIOD, self._beat)
+        self.timer = self._loop.call_later(_PERIOD, self._beat)
 
     def _beat(self) -> None:
         late = time.monotonic() - self.due
@@ -88,67 +85,38 @@ class Pulse(Collector):
             self.stood = late
         self._arm()
 
-    def stop(self) -> None:
-        """Beat no more."""
-        self._timer.cancel()
-
     def collect(self) -> Iterator[Metric]:
         """Yield the worst delay since the same thread (of `/metrics`, of an exporter) last asked, and the stalls."""
         reader = threading.get_ident()
         worst = max(self._worst.get(reader, self._ever), time.monotonic() - self.due, 0.0)
         self._worst[reader] = 0.0
-        yield GaugeMetricFamily(
-            "auth_service_event_loop_lag_seconds", "The event loop's worst delay since this was last read.", worst
-        )
-        yield CounterMetricFamily(
-            "auth_service_event_loop_stalls", "Times that the event loop stood for more than 0.25 s.", self._stalls
-        )
+        text = "The event loop's worst delay since this was last read."
+        yield GaugeMetricFamily("auth_service_event_loop_lag_seconds", text, worst)
+        text = "Times that the event loop stood for more than 0.25 s."
+        yield CounterMetricFamily("auth_service_event_loop_stalls", text, self._stalls)
 
 
-class _Watch:
-    """The thread that sees the loop stand, and says where."""
-
-    def __init__(self, pulse: Pulse, tell: Tell, again: float) -> None:
-        self._pulse = pulse
-        self._tell = tell
-        self._again = again
-        # macOS has no such clock.
-        self._clock = time.pthread_getcpuclockid(pulse.thread) if hasattr(time, "pthread_getcpuclockid") else None
-        self._untold = 0
-        self._quiet_until = 0.0
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="loop-watch", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping.wait(max(self._pulse.due + STALL - time.monotonic(), _PERIOD)):
-            due = self._pulse.due
-            if time.monotonic() - due <= STALL:
-                continue
-            told = self._begins(due)
-            while self._pulse.due == due and not self._stopping.wait(_PERIOD):
-                pass
-            if told and self._pulse.due != due:
-                self._tell("warn", "the event loop goes on", stood_seconds=round(self._pulse.stood, 3))
-
-    def _begins(self, due: float) -> bool:
-        """Tell of a stall while it lasts, unless another was told a moment ago."""
-        now = time.monotonic()
-        if now < self._quiet_until:
-            self._untold += 1
-            return False
-        self._quiet_until = now + self._again
-        fields: dict[str, object] = {"seconds": round(now - due, 3), "stack": _stack(self._pulse.thread)}
-        if self._clock is not None:
+def _watch(pulse: Pulse, tell: Callable[..., None], again: float, stopping: threading.Event) -> None:
+    """See the loop stand, and say where while it does: what the thread does, until `stopping`."""
+    # macOS has no such clock.
+    clock = time.pthread_getcpuclockid(pulse.thread) if hasattr(time, "pthread_getcpuclockid") else None
+    untold, quiet_until = 0, 0.0
+    while not stopping.wait(max(pulse.due + STALL - time.monotonic(), _PERIOD)):
+        due, now = pulse.due, time.monotonic()
+        if now - due <= STALL:
+            continue
+        if telling := now >= quiet_until:
             # Little of it, and the loop waits: for a call that blocks, or for a processor.
-            fields["cpu_seconds"] = round(time.clock_gettime(self._clock) - self._pulse.used, 3)
-        self._tell("warn", "the event loop stands", untold_before=self._untold, **fields)
-        self._untold = 0
-        return True
+            used = {} if clock is None else {"cpu_seconds": round(time.clock_gettime(clock) - pulse.used, 3)}
+            seen = {"seconds": round(now - due, 3), "stack": _stack(pulse.thread), **used}
+            tell("warn", "the event loop stands", untold_before=untold, **seen)
+            untold, quiet_until = 0, now + again
+        else:
+            untold += 1
+        while pulse.due == due and not stopping.wait(_PERIOD):
+            pass
+        if telling and pulse.due != due:
+            tell("warn", "the event loop goes on", stood_seconds=round(pulse.stood, 3))
 
 
 def _stack(thread: int) -> str:

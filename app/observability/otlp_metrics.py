@@ -8,23 +8,12 @@ request ten times as much.
 from __future__ import annotations
 
 import threading
+from itertools import groupby, pairwise
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    Gauge,
-    Histogram,
-    HistogramDataPoint,
-    Metric,
-    MetricExporter,
-    MetricsData,
-    NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
-    Sum,
-)
+from opentelemetry.sdk.metrics import export as otlp
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 if TYPE_CHECKING:
@@ -35,14 +24,17 @@ if TYPE_CHECKING:
     from prometheus_client import Metric as Family
     from prometheus_client.samples import Sample
 
-_CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
-_UNITS: Final = {"_seconds": "s", "_bytes": "By"}
+SERVICE: Final = "lfx-v2-auth-service"
+_CUMULATIVE: Final = otlp.AggregationTemporality.CUMULATIVE
+_UNITS: Final = {"seconds": "s", "bytes": "By"}
 
 
 class RegistryExport:
     """Sends what is in a Prometheus registry, again and again, and once more at the end."""
 
-    def __init__(self, registry: CollectorRegistry, who: Resource, exporter: MetricExporter, interval: float) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, who: Resource, exporter: otlp.MetricExporter, interval: float
+    ) -> None:
         """Take what to read, who this is, what sends it, and the seconds between; a thread begins at once."""
         self._registry = registry
         self._who = who
@@ -68,50 +60,45 @@ class RegistryExport:
             except Exception:  # noqa: BLE001 - whatever it is, there is a next time
                 logger.exception("metrics could not be sent")
 
-    def read(self) -> MetricsData:
+    def read(self) -> otlp.MetricsData:
         """Return everything as it is now."""
         now = time_ns()
-        metrics = [metric for family in self._registry.collect() if (metric := self._metric(family, now))]
-        scope = ScopeMetrics(InstrumentationScope("lfx-v2-auth-service"), metrics, "")
-        return MetricsData([ResourceMetrics(self._who, [scope], "")])
+        metrics = [self._metric(family, now) for family in self._registry.collect()]
+        scope = otlp.ScopeMetrics(InstrumentationScope(SERVICE), metrics, "")
+        return otlp.MetricsData([otlp.ResourceMetrics(self._who, [scope], "")])
 
-    def _metric(self, family: Family, now: int) -> Metric | None:
-        unit = next((unit for ending, unit in _UNITS.items() if family.name.endswith(ending)), "")
+    def _metric(self, family: Family, now: int) -> otlp.Metric:
+        """Return one metric; the registry holds histograms, counters, and gauges."""
         data: Any
         if family.type == "histogram":
-            data = Histogram(list(self._histograms(family, now)), _CUMULATIVE)
+            data = otlp.Histogram(list(self._histograms(family, now)), _CUMULATIVE)
         elif family.type == "counter":
-            totals = [sample for sample in family.samples if sample.name.endswith("_total")]
-            data = Sum([self._number(sample, now) for sample in totals], _CUMULATIVE, is_monotonic=True)
-        elif family.type in {"gauge", "info"}:
-            data = Gauge([self._number(sample, now) for sample in family.samples])
+            totals = [self._number(sample, now) for sample in family.samples if sample.name.endswith("_total")]
+            data = otlp.Sum(totals, _CUMULATIVE, is_monotonic=True)
         else:
-            return None
-        return Metric(family.name, family.documentation, unit, data)
+            data = otlp.Gauge([self._number(sample, now) for sample in family.samples])
+        return otlp.Metric(family.name, family.documentation, _UNITS.get(family.name.rpartition("_")[2], ""), data)
 
-    def _number(self, sample: Sample, now: int) -> NumberDataPoint:
-        return NumberDataPoint(sample.labels, self._started, now, float(sample.value))
+    def _number(self, sample: Sample, now: int) -> otlp.NumberDataPoint:
+        return otlp.NumberDataPoint(sample.labels, self._started, now, float(sample.value))
 
-    def _histograms(self, family: Family, now: int) -> Iterator[HistogramDataPoint]:
-        series: dict[tuple[tuple[str, str], ...], dict[str, Any]] = {}
-        for sample in family.samples:
-            labels = {name: value for name, value in sample.labels.items() if name != "le"}
-            found = series.setdefault(tuple(labels.items()), {"labels": labels, "buckets": [], "sum": 0.0})
-            if sample.name.endswith("_bucket"):
-                found["buckets"].append((float(sample.labels["le"]), int(sample.value)))
-            elif sample.name.endswith("_sum"):
-                found["sum"] = sample.value
-        for found in series.values():
-            bounds, upto = zip(*found["buckets"], strict=True)
-            counts = [count - before for count, before in zip(upto, (0, *upto[:-1]), strict=True)]
-            yield HistogramDataPoint(
-                found["labels"],
+    def _histograms(self, family: Family, now: int) -> Iterator[otlp.HistogramDataPoint]:
+        for labels, group in groupby(family.samples, _without_bound):
+            samples = list(group)
+            buckets = [sample for sample in samples if sample.name.endswith("_bucket")]
+            upto = [int(bucket.value) for bucket in buckets]
+            yield otlp.HistogramDataPoint(
+                labels,
                 self._started,
                 now,
                 count=upto[-1],
-                sum=found["sum"],
-                bucket_counts=counts,
-                explicit_bounds=bounds[:-1],
+                sum=next(sample.value for sample in samples if sample.name.endswith("_sum")),
+                bucket_counts=[count - before for before, count in pairwise((0, *upto))],
+                explicit_bounds=[float(bucket.labels["le"]) for bucket in buckets[:-1]],
                 min=None,  # type: ignore[arg-type]  # unknown, which the encoder leaves out
                 max=None,  # type: ignore[arg-type]
             )
+
+
+def _without_bound(sample: Sample) -> dict[str, str]:
+    return {name: value for name, value in sample.labels.items() if name != "le"}

@@ -24,28 +24,20 @@ class ReadTelemetry:
     def __init__(self, registry: CollectorRegistry) -> None:
         """Make the instruments in `registry`."""
         self._registry = registry
-        answers = Counter(
-            "auth_service_reads", "Answers to reads, by where they came from.", ("source",), registry=registry
-        )
+        answers = Counter("auth_service_reads", "Answers to reads, by source.", ("source",), registry=registry)
         self._answers = {source: answers.labels(source) for source in Source}
-        self._ages = Histogram(
-            "auth_service_stale_age_seconds",
-            "Age of answers that were given in place of an error.",
-            buckets=_AGES,
-            registry=registry,
-        )
-        self._forgets = Counter(
-            "auth_service_forgets_received", "Messages that tell to forget answers.", registry=registry
-        )
+        text = "Age of answers that were given in place of an error."
+        self._ages = Histogram("auth_service_stale_age_seconds", text, buckets=_AGES, registry=registry)
+        text = "Messages that tell to forget answers."
+        self._forgets = Counter("auth_service_forgets_received", text, registry=registry)
 
     def answered(self, source: Source, age: float = 0.0) -> None:
         """Count the answer to the read at hand, and let its span say the source; `age` in seconds, of a stale one."""
         self._answers[source].inc()
         if source is Source.STALE:
             self._ages.observe(age)
-        trace = current_trace()
-        if trace is not None:
-            trace.source = source
+        if (trace := current_trace()) is not None:
+            trace.tell("auth_service.source", source)
 
     def forget_received(self) -> None:
         """Count a message that tells to forget."""
@@ -53,7 +45,7 @@ class ReadTelemetry:
 
     def watch(self, entries: Callable[[], int], size: Callable[[], int]) -> None:
         """Show how many answers are remembered, and how many bytes they take."""
-        gauge = Gauge("auth_service_remembered_entries", "Answers that are remembered.", registry=self._registry)
-        gauge.set_function(entries)
-        gauge = Gauge("auth_service_remembered_bytes", "Bytes that they take.", registry=self._registry)
-        gauge.set_function(size)
+        shown = Gauge("auth_service_remembered_entries", "Answers that are remembered.", registry=self._registry)
+        shown.set_function(entries)
+        shown = Gauge("auth_service_remembered_bytes", "Bytes that they take.", registry=self._registry)
+        shown.set_function(size)

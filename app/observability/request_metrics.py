@@ -65,22 +65,14 @@ class RequestMetrics(Collector):
         """Begin without a subject."""
         self.subjects: dict[str, SubjectCounts] = {}
 
-    def of_subject(self, subject: str) -> SubjectCounts:
-        """Return the numbers of one subject."""
-        return self.subjects.setdefault(subject, SubjectCounts())
-
     def collect(self) -> Iterator[Metric]:
         """Yield the two metrics."""
         requests = CounterMetricFamily("auth_service_requests", "Requests answered.", labels=("subject", "outcome"))
-        durations = HistogramMetricFamily(
-            "auth_service_request_duration_seconds",
-            "Seconds from receiving a request to sending its reply.",
-            labels=("subject",),
-        )
+        name, text = "auth_service_request_duration_seconds", "Seconds from receiving a request to sending its reply."
+        durations = HistogramMetricFamily(name, text, labels=("subject",))
         for subject, counts in self.subjects.items():
             for outcome, count in counts.outcomes.items():
                 requests.add_metric((subject, outcome), count)
             buckets = list(zip(_BOUNDS, accumulate(counts.durations), strict=True))
             durations.add_metric((subject,), buckets, counts.seconds)
-        yield requests
-        yield durations
+        return iter((requests, durations))

@@ -37,47 +37,24 @@ class UpstreamTelemetry:
 
     def __init__(self, registry: CollectorRegistry, tracing: Tracing | None = None) -> None:
         """Make the instruments in `registry`; spans are recorded by `tracing`, if at all."""
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"auth_service_upstream_{name}", text, labels, registry=registry)
+
         self._tracing = tracing or Tracing(())
-        self._calls = Counter(
-            "auth_service_upstream_calls",
-            "Attempts to call the identity provider.",
-            ("operation", "outcome"),
-            registry=registry,
-        )
-        self._durations = Histogram(
-            "auth_service_upstream_duration_seconds",
-            "Seconds that an attempt took.",
-            ("operation",),
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._retries = Counter(
-            "auth_service_upstream_retries", "Attempts that repeat another.", ("operation",), registry=registry
-        )
-        self._coalesced = Counter(
-            "auth_service_upstream_coalesced",
-            "Reads that shared the answer of an identical one in flight.",
-            ("operation",),
-            registry=registry,
-        )
-        self._refreshes = Counter(
-            "auth_service_upstream_refreshes",
-            "Refreshes of the key set and of the service's own token.",
-            ("what", "outcome"),
-            registry=registry,
-        )
-        self._odd_fields = Counter(
-            "auth_service_upstream_odd_fields",
-            "Fields of users that did not hold what they should.",
-            ("field",),
-            registry=registry,
-        )
+        self._calls = counter("calls", "Attempts to call the identity provider.", "operation", "outcome")
+        name, text = "auth_service_upstream_duration_seconds", "Seconds that an attempt took."
+        self._durations = Histogram(name, text, ("operation",), buckets=_BUCKETS, registry=registry)
+        self._retries = counter("retries", "Attempts that repeat another.", "operation")
+        self._coalesced = counter("coalesced", "Reads that shared an identical one's answer in flight.", "operation")
+        self._refreshes = counter("refreshes", "Refreshes of key set and own token.", "what", "outcome")
+        self._odd_fields = counter("odd_fields", "Fields of users that did not hold what they should.", "field")
 
     @contextmanager
     def attempt(self, operation: str) -> Iterator[Attempt]:
         """Count, time and trace one attempt of `operation`; what is done in the context belongs to its span."""
         attempt = Attempt()
-        span, above = self._tracing.calling(), current_trace()
+        span, above = self._tracing.calling(operation), current_trace()
         if span is not None:
             set_trace(span)
         began = perf_counter()
@@ -92,7 +69,7 @@ class UpstreamTelemetry:
             self._durations.labels(operation).observe(perf_counter() - began)
             if span is not None:
                 set_trace(above)
-                self._tracing.called(span, operation, attempt.outcome)
+                self._tracing.called(span, attempt.outcome)
 
     def headers(self) -> Mapping[str, str]:
         """Return the HTTP headers by which an upstream can continue the trace."""

@@ -35,6 +35,24 @@ def exporter_faults(protocols: Mapping[str, str]) -> Iterator[str]:
             yield from _batches(f"OTEL_{kind}_")
 
 
+def tidy_environment(protocols: Mapping[str, str], *, insecure: bool) -> None:
+    """Rewrite what the SDK would misread: variables set to nothing, the compression `none`, an endpoint without scheme.
+
+    Certificates are those of `SSL_CERT_FILE`, which the exporters do not look at, unless they have a file of their own.
+    """
+    for name, value in [(name, value.strip()) for name, value in os.environ.items() if name.startswith("OTEL_")]:
+        if not value or (name.endswith("_COMPRESSION") and value.lower() == "none"):
+            del os.environ[name]
+    if trusted := os.environ.get("SSL_CERT_FILE"):
+        os.environ.setdefault("OTEL_EXPORTER_OTLP_CERTIFICATE", trusted)
+    scheme = "http" if insecure else "https"
+    for signal, protocol in protocols.items():
+        for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT"):
+            endpoint = os.environ.get(name, "")
+            if protocol == "http/protobuf" and endpoint and "://" not in endpoint:
+                os.environ[name] = f"{scheme}://{endpoint}"
+
+
 def _batches(prefix: str) -> Iterator[str]:
     names = {name: f"{prefix}{name}" for name in ("MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE")}
     wrong = [

@@ -80,7 +80,7 @@ def test_no_failing_request_takes_long_to_log(name):
     out = io.StringIO()
     set_up_logs(LogSettings(), ["configured-secret"], out)
     sent = partial(strings_sent, UpdateMetadata)
-    telemetry = Telemetry(version="0", provider="mock").of_subject("user_metadata.update", "", sent)
+    telemetry = Telemetry(version="0", provider="mock").of_subject("user_metadata.update", sent)
     body = BODIES[name]
     words = body.decode("utf-8", "surrogateescape")
 

@@ -7,7 +7,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from app.domain.errors import EmailRequired, ProviderUnavailable
-from app.observability.otlp import RecordingTracing, resource
+from app.observability.otlp import Exports
 from app.observability.tracing import Tracing, set_trace
 from app.settings.telemetry import TelemetrySettings
 from tests.support.spans import told_by
@@ -24,9 +24,13 @@ def exporter() -> InMemorySpanExporter:
     return InMemorySpanExporter()
 
 
-def recording(exporter: InMemorySpanExporter, **settings: object) -> RecordingTracing:
-    chosen = TelemetrySettings(**settings)
-    return RecordingTracing(chosen, resource(chosen, "1"), exporter)
+def exporting(exporter: InMemorySpanExporter, **settings: object) -> tuple[Exports, Tracing]:
+    exports = Exports(TelemetrySettings(**settings), "1")
+    return exports, exports.tracing(exporter)
+
+
+def recording(exporter: InMemorySpanExporter, **settings: object) -> Tracing:
+    return exporting(exporter, **settings)[1]
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +68,8 @@ def test_jaegers_header_is_taken_when_it_is_asked_for():
 def test_what_is_no_trace_begins_a_new_one_or_none(headers, exporter):
     assert Tracing(EVERY).begin(headers) is None
     made = recording(exporter, propagators=EVERY).begin(headers)
-    assert made.parent is None
-    assert made.trace_id != 0
+    assert made.span.parent is None
+    assert made.trace_id not in {0, TRACE}
 
 
 def test_without_an_exporter_the_callers_own_span_is_carried_on():
@@ -124,23 +128,23 @@ def test_a_ratio_takes_that_part_of_new_traces(exporter):
 
 def test_a_call_is_below_its_request_and_only_where_that_is_recorded(exporter):
     tracing = recording(exporter)
-    assert tracing.calling() is None
+    assert tracing.calling("get_user") is None
     set_trace(tracing.begin({"traceparent": NOT_SAMPLED}))
-    assert tracing.calling() is None
+    assert tracing.calling("get_user") is None
     request = tracing.begin({"traceparent": W3C})
     set_trace(request)
-    call = tracing.calling()
-    assert (call.trace_id, call.parent.span_id) == (TRACE, request.span_id)
+    call = tracing.calling("get_user")
+    assert (call.trace_id, call.span.parent.span_id) == (TRACE, request.span_id)
 
 
 def test_the_status_of_a_span_says_whose_fault_it_is(exporter):
-    tracing = recording(exporter)
+    exports, tracing = exporting(exporter)
     for error in (None, EmailRequired(), ProviderUnavailable()):
-        tracing.answered(tracing.begin(None), "lfx.auth-service.email_to_sub", error)
+        tracing.answered(tracing.begin(None), error)
     for outcome in ("ok", "refused", "timed_out"):
         set_trace(tracing.begin(None))
-        tracing.called(tracing.calling(), "get_user", outcome)
-    tracing.shutdown()
+        tracing.called(tracing.calling("get_user"), outcome)
+    exports.close(10)
     spans = exporter.get_finished_spans()
     assert [span.status.status_code.name for span in spans] == ["UNSET", "UNSET", "ERROR", "UNSET", "UNSET", "ERROR"]
     assert [span.attributes.get("error.type") for span in spans[:3]] == [
@@ -153,9 +157,9 @@ def test_the_status_of_a_span_says_whose_fault_it_is(exporter):
 def test_what_an_upstream_said_is_in_no_attribute(exporter):
     error = ProviderUnavailable()
     error.wire = "no account auth0|ada"
-    tracing = recording(exporter)
-    tracing.answered(tracing.begin(None), "lfx.auth-service.email_to_sub", error)
-    tracing.shutdown()
+    exports, tracing = exporting(exporter)
+    tracing.answered(tracing.begin(None), error)
+    exports.close(10)
     (span,) = exporter.get_finished_spans()
     assert span.attributes["error.type"] == "upstream_error"
     assert "ada" not in told_by(span)

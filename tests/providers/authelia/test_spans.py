@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
-from app.observability.otlp import RecordingTracing, resource
+from app.observability.otlp import Exports
 from app.observability.tracing import set_trace
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings.telemetry import TelemetrySettings
@@ -27,7 +27,8 @@ KINDS = {"userinfo", "kv_get", "kv_info", "kv_put", "smtp_send"}
 async def test_calls_of_userinfo_storage_and_mail_are_spans_below_the_request(stage):
     stage.userinfo.claims[TOKEN] = {"preferred_username": "ada", "sub": ada.subject}
     exporter, settings, registry = InMemorySpanExporter(), TelemetrySettings(), CollectorRegistry()
-    tracing = RecordingTracing(settings, resource(settings, "1"), exporter)
+    exports = Exports(settings, "1")
+    tracing = exports.tracing(exporter)
     client = await nats.connect(stage.url)
     surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(registry, tracing))
     async with authelia_provider(stage.settings(), surroundings, kubernetes=stage.api) as provider:
@@ -40,7 +41,7 @@ async def test_calls_of_userinfo_storage_and_mail_are_spans_below_the_request(st
         await provider.verification.send_code("new@example.org")
         set_trace(None)
     await client.close()
-    tracing.shutdown()
+    exports.close(10)
     spans = exporter.get_finished_spans()
     assert {span.name for span in spans} == KINDS
     assert {(span.context.trace_id, span.parent.span_id) for span in spans} == {(request.trace_id, request.span_id)}
