@@ -15,16 +15,16 @@ from app.cli.tenant import tenant
 
 OK: Final = 0
 FAILED: Final = 1
-"""The answer is no: an error reply, a stale file, an address in use, NATS out of reach."""
+"""The result is negative: an error reply, a stale file, an address in use, NATS not reachable."""
 UNUSABLE: Final = 2
-"""Nothing could be asked: bad configuration, bad usage, nobody answers."""
+"""The command could not run: bad configuration, bad usage, no reply."""
 
 app = typer.Typer(
     name="auth-service",
-    help="""Who a user is, and changes to what belongs to a user, over NATS request/reply.
+    help="""Look up users and change their data, by NATS request/reply.
 
-    Start with [bold]auth-service dev[/bold]: it needs nothing else and says what to try.""",
-    epilog="Exit status: 0 all is well; 1 the answer is no; 2 bad configuration or usage, or nobody answers.",
+    Start with [bold]auth-service dev[/bold]: it needs nothing else and shows what to try.""",
+    epilog="Exit status: 0 success; 1 a negative result; 2 bad configuration or usage, or no reply.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -86,12 +86,12 @@ def fail(message: str, status: int) -> typer.Exit:
 
 @app.command()
 def serve() -> None:
-    """Serve in production; configured by environment variables only.
+    """Run the service in production, configured by environment variables.
 
-    SIGTERM and SIGINT drain: what was received is answered first.
+    On SIGTERM and SIGINT it replies to all received requests, then stops.
 
-    Exit status: 0 after a drain; 1 when NATS stays away or the HTTP address
-    is taken; 2 when the configuration is bad.
+    Exit status: 0 after a drain; 1 when NATS is not reachable or the HTTP
+    address is in use; 2 when the configuration is bad.
     """
     from app.main import configured, run  # noqa: PLC0415 - see the module's first line
     from app.settings import ConfigurationError  # noqa: PLC0415 - the same
@@ -111,16 +111,16 @@ def serve() -> None:
 def dev(
     *,
     provider: Annotated[
-        Stage, typer.Option(help="The provider; what it needs is started too, or stood in for.")
+        Stage, typer.Option(help="The provider. Everything that it needs is started too.")
     ] = Stage.MOCK,
     rate_limit: Annotated[
         float,
-        typer.Option(min=0, help="auth0: calls a second that the tenant takes, as many at once; 0 for no limit."),
+        typer.Option(min=0, help="auth0: the tenant's rate limit in calls a second, also its burst; 0 for no limit."),
     ] = 0,
     bare: Annotated[
-        bool, typer.Option("--bare", help="auth0: a tenant with nothing set up, for `auth-service tenant`; no service.")
+        bool, typer.Option("--bare", help="auth0: only an empty tenant, to try `auth-service tenant`; no service.")
     ] = False,
-    events: Annotated[bool, typer.Option("--events", help="auth0: follow the tenant's own events.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="auth0: follow the tenant's events.")] = False,
 ) -> None:
     """Run everything on this machine: NATS, a provider, the documentation.
 
@@ -144,33 +144,32 @@ def request(
     subject: Annotated[
         str,
         typer.Argument(
-            help="The subject, its prefix (`lfx.auth-service.`) left out or not.",
+            help="The subject, with or without its prefix (`lfx.auth-service.`).",
             autocompletion=subject_names,
             show_default=False,
         ),
     ],
     body: Annotated[
-        str, typer.Argument(help="What is sent, text or JSON; `-` reads standard input.", show_default="nothing")
+        str, typer.Argument(help="The body, text or JSON; `-` reads standard input.", show_default="nothing")
     ] = "",
     nats_url: Annotated[
         str | None,
         typer.Option(
-            help="Where NATS is; several, comma-separated.", show_default="NATS_URL, or nats://localhost:4222"
+            help="The address of NATS; several are comma-separated.", show_default="NATS_URL, or nats://localhost:4222"
         ),
     ] = None,
     as_user: Annotated[
         str | None,
-        typer.Option("--as", metavar="NAME", help="Send the token of that user of the `dev` that runs here."),
+        typer.Option("--as", metavar="NAME", help="Send the token of that user of the running `dev`."),
     ] = None,
-    timeout: Annotated[str, typer.Option(help="How long to wait: `500ms`, `10s`, or plain seconds.")] = "10s",
+    timeout: Annotated[str, typer.Option(help="The timeout: `500ms`, `10s`, or plain seconds.")] = "10s",
 ) -> None:
     """Send one request and print the reply.
 
-    SUBJECT_PREFIX and the variables NATS_* for authentication and TLS count
-    here too.
+    SUBJECT_PREFIX and the variables NATS_* for authentication and TLS apply.
 
     While `auth-service dev` runs on that NATS, `--as ada` puts ada's token
-    where the request has its caller; `@ada` in the body is her token too.
+    into the request; `@ada` in the body stands for her token too.
 
     Exit status: 0 for a success, 1 for an error reply, 2 when nobody answers.
 
@@ -185,13 +184,13 @@ def request(
 @app.command()
 def asyncapi(
     output_format: Annotated[
-        Format | None, typer.Option("--format", help="How it is written.", show_default="yaml, or FILE's suffix")
+        Format | None, typer.Option("--format", help="The format.", show_default="yaml, or FILE's suffix")
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write nothing; exit with 1 when FILE is not the document.")
+        Path | None, typer.Option(metavar="FILE", help="Print nothing; exit with 1 when FILE differs from the document.")
     ] = None,
 ) -> None:
-    """Print the AsyncAPI document, or check a file of it."""
+    """Print the AsyncAPI document, or compare a file with it."""
     from app.main import documents  # noqa: PLC0415 - see the module's first line
 
     as_json = output_format is Format.JSON or (
@@ -214,7 +213,7 @@ def asyncapi(
 def check() -> None:
     """Check the configuration, NATS and the provider; change nothing.
 
-    Prints a row for each thing that is needed: ok, FAILED or cannot tell.
+    Prints a row for each dependency: ok, FAILED or cannot tell.
 
     Exit status: 0 when every row is ok, 1 when one is not, 2 when the
     configuration is bad.

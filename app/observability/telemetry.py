@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
-from prometheus_client import CollectorRegistry, Counter, Gauge, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -53,7 +53,8 @@ class Telemetry:
         self._cut_short = self._counter("drain_unfinished", text)
         self.upstream = UpstreamTelemetry(self.registry, self.tracing)
         self.reads = ReadTelemetry(self.registry)
-        Info("auth_service", "Always 1.", registry=self.registry).info({"version": version, "provider": provider})
+        info = Gauge("auth_service_info", "Always 1.", ("version", "provider"), registry=self.registry)
+        info.labels(version, provider).set(1)
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"auth_service_{name}", text, registry=self.registry)

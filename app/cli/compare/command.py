@@ -17,38 +17,38 @@ def compare(  # noqa: PLR0913, PLR0917 - a parameter an option
     old: Annotated[str | None, typer.Option(help="NATS of the old service.", show_default=_OF_NATS)] = None,
     new: Annotated[str | None, typer.Option(help="NATS of the new service.", show_default=_OF_NATS)] = None,
     old_prefix: Annotated[
-        str | None, typer.Option(help="How the old one's subjects begin.", show_default=_OF_PREFIX)
+        str | None, typer.Option(help="Prefix of the old service's subjects.", show_default=_OF_PREFIX)
     ] = None,
     new_prefix: Annotated[
-        str | None, typer.Option(help="How the new one's subjects begin.", show_default=_OF_PREFIX)
+        str | None, typer.Option(help="Prefix of the new service's subjects.", show_default=_OF_PREFIX)
     ] = None,
     inputs: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A line each: address, username, subject identifier, token; `-`: stdin."),
+        typer.Option(metavar="FILE", help="One value a line: address, username, subject identifier, token; `-`: stdin."),
     ] = None,
     from_traffic: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="Ask what callers ask the old one meanwhile: `10m`, `24h`."),
+        typer.Option(metavar="DURATION", help="Repeat the reads that callers send to the old one for this long: `10m`, `24h`."),
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Requests a second that each is sent.")] = 10.0,
-    timeout: Annotated[str, typer.Option(help="How long to wait for a reply.")] = "12s",
-    output_format: Annotated[Form, typer.Option("--format", help="How the report is written.")] = Form.TEXT,
+    rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Requests a second to each service.")] = 10.0,
+    timeout: Annotated[str, typer.Option(help="The timeout of a request.")] = "12s",
+    output_format: Annotated[Form, typer.Option("--format", help="The format of the report.")] = Form.TEXT,
     *,
-    show: Annotated[bool, typer.Option("--show", help="Show whose addresses and ids they are; tokens never.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show addresses and ids in clear, but no tokens.")] = False,
 ) -> None:
-    """Ask two services the same reads and say where the answers differ.
+    """Send the same reads to two services and report where the replies differ.
 
-    Only the look-ups, user_metadata.read, user_emails.read and
-    user_identity.list are sent, ever. With --from-traffic the writes that
-    pass by are counted; callers are not disturbed, nothing is answered.
+    It sends only look-ups, user_metadata.read, user_emails.read and
+    user_identity.list. With --from-traffic it counts the writes that it
+    sees. It does not disturb callers and sends no replies.
 
-    The two are told apart by their NATS, or on one NATS by their prefixes.
-    The variables NATS_* for authentication and TLS count for both.
+    The services differ by their NATS, or on one NATS by their prefixes.
+    The variables NATS_* for authentication and TLS apply to both.
 
-    Ctrl-C ends it early, with the report of what there is.
+    Ctrl-C ends it early and prints the report so far.
 
-    Exit status: 0 when nothing differs but what is known, 1 when something
-    does, 2 when nothing could be compared.
+    Exit status: 0 when there are only known differences, 1 when there are
+    others, 2 when nothing could be compared.
 
     Example: auth-service compare --new-prefix lfx.auth-service-next. --from-traffic 10m
     """

@@ -52,12 +52,12 @@ class Form(StrEnum):
 
 Domain = Annotated[str, typer.Option(help="The tenant.", show_default="AUTH0_DOMAIN, or <AUTH0_TENANT>.auth0.com")]
 Token = Annotated[bool, typer.Option("--token", help="Read a Management API token from standard input.")]
-Format = Annotated[Shown, typer.Option("--format", help="How it is written.")]
-Adopt = Annotated[bool, typer.Option("--adopt", help="Change too what was not made for the service.")]
+Format = Annotated[Shown, typer.Option("--format", help="The format.")]
+Adopt = Annotated[bool, typer.Option("--adopt", help="Also change objects that were not made for the service.")]
 NewKey = Annotated[
     Path | None,
     typer.Option(
-        "--generate-key", metavar="FILE", help="Make a key pair; FILE gets the private half, and must be new."
+        "--generate-key", metavar="FILE", help="Make a key pair. FILE gets the private key and must not exist."
     ),
 ]
 
@@ -66,8 +66,8 @@ NewKey = Annotated[
 def check(domain: Domain = "", *, token: Token = False, output: Format = Shown.TABLE) -> None:
     """Compare the tenant with what the service needs.
 
-    Exit status: 0 when all is well, 1 when something is not, 2 when the
-    tenant cannot be asked.
+    Exit status: 0 when nothing differs, 1 when something does, 2 when the
+    tenant cannot be read.
     """
     run = _loaded()
     raise typer.Exit(run.check(run.Options(domain, token, output is Shown.JSON)))
@@ -82,10 +82,10 @@ def plan(
     adopt: Adopt = False,
     generate_key: NewKey = None,
 ) -> None:
-    """Say what `apply` would do, step by step, and do nothing.
+    """Print the steps of `apply` and do nothing.
 
-    Exit status: 0 when nothing is to be done, 1 when something is, 2 when
-    the tenant cannot be asked.
+    Exit status: 0 when there is nothing to do, 1 when there is, 2 when the
+    tenant cannot be read.
     """
     run = _loaded()
     options = run.Options(domain, token, output is Shown.JSON, adopt=adopt, new_key=generate_key)
@@ -101,13 +101,13 @@ def apply(
     adopt: Adopt = False,
     generate_key: NewKey = None,
 ) -> None:
-    """Make what is missing and correct what differs, one step at a time.
+    """Create missing objects and correct differences, one step at a time.
 
-    Nothing is deleted or renamed. What was not made for the service is
-    changed with --adopt only. Run twice, the second run changes nothing.
+    It deletes and renames nothing. It changes objects that were not made
+    for the service only with --adopt. A second run changes nothing.
 
-    Exit status: 0 when all is well afterwards, 1 when something is not, 2
-    when the tenant cannot be asked.
+    Exit status: 0 when nothing differs afterwards, 1 when something does,
+    2 when the tenant cannot be read.
     """
     run = _loaded()
     raise typer.Exit(run.apply(run.Options(domain, token, yes=yes, adopt=adopt, new_key=generate_key)))
@@ -118,7 +118,7 @@ def env(
     domain: Domain = "",
     *,
     token: Token = False,
-    form: Annotated[Form, typer.Option("--format", help="For a shell, for the chart, or a Secret.")] = Form.ENV,
+    form: Annotated[Form, typer.Option("--format", help="For a shell, for the chart, or as a Secret.")] = Form.ENV,
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print the secrets too.")] = False,
 ) -> None:
     """Print the service's variables for this tenant.
