@@ -187,7 +187,7 @@ def asyncapi(
         Format | None, typer.Option("--format", help="The format.", show_default="yaml, or FILE's suffix")
     ] = None,
     check: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Print nothing; exit with 1 when FILE differs from the document.")
+        Path | None, typer.Option(metavar="FILE", help="Print nothing; exit with 1 if FILE differs from the document.")
     ] = None,
 ) -> None:
     """Print the AsyncAPI document, or compare a file with it."""
