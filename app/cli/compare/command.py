@@ -29,7 +29,7 @@ def compare(  # noqa: PLR0913, PLR0917 - a parameter an option
     from_traffic: Annotated[
         str | None,
         typer.Option(
-            metavar="DURATION", help="Repeat the reads of callers of the old one for this long: `10m`, `24h`."
+            metavar="DURATION", help="Repeat the reads that the old one gets for this long: `10m`, `24h`."
         ),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Requests a second to each service.")] = 10.0,

@@ -52,7 +52,6 @@ class Line:
         self.secrets = tuple(secrets)
         self.limits: dict[str, int] = {}
         """Calls that the tenant allows at once, by `read` and `write`, as its answers tell."""
-        self.calls = 0
         self._notice = notice
         self.http: httpx.AsyncClient
         self.api: AsyncAuth0
@@ -78,7 +77,6 @@ class Line:
         """
         waited, tries = 0.0, 1 if writes else _TRIES
         while True:
-            self.calls += 1
             try:
                 return await make()
             except ParsingError:
