@@ -28,9 +28,7 @@ def compare(  # noqa: PLR0913, PLR0917 - a parameter an option
     ] = None,
     from_traffic: Annotated[
         str | None,
-        typer.Option(
-            metavar="DURATION", help="Repeat the reads that the old one gets for this long: `10m`, `24h`."
-        ),
+        typer.Option(metavar="DURATION", help="Repeat the reads that the old one gets for this long: `10m`, `24h`."),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Requests a second to each service.")] = 10.0,
     timeout: Annotated[str, typer.Option(help="The timeout of a request.")] = "12s",
