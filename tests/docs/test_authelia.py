@@ -24,7 +24,7 @@ def test_the_role_of_the_page_is_the_role_of_the_chart():
 
 
 def test_every_answer_that_the_page_explains_is_one_of_the_services():
-    table = PAGE.read_text(encoding="utf-8").partition("| an answer says |")[2].partition("\n\n")[0]
+    table = PAGE.read_text(encoding="utf-8").partition("| a reply says |")[2].partition("\n\n")[0]
     explained = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
     assert len(explained) > 5
     assert set(explained) - WIRES == set()

@@ -57,7 +57,7 @@ async def test_the_whole_way_from_the_code_to_the_users_file(dev):
 
 def test_the_guide_lists_six_commands_which_are_those(dev):
     guide = GUIDE.read_text(encoding="utf-8")
-    section = guide[guide.index("## On a laptop") : guide.index("## What stands where")]
+    section = guide[guide.index("## Try it on a laptop") : guide.index("## Find a value in storage")]
     commands = re.findall(r"^(?:\.venv/bin/auth-service|curl|make) .*$", section, re.MULTILINE)
     assert len(commands) == 6
     asked = [_arguments(line)[3:] for line in pasted(dev.output)[1:]]
