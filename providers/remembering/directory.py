@@ -149,7 +149,8 @@ class RememberingDirectory:
         return None if found is None or (owner and found.owner != owner) else found
 
     def _usable(self, found: AtHand | None) -> bool:
-        return found is not None and found.began >= self._rules.clock() - self._rules.stale_for > 0
+        stale_for = self._rules.stale_for
+        return found is not None and stale_for > 0 and found.began >= self._rules.clock() - stale_for
 
     def _is_hopeless(self) -> bool:
         """Whether nobody need wait to know that the provider does not answer now; a few always try."""
