@@ -1,0 +1,402 @@
+# SPDX-License-Identifier: MIT
+"""The way of one message through a subscriber, without a server: who replies, with what, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from faststream import ContextRepo
+from loguru import logger
+from nats.aio.msg import Msg
+from pydantic import BaseModel
+
+from app.bus.gate import in_turn, take_turn
+from app.bus.replies import Data, Done, Failure, encode, encode_failure
+from app.bus.subjects import Example, Subject, is_inbox
+from app.bus.subscriber import SubjectSubscriber
+from app.bus.turns import Turns
+from app.domain.deadline import current_deadline
+from app.domain.errors import InputRequired, InternalError, RequestTimedOut, UserNotFound
+from app.domain.ports import Absent
+from app.observability.telemetry import Telemetry
+from tests.support.virtual_time import in_virtual_time, now
+
+INTERNAL = {"success": False, "error": "internal error"}
+
+
+class Asked(BaseModel):
+    name: str = ""
+
+
+class Maybe(BaseModel):
+    a: str | None = None
+    b: str
+
+
+class Subscription:
+    drained = 0
+
+    async def drain(self) -> None:
+        self.drained += 1
+
+
+class Client:
+    """What a subscriber needs of the client library; keeps what is published."""
+
+    max_payload = 1000
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes, float]] = []
+        self.subscribed: list[tuple[str, dict[str, Any]]] = []
+        self.error: Exception | None = None
+        self.subscription = Subscription()
+
+    async def subscribe(self, subject: str, **options: Any) -> Subscription:
+        self.subscribed.append((subject, options))
+        return self.subscription
+
+    async def publish(self, subject: str, body: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.published.append((subject, body, round(now(), 6)))
+
+
+class Service:
+    """A subscriber to one subject, whose requests live for 10 s."""
+
+    def __init__(self, handler: Any, *, request: type[BaseModel] | None = None, at_once: int = 4, **injected: Any):
+        self.client = Client()
+        self.turns = Turns(max_at_work=at_once, max_pending=10)
+        self.telemetry = Telemetry(version="0", provider="none")
+        instruments = self.telemetry.of_subject("test", lambda _: [])
+        declared = Subject(
+            name="test",
+            area="Test",
+            handler=handler,
+            request=request,
+            reply=str,
+            malformed="failed to unmarshal",
+            example=Example("", ""),
+            injected={name: name for name in injected},
+        )
+        self.subscriber = SubjectSubscriber(declared, self.turns, instruments, 10.0)
+        self.context = ContextRepo()
+        for name, service in injected.items():
+            self.context.set_global(name, service)
+
+    async def ask(self, body: bytes = b"ada", reply: str = "_INBOX.me") -> None:
+        if not self.client.subscribed:
+            await self.subscriber.start(self.client, self.context)
+        message = Msg(None, subject="lfx.auth-service.test", reply=reply, data=body, headers={"a": "b"})
+        await self.subscriber.on_message(message)
+        assert message.headers is None
+
+    async def replies(self) -> list[Any]:
+        await self.turns.finished()
+        await self.subscriber.settle()
+        return [json.loads(body) if body.startswith(b"{") else body.decode() for _, body, _ in self.client.published]
+
+    def value(self, name: str, **labels: str) -> float:
+        return self.telemetry.registry.get_sample_value(name, labels) or 0.0
+
+    def outcomes(self) -> dict[str, float]:
+        samples = [one for metric in self.telemetry.requests.collect() for one in metric.samples]
+        counts = [one for one in samples if one.name == "auth_service_requests_total"]
+        return {one.labels["outcome"]: one.value for one in counts if one.value}
+
+
+@pytest.fixture
+def logged():
+    records: list[dict[str, Any]] = []
+    handler = logger.add(lambda message: records.append(message.record), level="WARNING")
+    yield records
+    logger.remove(handler)
+
+
+async def echo(name: str) -> str:
+    return f"hello {name}"
+
+
+async def slow(name: str) -> str:
+    await take_turn()
+    await asyncio.sleep(float(name))
+    return "done"
+
+
+async def writing(name: str) -> str:
+    await take_turn()
+    current_deadline().commit()
+    await asyncio.sleep(float(name))
+    return "done"
+
+
+@in_virtual_time
+async def test_who_waits_for_nothing_is_answered_at_once_without_a_turn():
+    service = Service(echo)
+    await service.ask(b" ada\n")
+    assert service.client.published == [("_INBOX.me", b"hello ada", 0.0)]
+    assert (service.turns.at_work, service.turns.pending) == (0, 0)
+    assert service.outcomes() == {"success": 1}
+    [(subject, options)] = service.client.subscribed
+    assert (subject, options["queue"]) == ("lfx.auth-service.test", "lfx.auth-service.queue")
+    assert (options["pending_msgs_limit"], options["pending_bytes_limit"]) == (-1, -1)
+
+
+@in_virtual_time
+async def test_who_has_to_wait_is_given_a_turn_and_one_reply():
+    service = Service(slow, at_once=1)
+    for _ in range(3):
+        await service.ask(b"1")
+    assert (service.turns.at_work, service.turns.pending) == (1, 2)
+    assert await service.replies() == ["done"] * 3
+    assert [moment for *_, moment in service.client.published] == [1.0, 2.0, 3.0]
+    assert service.outcomes() == {"success": 3}
+
+
+@in_virtual_time
+async def test_a_request_past_its_time_is_told_so_once():
+    service = Service(slow)
+    await service.ask(b"99")
+    assert await service.replies() == [{"success": False, "error": RequestTimedOut.wire}]
+    assert service.client.published[0][2] == 10.0
+    assert now() == pytest.approx(10.0)
+
+
+@in_virtual_time
+async def test_a_request_that_has_written_has_as_long_again_and_what_came_of_it_is_logged(logged):
+    service = Service(writing)
+    await service.ask(b"15")
+    await service.ask(b"99")
+    assert await service.replies() == [{"success": False, "error": RequestTimedOut.wire}] * 2
+    assert now() == pytest.approx(20.0)
+    assert [record["message"] for record in logged] == ["write ended after the request had timed out"] * 2
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, asyncio.CancelledError, SystemExit])
+@in_virtual_time
+async def test_whatever_a_handler_raises_its_caller_gets_a_reply(error):
+    async def broken(_: str) -> str:
+        raise error
+
+    service = Service(broken)
+    await service.ask()
+    assert await service.replies() == [INTERNAL]
+    assert service.outcomes() == {"internal_error": 1}
+
+
+@in_virtual_time
+async def test_a_failure_of_the_tree_is_told_by_its_line():
+    async def refused(_: str) -> str:
+        raise UserNotFound
+
+    service = Service(refused)
+    await service.ask()
+    assert await service.replies() == [{"success": False, "error": "user not found"}]
+    assert service.outcomes() == {"caller_error": 1}
+
+
+@in_virtual_time
+async def test_a_body_that_is_malformed_is_told_so_and_no_handler_sees_it():
+    async def named(asked: Asked) -> str:
+        return f"hello {asked.name}"
+
+    service = Service(named, request=Asked)
+    for body in (b'{"name": "ada"}', b"{", b'{"name": 5}'):
+        await service.ask(body)
+    assert await service.replies() == ["hello ada", *[{"success": False, "error": "failed to unmarshal"}] * 2]
+
+
+@in_virtual_time
+async def test_services_are_injected_and_an_absent_one_comes_before_all_else():
+    async def named(asked: Asked, greeting: str) -> str:
+        return f"{greeting} {asked.name}"
+
+    service = Service(named, request=Asked, greeting="good day")
+    await service.ask(b'{"name": "ada"}')
+    assert await service.replies() == ["good day ada"]
+    noted: list[bytes] = []
+    absent = Service(named, request=Asked, greeting=Absent(InputRequired, noted.append))
+    await absent.ask(b"{")
+    assert await absent.replies() == [{"success": False, "error": "input is required"}]
+    assert noted == [b"{"]
+
+
+@in_virtual_time
+async def test_without_an_inbox_nothing_is_sent_and_all_the_same_is_done_and_counted():
+    service = Service(echo)
+    await service.ask(reply="")
+    assert (await service.replies(), service.outcomes()) == ([], {"success": 1})
+
+
+@pytest.mark.parametrize("reply", ["$KV.a.b", "$SRV.PING", "lfx.user_profile.updated", "lfx.auth-service.test"])
+@in_virtual_time
+async def test_nothing_is_sent_where_it_would_mean_something(reply, logged):
+    service = Service(echo)
+    await service.ask(reply=reply)
+    assert (await service.replies(), service.outcomes()) == ([], {"success": 1})
+    assert len(logged) == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "prefix", "inbox"),
+    [
+        ("_INBOX.a", "lfx.auth-service.", True),
+        ("a.lfx.b", "lfx.auth-service.", True),
+        ("other.b", "other.", False),
+        ("other.b", "lfx.auth-service.", True),
+        ("lfx.b", "other.", False),
+        ("$JS.API", "other.", False),
+    ],
+)
+def test_a_reply_goes_where_nothing_is_meant(reply, prefix, inbox):
+    assert is_inbox(reply, prefix) is inbox
+
+
+@in_virtual_time
+async def test_a_reply_that_the_server_would_not_take_is_an_internal_error(logged):
+    async def long(name: str) -> str:
+        return "x" * int(name)
+
+    service = Service(long)
+    await service.ask(b"1000")
+    assert await service.replies() == ["x" * 1000]
+    await service.ask(b"1001")
+    assert (await service.replies())[1] == INTERNAL
+    assert service.outcomes() == {"success": 1, "internal_error": 1}
+    assert "a reply of 1001 bytes" in str(logged[0]["exception"])
+
+
+@in_virtual_time
+async def test_a_reply_that_cannot_be_sent_is_counted_and_harms_nothing(logged):
+    service = Service(echo)
+    service.client.error = ConnectionError("gone")
+    await service.ask()
+    assert service.value("auth_service_replies_lost_total") == 1
+    assert (service.outcomes(), len(logged)) == ({"success": 1}, 1)
+
+
+@in_virtual_time
+async def test_a_handler_that_waits_before_its_turn_is_an_internal_error(logged):
+    async def early(_: str) -> str:
+        await asyncio.sleep(1)
+        return "never"
+
+    service = Service(early)
+    await service.ask()
+    assert (await service.replies(), service.turns.at_work) == ([INTERNAL], 0)
+    assert "a handler waited before its turn" in str(logged[0]["exception"])
+
+
+@in_virtual_time
+async def test_a_handler_that_waits_again_is_ended():
+    ended: list[bool] = []
+
+    async def stubborn(_: str) -> str:
+        try:
+            with contextlib.suppress(RuntimeError):
+                await asyncio.sleep(1)
+            await asyncio.sleep(1)
+        finally:
+            ended.append(True)
+        return "never"
+
+    service = Service(stubborn)
+    await service.ask()
+    assert (await service.replies(), ended) == ([INTERNAL], [True])
+
+
+@in_virtual_time
+async def test_a_handler_that_catches_that_goes_on():
+    async def going_on(_: str) -> str:
+        try:
+            await asyncio.sleep(1)
+        except RuntimeError:
+            return "went on"
+        return "never"
+
+    service = Service(going_on)
+    await service.ask()
+    assert await service.replies() == ["went on"]
+
+
+@in_virtual_time
+async def test_a_request_that_is_cut_off_while_it_waits_is_told_once_and_never_runs():
+    ran: list[str] = []
+
+    async def handler(name: str) -> str:
+        await take_turn()
+        ran.append(name)
+        await asyncio.sleep(8)
+        return "done"
+
+    service = Service(handler, at_once=1)
+    for name in (b"first", b"second", b"third"):
+        await service.ask(name)
+    late = {"success": False, "error": RequestTimedOut.wire}
+    assert await service.replies() == ["done", late, late]
+    assert ran == ["first", "second"]
+
+
+@in_virtual_time
+async def test_leaving_the_queue_group_is_done_once():
+    service = Service(echo)
+    await service.ask()
+    await service.subscriber.drain()
+    await service.subscriber.drain()
+    assert service.client.subscription.drained == 1
+
+
+@in_virtual_time
+async def test_what_a_request_holds_while_it_waits_is_its_body_its_inbox_and_half_a_kib():
+    sizes: list[int] = []
+    service = Service(slow)
+    submit = service.turns.submit
+    service.turns.submit = lambda job: (sizes.append(job.size), submit(job))[1]
+    await service.ask(b"1".ljust(100), reply="_INBOX.me.1234")
+    await service.replies()
+    assert sizes == [100 + 14 + 512]
+
+
+@in_virtual_time
+async def test_a_capability_waits_for_the_turn_before_each_of_its_methods():
+    turned: list[bool] = []
+
+    class Capability:
+        word = "as it is"
+
+        async def find(self, name: str, *, fresh: bool = False) -> str:
+            turned.append(current_deadline().begun)
+            return f"{name} {fresh}"
+
+        def plain(self) -> str:
+            return "plain"
+
+    class Own(Capability):
+        takes_turns = True
+
+    gated = in_turn(Capability())
+    assert (gated.word, gated.plain()) == ("as it is", "plain")
+    own = Own()
+    assert in_turn(own) is own
+
+    async def asking(name: str) -> str:
+        return await gated.find(name, fresh=True)
+
+    service = Service(asking)
+    await service.ask()
+    assert turned == []
+    assert await service.replies() == ["ada True"]
+    assert turned == [True]
+
+
+def test_what_goes_over_the_wire():
+    assert encode("é") == "é".encode()
+    assert encode(Done("as you wish")) == b'{"success":true,"message":"as you wish"}'
+    assert encode(Data[Maybe](data=Maybe(b="é"))) == '{"success":true,"data":{"b":"é"}}'.encode()
+    assert encode_failure("é ü") == '{"success":false,"error":"é ü"}'.encode()
+    assert encode_failure("\ud800") == b'{"success":false,"error":"?"}'
+    assert encode(Failure(error=InternalError.wire)) == encode_failure(InternalError.wire)

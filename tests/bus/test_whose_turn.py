@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""Whose turn it is, and what becomes of who waits too long: stated in seconds, which pass at once."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import copy_context
+
+import pytest
+
+from app.bus.turns import MAX_PENDING_BYTES, Lane, Turns
+from app.domain.deadline import Deadline, current_deadline, set_deadline
+from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
+from tests.support.virtual_time import in_virtual_time, now
+
+
+class Job:
+    """A request that works for some seconds once it has its turn, and keeps what it is told."""
+
+    def __init__(self, lane: Lane, seconds: float = 1.0, until: float = 10.0, *, size: int = 100, grace: float = 0.0):
+        self.lane, self.seconds, self.size = lane, seconds, size
+        self.deadline = Deadline(until, grace)
+        self.context = copy_context()
+        self.begun: float | None = None
+        self.over: float | None = None
+        self.writes = False
+        self.error: Exception | None = None
+        self.refused: list[tuple[float, type[ServiceError]]] = []
+        self.ends: list[BaseException | None] = []
+        self.coroutine = self._work()
+
+    async def _work(self) -> None:
+        self.begun = now()
+        try:
+            if self.writes:
+                self.deadline.commit()
+            await asyncio.sleep(self.seconds)
+            if self.error is not None:
+                raise self.error
+        finally:
+            self.over = now()
+
+    def refuse(self, error: ServiceError) -> None:
+        self.refused.append((round(now(), 6), type(error)))
+
+    def ended(self, error: BaseException | None) -> None:
+        self.ends.append(error)
+
+
+def submitted(turns: Turns, *jobs: Job) -> list[Job]:
+    for job in jobs:
+        turns.submit(job)
+    return [*jobs]
+
+
+def begun(jobs: list[Job]) -> list[float | None]:
+    return [job.begun for job in jobs]
+
+
+@in_virtual_time
+async def test_each_begins_when_there_is_room_in_the_order_in_which_they_came():
+    turns = Turns(max_at_work=4, max_pending=100)
+    one, other = turns.lane(), turns.lane()
+    jobs = submitted(turns, *(Job(one) for _ in range(5)), *(Job(other) for _ in range(2)))
+    assert (turns.at_work, turns.pending) == (4, 3)
+    await turns.finished()
+    # Three of four places are for one lane; the fifth of the first lane came before the second of the other.
+    assert begun(jobs) == [0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0]
+    assert (turns.at_work, turns.pending, now()) == (0, 0, pytest.approx(2.0))
+    assert [job.refused + job.ends for job in jobs] == [[]] * 7
+
+
+@in_virtual_time
+async def test_a_full_lane_does_not_hold_up_another():
+    turns = Turns(max_at_work=2, max_pending=100)
+    one, other = turns.lane(), turns.lane()
+    jobs = submitted(turns, Job(one, 5.0), Job(one), Job(one), Job(other))
+    await turns.finished()
+    assert begun(jobs) == [0.0, 5.0, 6.0, 0.0]
+
+
+@in_virtual_time
+async def test_who_came_first_goes_first_whatever_the_lane():
+    turns = Turns(max_at_work=1, max_pending=100)
+    one, other = turns.lane(), turns.lane()
+    jobs = submitted(turns, Job(one), Job(other), Job(one), Job(other))
+    await turns.finished()
+    assert begun(jobs) == [0.0, 1.0, 2.0, 3.0]
+
+
+@in_virtual_time
+async def test_of_who_waits_so_many_are_kept_and_the_others_turned_away_at_once():
+    turns = Turns(max_at_work=1, max_pending=2)
+    jobs = submitted(turns, *(Job(turns.lane()) for _ in range(5)))
+    assert [job.refused for job in jobs] == [[], [], [], [(0.0, Overloaded)], [(0.0, Overloaded)]]
+    await turns.finished()
+    assert begun(jobs) == [0.0, 1.0, 2.0, None, None]
+    assert submitted(turns, Job(turns.lane()))[0].refused == []
+    await turns.finished()
+
+
+@in_virtual_time
+async def test_of_who_waits_64_mib_are_kept():
+    assert MAX_PENDING_BYTES == 67_108_864
+    half = 33_554_432
+    turns = Turns(max_at_work=1, max_pending=100)
+    lane = turns.lane()
+    jobs = submitted(turns, *(Job(lane, size=size) for size in (half, half, half, 1, 0)))
+    assert [len(job.refused) for job in jobs] == [0, 0, 0, 1, 0]
+    await asyncio.sleep(1.5)  # one of the large ones has its turn
+    assert submitted(turns, Job(lane, size=half), Job(lane, size=1))[1].refused == [(1.5, Overloaded)]
+    await turns.finished()
+
+
+@in_virtual_time
+async def test_who_waits_past_its_time_is_told_then_and_never_begins():
+    turns = Turns(max_at_work=1, max_pending=1)
+    lane = turns.lane()
+    first, late = submitted(turns, Job(lane, 5.0), Job(lane, until=2.0, size=67_108_864))
+    await asyncio.sleep(3.0)
+    assert (late.refused, turns.pending) == ([(2.0, RequestTimedOut)], 0)
+    (next_one,) = submitted(turns, Job(lane, until=20.0, size=67_108_864))
+    assert next_one.refused == []
+    await turns.finished()
+    assert (first.refused, late.begun, next_one.begun) == ([], None, 5.0)
+    assert late.coroutine.cr_frame is None  # closed
+
+
+@in_virtual_time
+async def test_who_is_at_work_past_its_time_is_told_and_cut_off():
+    turns = Turns(max_at_work=1, max_pending=1)
+    (job,) = submitted(turns, Job(turns.lane(), 9.0, until=2.0))
+    await turns.finished()
+    assert (job.refused, job.over) == ([(2.0, RequestTimedOut)], 2.0)
+    assert [type(error) for error in job.ends] == [asyncio.CancelledError]
+
+
+@in_virtual_time
+async def test_who_has_written_is_told_and_has_the_grace_to_end():
+    turns = Turns(max_at_work=1, max_pending=1)
+    done, stuck = Job(turns.lane(), 4.0, until=2.0, grace=3.0), Job(turns.lane(), 99.0, until=9.0, grace=3.0)
+    done.writes = stuck.writes = True
+    submitted(turns, done, stuck)
+    await turns.finished()
+    assert (done.refused, done.over, done.ends) == ([(2.0, RequestTimedOut)], 4.0, [None])
+    assert (stuck.refused, stuck.begun, stuck.over) == ([(9.0, RequestTimedOut)], 4.0, 12.0)
+    assert [type(error) for error in stuck.ends] == [asyncio.CancelledError]
+
+
+@in_virtual_time
+async def test_who_ends_with_an_error_has_ended_with_it_and_makes_room():
+    turns = Turns(max_at_work=1, max_pending=1)
+    broken, next_one = Job(turns.lane()), Job(turns.lane())
+    broken.error = ZeroDivisionError()
+    submitted(turns, broken, next_one)
+    await turns.finished()
+    assert (broken.ends, next_one.begun, next_one.ends) == ([broken.error], 1.0, [])
+
+
+@in_virtual_time
+async def test_a_request_that_is_done_is_not_looked_at_when_its_time_comes():
+    turns = Turns(max_at_work=1, max_pending=1)
+    (job,) = submitted(turns, Job(turns.lane(), 1.0, until=2.0))
+    await asyncio.sleep(5.0)
+    assert (job.refused, job.ends) == ([], [])
+
+
+@in_virtual_time
+async def test_what_is_abandoned_is_told_at_once_and_cut_off_and_nothing_more_is_taken():
+    turns = Turns(max_at_work=1, max_pending=5)
+    lane = turns.lane()
+    told = Job(lane, 99.0, until=1.0, grace=50.0)
+    told.writes = True
+    submitted(turns, told)
+    await asyncio.sleep(2.0)
+    waiting = submitted(turns, Job(lane), Job(turns.lane()))
+    assert turns.abandon() == 2  # the first has been told before
+    assert [job.refused for job in waiting] == [[(2.0, RequestTimedOut)]] * 2
+    (later,) = submitted(turns, Job(lane))
+    assert later.refused == [(2.0, RequestTimedOut)]
+    await turns.finished()
+    assert (told.refused, told.over, begun([*waiting, later])) == ([(1.0, RequestTimedOut)], 2.0, [None] * 3)
+    assert turns.abandon() == 0
+
+
+@in_virtual_time
+async def test_who_is_at_work_is_told_too_when_all_is_abandoned():
+    turns = Turns(max_at_work=2, max_pending=5)
+    jobs = submitted(turns, Job(turns.lane(), 99.0), Job(turns.lane(), 99.0))
+    await asyncio.sleep(1.0)
+    assert turns.abandon() == 2
+    await turns.finished()
+    assert [(job.refused, job.over) for job in jobs] == [([(1.0, RequestTimedOut)], 1.0)] * 2
+
+
+@in_virtual_time
+async def test_whoever_waits_for_the_end_waits_for_those_that_expire_too():
+    turns = Turns(max_at_work=1, max_pending=5)
+    lane = turns.lane()
+    submitted(turns, Job(lane, 1.0), Job(lane, until=0.5))
+    await turns.finished()
+    assert now() == pytest.approx(1.0)
+    await turns.finished()  # there is nothing to wait for
+
+
+@in_virtual_time
+async def test_the_work_is_done_in_the_context_of_the_request():
+    turns, seen = Turns(max_at_work=1, max_pending=5), []
+    job = Job(turns.lane())
+    job.coroutine.close()
+    job.context.run(set_deadline, job.deadline)
+
+    async def look() -> None:
+        seen.append(current_deadline())
+
+    job.coroutine = look()
+    submitted(turns, job)
+    await turns.finished()
+    assert seen == [job.deadline]

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""What the tenant's answers are read as, whatever stands in them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from providers.auth0.tenant.answers import UNREADABLE, Answer
+from providers.http import BrokenAnswer
+
+READ = {
+    b'{"a": [1, "x", null, true]}': {"a": [1, "x", None, True]},
+    b"\xef\xbb\xbf[]": [],
+    b"1e3": Decimal("1E+3"),
+    b"0.10": Decimal("0.10"),
+    b"1" * 64: int("1" * 64),
+    b"1" * 65: UNREADABLE,
+    b"0." + b"1" * 62: Decimal("0." + "1" * 62),
+    b"0." + b"1" * 63: UNREADABLE,
+    b"1e" + b"9" * 40: UNREADABLE,
+    rb'"\ud83e\udd89"': "🦉",
+    rb'"a\ud800b"': "a\ufffdb",
+    rb'[{"\udfff": ["\ud800"]}]': [{"\ufffd": ["\ufffd"]}],
+    rb'["\u0041", 5]': ["A", 5],
+}
+
+
+@pytest.mark.parametrize("body", READ, ids=lambda body: repr(body)[:30])
+def test_json_is_read_with_every_digit_and_no_half_of_a_character(body):
+    assert Answer(200, {}, body).json() == READ[body]
+
+
+BROKEN = [b"", b"<html>", b"{", b"\xff", b"[NaN]", b"[Infinity]", b'["\xed\xa0\x80"]', b"[1]]"]
+
+
+@pytest.mark.parametrize("body", BROKEN, ids=repr)
+def test_what_is_no_json_is_told_as_such(body):
+    with pytest.raises(BrokenAnswer, match=r"^no JSON$"):
+        Answer(200, {}, body).json()
+    assert Answer(200, {}, body).text_of("error") == ""
+
+
+def nested(depth: int, inside: bytes = b"") -> bytes:
+    return b"[" * depth + inside + b"]" * depth
+
+
+def depth_of(value: object) -> int:
+    return 1 + max(map(depth_of, value), default=0) if isinstance(value, list) else 0
+
+
+def test_what_is_nested_too_deep_is_null_from_level_65_on_and_the_rest_is_read():
+    body = b'{"before": "[{", "deep": %s, "after": "]\\"]", "more": [[1]]}' % nested(40_000)
+    content = Answer(200, {}, body).json()
+    assert (content["before"], content["after"], content["more"]) == ("[{", ']"]', [[1]])
+    inmost, levels = content["deep"], 1
+    while inmost != [None]:
+        (inmost,) = inmost
+        levels += 1
+    assert levels == 63  # the object is the 64th
+
+
+def test_objects_are_levels_too_and_every_place_that_is_too_deep_is_null():
+    deep = b'{"a":' * 10_000 + b"1" + b"}" * 10_000
+    one, text, other = Answer(200, {}, b'[%s, "x", %s]' % (deep, deep)).json()
+    assert (one, text) == (other, "x")
+    levels = 0
+    while isinstance(one, dict):
+        one, levels = one["a"], levels + 1
+    assert (one, levels) == (None, 63)
+
+
+@pytest.mark.parametrize("body", [b"[" * 50_000, nested(60_000), nested(20_000)[:-1] + b"x"])
+def test_what_is_nested_too_deep_and_no_json_is_told_as_such(body):
+    with pytest.raises(BrokenAnswer):
+        Answer(200, {}, body).json()
+
+
+@pytest.mark.parametrize(("values", "read"), [(50_000, True), (50_001, False)])
+def test_fifty_thousand_values_are_read(values, read):
+    answer = Answer(200, {}, b"[%s]" % b",".join([b"1"] * values))
+    if read:
+        assert len(answer.json()) == values
+    else:
+        with pytest.raises(BrokenAnswer, match=r"^too many values$"):
+            answer.json()
+
+
+def test_the_body_is_read_once():
+    answer = Answer(200, {}, b'{"a": 1}')
+    assert answer.json() is answer.json()
+
+
+@pytest.mark.parametrize(
+    ("status", "ok"), [(199, False), (200, True), (204, True), (299, True), (300, False), (404, False)]
+)
+def test_a_success_has_a_status_from_200_to_299(status, ok):
+    assert Answer(status).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b'{"error": "invalid_grant", "error_description": "no", "x": "y"}', "invalid_grant no"),
+        (b'{"error_description": "no"}', "no"),
+        (b'{"error": 5, "error_description": ["no"]}', ""),
+        (b"[]", ""),
+        (b'"error"', ""),
+    ],
+)
+def test_texts_of_a_refusal(body, text):
+    assert Answer(400, {}, body).text_of("error", "error_description") == text
