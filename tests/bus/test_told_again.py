@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""Warnings that come again, and messages to all replicas: without a server, in seconds that pass at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from loguru import logger
+
+from app.bus.broadcast import Broadcast
+from app.bus.repetition import Repetition
+from tests.support.virtual_time import in_virtual_time, now
+
+SUBJECT = "lfx.auth-service.internal.Forget"
+
+
+@pytest.fixture
+def log():
+    lines: list[tuple[str, str, int | None]] = []
+
+    def keep(message: Any) -> None:
+        extra = message.record["extra"]
+        lines.append((message.record["message"], extra.get("error"), extra.get("times")))
+
+    handler = logger.add(keep, level="WARNING")
+    yield lines
+    logger.remove(handler)
+
+
+@in_virtual_time
+async def test_the_first_are_told_and_after_ten_seconds_how_many_came_after(log):
+    some = Repetition("odd")
+    for number in range(5):
+        some.warn("a", f"the {number}th", at_once=2)
+    assert log == [("odd", "the 0th", None), ("odd", "the 1th", None)]
+    await asyncio.sleep(9.9)
+    assert len(log) == 2
+    await asyncio.sleep(0.2)
+    assert log[2:] == [("odd again", "the 4th", 3)]
+    some.warn("a", "more", at_once=2)
+    await asyncio.sleep(10.0)
+    assert log[3:] == [("odd again", "more", 1)]
+    await asyncio.sleep(10.0)
+    some.warn("a", "anew", at_once=2)
+    assert log[4:] == [("odd", "anew", None)]
+    some.close()
+
+
+@in_virtual_time
+async def test_each_kind_is_told_by_itself_and_sixteen_are_told_apart(log):
+    some = Repetition("odd")
+    for number in range(18):
+        some.warn(f"kind {number}", f"error {number}")
+    some.warn("kind 15", "again")
+    assert [error for _, error, _ in log] == [f"error {number}" for number in range(17)]
+    some.close()
+    assert sorted(log[17:]) == [("odd again", "again", 1), ("odd again", "error 17", 1)]
+    await asyncio.sleep(20.0)
+    assert len(log) == 19
+    some.warn("kind 17", "anew")
+    assert log[19:] == [("odd", "anew", None)]
+    some.close()
+
+
+class Client:
+    """What a broadcast needs of the client library."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes]] = []
+        self.subscribed: list[tuple[str, dict[str, Any]]] = []
+        self.flushed: list[int] = []
+        self.error: Exception | None = None
+        self.on_flush: Any = lambda: None
+
+    async def publish(self, subject: str, body: bytes) -> None:
+        self.published.append((subject, body))
+
+    async def flush(self, seconds: int) -> None:
+        self.flushed.append(seconds)
+        self.on_flush()
+        if self.error is not None:
+            raise self.error
+
+    async def subscribe(self, subject: str, **options: Any) -> None:
+        self.subscribed.append((subject, options))
+
+
+class Listener:
+    def __init__(self, broadcast: Broadcast) -> None:
+        self.heard: list[bytes] = []
+        self.lost = self.back = 0
+        broadcast.listen(self.heard.append, self._lost, self._back)
+
+    def _lost(self) -> None:
+        self.lost += 1
+
+    def _back(self) -> None:
+        self.back += 1
+
+
+@in_virtual_time
+async def test_a_message_is_told_when_the_server_has_it(log):
+    client = Client()
+    broadcast = Broadcast(client, SUBJECT)
+    assert await broadcast.tell(b"m") is True
+    assert (client.published, client.flushed) == ([(SUBJECT, b"m")], [2])
+    client.error = TimeoutError()
+    assert await broadcast.tell(b"m") is False
+    assert log == [("other replicas could not be told of a change", "TimeoutError()", None)]
+
+
+@in_virtual_time
+async def test_it_stands_once_it_listens_until_the_connection_is_gone():
+    client = Client()
+    broadcast = Broadcast(client, SUBJECT)
+    listener = Listener(broadcast)
+    assert broadcast.stands is False
+    await broadcast.start()
+    assert (broadcast.stands, listener.back, listener.lost) == (True, 0, 0)
+    [(subject, options)] = client.subscribed
+    assert (subject, options["pending_msgs_limit"], options["pending_bytes_limit"]) == (SUBJECT, -1, -1)
+    assert "queue" not in options
+    assert client.flushed == [2]
+
+    class Message:
+        data = b"m"
+
+    await options["cb"](Message)
+    assert listener.heard == [b"m"]
+    broadcast.disconnected()
+    assert (broadcast.stands, listener.lost) == (False, 1)
+    broadcast.reconnected()
+    assert (broadcast.stands, listener.back) == (True, 1)
+
+
+@in_virtual_time
+async def test_where_nobody_listens_nothing_is_subscribed():
+    client = Client()
+    broadcast = Broadcast(client, SUBJECT)
+    await broadcast.start()
+    broadcast.disconnected()
+    broadcast.reconnected()
+    assert (broadcast.stands, client.subscribed, client.flushed) == (False, [], [])
+
+
+@pytest.mark.parametrize("late", [False, True])
+@in_virtual_time
+async def test_a_subscription_that_is_refused_does_not_stand_until_the_next_connection(late):
+    client = Client()
+    broadcast = Broadcast(client, SUBJECT)
+    listener = Listener(broadcast)
+    error = f'nats: Permissions Violation for Subscription to "{SUBJECT}"'
+    if not late:
+        client.on_flush = lambda: broadcast.refused(error)
+    await broadcast.start()
+    if late:
+        assert broadcast.refused(error) is True
+    assert (broadcast.stands, listener.lost) == (False, 1)
+    broadcast.reconnected()
+    assert (broadcast.stands, listener.back) == (False, 0)
+    broadcast.disconnected()
+    broadcast.reconnected()
+    assert (broadcast.stands, listener.back) == (True, 1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        'nats: permissions violation for subscription to "lfx.auth-service.other"',
+        f'nats: permissions violation for publish to "{SUBJECT}"',
+        "nats: stale connection",
+    ],
+)
+@in_virtual_time
+async def test_other_errors_refuse_nothing(error):
+    broadcast = Broadcast(Client(), SUBJECT)
+    listener = Listener(broadcast)
+    await broadcast.start()
+    assert broadcast.refused(error) is False
+    assert (broadcast.stands, listener.lost, now()) == (True, 0, 0.0)

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: MIT
+"""Users in a bucket in memory: who is found by which address, who gets one, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from loguru import logger
+
+from app.domain.errors import EmailAlreadyLinked, UserNotFound
+from app.domain.users import Address, Identity
+from providers.authelia.storage import records
+from providers.authelia.storage.kv import Entry, StorageFull, is_legal_key
+from providers.authelia.storage.moved import MovedBucket, moved
+from providers.authelia.storage.records import email_key, subject_key
+from providers.authelia.storage.social import SocialClaims, without_social
+from providers.authelia.storage.users import AddressHeld, Users, claiming
+from tests.support.basics import Clock
+from tests.support.buckets import MemoryBucket
+
+ADA, NEW = Address("ada@example.org"), Address("new@example.org")
+ODD = Address("jörg@bücher.example")
+AS_LABELS = "jörg@xn--bcher-kva.example"
+
+
+class World:
+    """Users on a bucket, in which Ada and Grace have been for long; keeps what changes are told."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.bucket, self.claims = MemoryBucket(0, self.clock), MemoryBucket(0, self.clock)
+        self.noted: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        self.users = Users(self.bucket.opened, self.clock, self.clock, self)
+        self.social = SocialClaims(self.users, self.claims.opened, self.clock)
+        self.full = False
+
+    def note(self, *user_ids: str, addresses: Any = ()) -> None:
+        self.noted.append((user_ids, tuple(addresses)))
+
+    async def write(self, key: str, value: Any, age: float = 0.0) -> None:
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        self.clock.now -= age
+        await self.bucket.put(key, data, (await self.bucket.get(key)).revision)
+        self.clock.now += age
+
+    async def points(self, address: str) -> str | None:
+        value = (await self.bucket.get(email_key(address))).value
+        return None if value is None else value.decode()
+
+    async def has(self, username: str) -> list[str]:
+        return [*records.held(await self.users.get(username))]
+
+    async def holder(self, address: str) -> str | None:
+        found = await self.users.holder(Address(address))
+        return None if found is None else found[0]
+
+
+@pytest.fixture
+async def world():
+    made = World()
+    for name in ("ada", "grace"):
+        await made.users.create(name, Address(f"{name}@example.org"), name.title())
+    made.noted.clear()
+    made.clock.now += 120
+    return made
+
+
+async def test_a_new_user_stands_there_with_all_by_which_they_are_found(world):
+    assert await world.users.create("linus", NEW, "Linus") is True
+    stored = json.loads((await world.bucket.get("linus")).value)
+    assert stored == {
+        "username": "linus",
+        "sub": "",
+        "email": "new@example.org",
+        "displayname": "Linus",
+        "user_metadata": {},
+        "alternate_email": [],
+        "identities": [],
+        "created_at": "2030-03-17T17:48:40Z",
+        "updated_at": "2030-03-17T17:48:40Z",
+    }
+    assert await world.points(NEW) == "linus"
+    assert (await world.bucket.get(subject_key("auth0|linus"))).value == b"linus"
+    assert await world.users.usernames() == ["ada", "grace", "linus"]
+    assert world.noted == [((), (NEW,)), (("auth0|linus",), (NEW,))]
+
+
+async def test_who_is_there_already_or_can_be_no_key_is_not_made(world):
+    assert await world.users.create("ada", NEW, "Ada") is False
+    for name in ("_kv", "lookup/x", "a b", "", "a..b"):
+        assert await world.users.create(name, NEW, "x") is False
+        with pytest.raises(UserNotFound):
+            await world.users.get(name)
+    assert await world.points(NEW) is None
+    assert await world.users.create("nobody", Address(""), "x") is True
+    with pytest.raises(AddressHeld):
+        await world.users.create("linus", ADA, "Linus")
+    assert await world.users.find("linus") is None
+
+
+async def test_a_user_for_whom_there_is_no_room_is_not_made_and_that_is_logged(world):
+    async def full(*_: object) -> int:
+        raise StorageFull
+
+    lines: list[str] = []
+    handler = logger.add(lines.append, level="WARNING", format="{message}")
+    world.bucket.put = full
+    assert await world.users.create("linus", NEW, "Linus") is False
+    logger.remove(handler)
+    assert lines == ["a user is not stored: the bucket is full\n"]
+
+
+async def test_a_change_is_written_with_its_moment_and_told(world):
+    changed = await world.users.change("ada", lambda record: {**record, "later": 1, "sub": "S"})
+    assert changed["later"] == 1
+    stored = await world.users.get("ada")
+    assert (stored["later"], stored["updated_at"]) == (1, "2030-03-17T17:48:40Z")
+    assert world.noted == [(("auth0|ada", "S"), (ADA, ADA))]
+    revision = (await world.bucket.get("ada")).revision
+    assert await world.users.change("ada", dict) == stored
+    assert (await world.bucket.get("ada")).revision == revision
+    assert len(world.noted) == 1
+    with pytest.raises(UserNotFound):
+        await world.users.change("linus", dict)
+
+
+async def test_whoever_has_an_address_is_found_in_every_spelling(world):
+    await world.users.change("ada", lambda r: records.with_verified({**r, "email": "Ada@Example.org "}, ODD))
+    await world.users.claim("ada", ODD)
+    for spelling in (ODD, AS_LABELS, "JÖRG@BÜCHER.example", "jo\u0308rg@bu\u0308cher.example"):
+        assert await world.holder(spelling) == "ada"
+    assert await world.holder(ADA) == "ada"
+    assert await world.holder(NEW) is None
+
+
+@pytest.mark.parametrize(("age", "stays"), [(59.0, True), (60.0, False)])
+async def test_a_lookup_key_that_lies_finds_nobody_and_goes_after_a_minute(world, age, stays):
+    await world.write(email_key(NEW), b"ada", age)
+    assert await world.holder(NEW) is None
+    assert (await world.points(NEW) is not None) is stays
+
+
+async def test_a_lookup_key_of_nobody_or_of_an_unverified_address_is_no_owner(world):
+    await world.write(email_key(NEW), b"linus", 100.0)
+    assert (await world.holder(NEW), await world.points(NEW)) == (None, None)
+    await world.users.change("ada", lambda r: {**r, "alternate_email": [{"email": NEW, "verified": False}]})
+    await world.write(email_key(NEW), b"ada", 100.0)
+    assert (await world.holder(NEW), await world.points(NEW)) == (None, "ada")
+    await world.write(email_key(NEW), b"a b \xff", 100.0)
+    assert await world.holder(NEW) is None
+
+
+async def test_an_address_of_somebody_else_cannot_be_claimed(world):
+    for name in ("grace", "linus"):
+        with pytest.raises(AddressHeld):
+            await world.users.claim(name, ADA)
+    await world.users.claim("ada", ADA)
+    with pytest.raises(EmailAlreadyLinked):
+        await claiming(world.users, "grace", ADA, EmailAlreadyLinked)
+
+
+@pytest.mark.parametrize(("age", "held"), [(59.0, True), (60.0, False)])
+async def test_a_claim_without_an_owner_stands_for_a_minute(world, age, held):
+    await world.write(email_key(NEW), b"grace", age)
+    if held:
+        with pytest.raises(AddressHeld):
+            await world.users.claim("ada", NEW)
+    else:
+        await world.users.claim("ada", NEW)
+    assert await world.points(NEW) == ("grace" if held else "ada")
+
+
+async def test_who_loses_an_unverified_address_to_a_claim_has_it_no_more(world):
+    entries = [{"email": NEW, "verified": False}, {"email": "other@example.org", "verified": False}]
+    await world.users.change("grace", lambda r: {**r, "alternate_email": entries})
+    await world.write(email_key(NEW), b"grace", 100.0)
+    world.noted.clear()
+    await world.users.claim("ada", NEW)
+    assert (await world.users.get("grace"))["alternate_email"] == entries[1:]
+    assert world.noted[0] == ((), (NEW,))
+
+
+async def test_a_claim_stands_until_somebody_else_has_it(world):
+    await world.users.claim("ada", NEW)
+    await world.users.change("ada", lambda r: records.with_verified(r, NEW))
+    assert await world.users.confirm("ada", NEW) is True
+    await world.write(email_key(NEW), b"grace")
+    assert await world.users.confirm("ada", NEW) is False
+    assert await world.has("ada") == [ADA]
+
+
+async def test_an_address_is_released_by_who_has_it_no_more(world):
+    await world.users.claim("ada", NEW)
+    await world.users.release("grace", NEW)
+    assert await world.points(NEW) == "ada"
+    await world.users.release("ada", NEW)
+    assert await world.points(NEW) is None
+    await world.users.release("ada", ADA)
+    assert await world.points(ADA) == "ada"
+
+
+async def test_what_was_claimed_anew_since_a_revision_is_not_released(world):
+    await world.users.claim("ada", NEW)
+    revision = await world.users.revision_of(NEW)
+    assert revision == (await world.bucket.get(email_key(NEW))).revision
+    await world.users.claim("ada", NEW)
+    await world.users.release("ada", NEW, revision)
+    assert await world.points(NEW) == "ada"
+    await world.users.release("ada", NEW, await world.users.revision_of(NEW))
+    assert await world.points(NEW) is None
+
+
+async def test_lookup_keys_that_are_lacking_are_made_again(world):
+    for key in (email_key(ADA), subject_key("auth0|ada")):
+        await world.bucket.delete(key, (await world.bucket.get(key)).revision)
+    await world.users.change("ada", lambda r: records.with_verified(records.with_verified(r, NEW), ODD))
+    await world.write(email_key(NEW), b"grace")
+    await world.users.repair("ada", await world.users.get("ada"))
+    assert await world.points(ADA) == "ada"
+    assert await world.points(ODD) == "ada"
+    assert await world.points(NEW) == "grace"  # about to get it
+    assert (await world.bucket.get(subject_key("auth0|ada"))).value == b"ada"
+    before = dict(world.bucket._entries)  # noqa: SLF001
+    await world.users.repair("grace", await world.users.get("grace"))
+    assert before == world.bucket._entries  # noqa: SLF001
+
+
+async def test_where_there_is_no_room_nothing_is_made_again(world):
+    key = email_key(ADA)
+    await world.bucket.delete(key, (await world.bucket.get(key)).revision)
+
+    async def full(*_: object) -> int:
+        raise StorageFull
+
+    world.bucket.put = full
+    await world.users.repair("ada", await world.users.get("ada"))
+    assert await world.points(ADA) is None
+
+
+# --- keys of older data -----------------------------------------------------------------------------
+
+
+async def _older(world: World, username: str, *, verified: bool = True) -> str:
+    """Let a user have an address as older data has it: by the key of its spelling alone. Return that key."""
+    await world.users.change(username, lambda r: {**r, "alternate_email": [{"email": ODD, "verified": verified}]})
+    await world.write(records.as_spelled(ODD), username.encode(), 100.0)
+    return records.as_spelled(ODD)
+
+
+async def test_older_data_is_found_and_counts(world):
+    await _older(world, "grace")
+    assert await world.holder(AS_LABELS) == "grace"
+    with pytest.raises(AddressHeld):
+        await world.users.claim("ada", Address(AS_LABELS))
+    await world.users.claim("grace", ODD)
+    assert await world.points(ODD) == "grace"
+
+
+async def test_who_gets_an_address_of_older_data_is_found_by_its_keys_alone(world):
+    key = await _older(world, "grace", verified=False)
+    other = next(one for one in records.other_email_keys(ODD) if one != key)
+    await world.write(other, b"grace", 100.0)
+    await world.users.claim("ada", ODD)
+    assert (await world.bucket.get(key)).value == b"ada"
+    assert (await world.bucket.get(other)).value is None
+    assert (await world.users.get("grace"))["alternate_email"] == []
+    await world.users.release("ada", ODD)
+    assert {(await world.bucket.get(one)).value for one in (key, other, email_key(ODD))} == {None}
+
+
+# --- social identities ------------------------------------------------------------------------------
+
+
+async def _link(world: World, username: str) -> None:
+    entry = {"provider": "github", "identity_id": 77}
+    await world.users.change(username, lambda r: {**r, "identities": [entry]})
+
+
+async def test_a_social_identity_is_claimed_by_one_user(world):
+    assert await world.social.claim("ada", "github", "77") is True
+    assert await world.social.claim("ada", "github", "77") is True
+    assert await world.social.claim("grace", "github", "77") is False
+    assert await world.social.is_claimed_by("ada", "github", "77") is True
+    assert await world.social.is_claimed_by("grace", "github", "77") is False
+    assert await world.social.claim("grace", "github", "78") is True
+    assert await world.social.claim("grace", "gitlab", "77") is True
+
+
+@pytest.mark.parametrize(("age", "goes"), [(59.0, False), (60.0, True)])
+async def test_a_claim_of_a_social_identity_stands_for_a_minute(world, age, goes):
+    await world.social.claim("ada", "github", "77")
+    world.clock.now += age
+    assert await world.social.claim("grace", "github", "77") is goes
+
+
+async def test_what_somebody_else_has_is_not_given_and_the_claim_goes(world):
+    await _link(world, "grace")
+    assert await world.social.claim("ada", "github", "77") is False
+    assert await world.social.is_claimed_by("ada", "github", "77") is False
+    assert await world.social.claim("grace", "github", "77") is True
+
+
+async def test_a_claim_is_taken_back_by_who_has_it(world):
+    await world.social.claim("ada", "github", "77")
+    await world.social.release("grace", "github", "77")
+    assert await world.social.is_claimed_by("ada", "github", "77") is True
+    await world.social.release("ada", "github", "77")
+    assert await world.social.claim("grace", "github", "77") is True
+
+
+def test_an_identity_is_taken_out_by_provider_and_id():
+    kept = [{"provider": "github", "identity_id": "7"}, {"provider": "gitlab", "identity_id": 77}]
+    record = {"a": 1, "identities": [*kept, {"provider": "github", "identity_id": 77}, "x"]}
+    assert without_social(record, "github", "77") == {"a": 1, "identities": kept}
+
+
+# --- records ----------------------------------------------------------------------------------------
+
+
+def test_a_record_as_a_user():
+    record = {
+        "sub": " S ",
+        "email": " Ada@Example.org",
+        "user_metadata": {"city": "Oslo", "other": "x"},
+        "identities": [
+            {"provider": "github", "identity_id": 7, "email": "a@b.c", "email_verified": True, "is_social": True}
+            | {"nickname": "n", "name": "m"},
+            {"provider": "p", "connection": "c", "email_verified": "true", "is_social": 1},
+            5,
+        ],
+        "alternate_email": [{"email": "X@Y.z", "verified": True}, {"email": "v@w.x", "verified": 1}, {"email": " "}],
+    }
+    user = records.user("ada", record)
+    assert (user.user_id, user.username, user.primary_email) == ("S", "ada", "ada@example.org")
+    assert user.user_metadata == {"city": "Oslo"}
+    assert user.identities == (
+        Identity("github", "7", "github", "a@b.c", email_verified=True, nickname="n", name="m", is_social=True),
+        Identity("p", "", "c"),
+        Identity("email", "x@y.z", "email", "x@y.z", email_verified=True),
+        Identity("email", "v@w.x", "email", "v@w.x"),
+    )
+    assert [*records.held(record)] == ["ada@example.org", "x@y.z"]
+    assert records.mentions(record, Address("V@w.x"))
+    assert not records.holds(record, Address("v@w.x"))
+    assert not records.mentions(record, Address("a@b.c"))
+
+
+@pytest.mark.parametrize("record", [{}, {"email": 5, "user_metadata": [], "identities": {}, "alternate_email": "x"}])
+def test_a_record_of_nothing_is_a_user_of_nothing(record):
+    user = records.user("ada", record)
+    assert (user.user_id, user.primary_email, user.user_metadata, user.identities) == ("auth0|ada", "", {}, ())
+    assert [*records.held(record)] == []
+
+
+def test_alternates_come_and_go():
+    record = {"a": 1, "alternate_email": [{"email": "X@y.z", "more": 1}, {"email": "v@w.x", "verified": True}]}
+    x, v = Address("x@y.z"), Address("v@w.x")
+    assert records.with_verified(record, x)["alternate_email"][0] == {"email": "X@y.z", "more": 1, "verified": True}
+    assert records.with_verified(record, NEW)["alternate_email"][2] == {"email": NEW, "verified": True}
+    assert records.without_alternate(record, x) == {"a": 1, "alternate_email": record["alternate_email"][1:]}
+    assert records.without_alternate(record, v, unverified_only=True) == record
+    assert records.without_alternate(record, x, unverified_only=True) == records.without_alternate(record, x)
+
+
+@pytest.mark.parametrize(
+    ("value", "record"),
+    [
+        (b'{"a": 1}', {"a": 1}),
+        (None, None),
+        (b"", None),
+        (b"[]", None),
+        (b"{", None),
+        (b"\xff", None),
+        (b"[" * 50_000, None),
+        (b'{"a": [%s]}' % b",".join([b"1"] * 49_999), {"a": [1] * 49_999}),
+        (b'{"a": [%s]}' % b",".join([b"1"] * 50_000), None),
+    ],
+    ids=lambda value: repr(value)[:12],
+)
+def test_what_is_a_record(value, record):
+    assert records.parse(value) == record
+
+
+def test_what_is_stored():
+    assert records.encode({"a": "é", "updated_at": "x"}, 1_900_000_000.5) == (
+        '{"a":"é","updated_at":"2030-03-17T17:46:40.500000Z"}'.encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "legal", "name"),
+    [
+        ("ada", True, True),
+        ("grace.hopper", True, True),
+        ("a-b_c=d/e", True, True),
+        ("lookup/x", True, False),
+        ("lookups", True, True),
+        ("_kv", False, False),
+        ("_kvx", False, False),
+        ("a..b", False, False),
+        (".a", False, False),
+        ("a b", False, False),
+        ("é", False, False),
+        ("", False, False),
+    ],
+)
+def test_what_can_be_a_key_and_a_username(key, legal, name):
+    assert (is_legal_key(key), records.is_username(key)) == (legal, name)
+
+
+def test_lookup_keys_are_of_the_hash_of_what_is_compared_without_regard_to_case():
+    assert email_key("a@b.c").startswith("lookup/authelia-users/email/")
+    assert email_key(" ADA@Example.org ") == email_key("ada@example.org")
+    assert len(email_key("a@b.c")) == 28 + 64
+    assert subject_key("Auth0|Ada") == subject_key("auth0|ada") != email_key("auth0|ada")
+    assert subject_key("x").startswith("lookup/authelia-users/sub/")
+    assert records.other_email_keys("ada@example.org") == ()
+    assert email_key(ODD) == email_key(AS_LABELS) not in records.other_email_keys(ODD)
+    assert records.as_spelled(ODD) in records.other_email_keys(ODD)
+
+
+# --- a bucket beside its predecessor ----------------------------------------------------------------
+
+
+async def test_what_the_predecessor_has_is_read_and_never_written():
+    clock = Clock()
+    bucket, before = MemoryBucket(0, clock), MemoryBucket(0, clock)
+    await before.put("a", b"old", 0)
+    both = await moved(bucket.opened, before.opened)()
+    assert isinstance(both, MovedBucket)
+    old = await both.get("a")
+    assert (old.value, old.revision, old.written) == (b"old", 0, (await before.get("a")).written)
+    assert await both.get("b") == Entry(None, 0)
+    revision = await both.put("a", b"new", 0)
+    assert (await both.get("a")).value == b"new"
+    await both.delete("a", revision)
+    assert (await both.get("a")).value is None
+    assert await both.add("b", b"b", 0) == 3
+    assert (await both.keys(), (await before.get("a")).value) == (["a", "b"], b"old")
+    assert await both.has_room() is True
