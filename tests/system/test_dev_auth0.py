@@ -10,11 +10,13 @@ import re
 import shlex
 import signal
 import subprocess
+import urllib.error
 import urllib.request
 
 import pytest
 
 from tests.support.command import PATIENCE, pasted, run, started
+from tests.support.waiting import until
 
 LAST_LINE = "Ctrl-C ends all of it"
 PROVIDER = ("--provider", "auth0")
@@ -43,6 +45,14 @@ def fetched(address):
         return reply.read()
 
 
+def answered(address):
+    try:
+        with urllib.request.urlopen(address, timeout=PATIENCE) as reply:
+            return reply.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def pasted_for(dev, subject):
     return next(line for line in pasted(dev.output) if f" {subject} " in line)
 
@@ -60,8 +70,10 @@ def alive(pid):
     return False
 
 
-def test_the_provider_is_the_real_one_and_ready(dev):
-    assert b"auth0 token" in fetched(place(dev.output, "Health"))
+async def test_the_provider_is_the_real_one_and_ready(dev):
+    health = place(dev.output, "Health")
+    await until(lambda: answered(health) == 200)
+    assert b"auth0 token" in fetched(health)
 
 
 def test_what_the_environment_says_of_another_tenant_does_not_count(dev):

@@ -79,5 +79,10 @@ def test_only_failures_of_the_service_and_its_upstream_are_errors_of_spans(told)
 def test_nobody_is_named_in_a_span(told):
     spans, _ = told
     said = [text for span in spans for text in (span.name, span.status.message, *attributes(span).values())]
-    assert {name for span in spans for name in attributes(span)} <= {"auth_service.outcome", "error.type"}
-    assert set(said) <= {"", SUBJECT, "get_user", "ok", "failed", "upstream_error", "identity provider unavailable"}
+    assert {name for span in spans for name in attributes(span)} <= {
+        "auth_service.outcome",
+        "auth_service.source",
+        "error.type",
+    }
+    outcomes = {"ok", "failed", "upstream_error", "identity provider unavailable"}
+    assert set(said) <= {"", SUBJECT, "get_user", "provider", *outcomes}
