@@ -50,25 +50,25 @@ class ServiceError(Exception):
 
 
 class CallerError(ServiceError):
-    """The request cannot be fulfilled as it stands."""
+    """The request is invalid or not allowed."""
 
     fault = Fault.CALLER
 
 
 class Conflict(ServiceError):
-    """Somebody else has what the caller wants."""
+    """Another account has the requested value."""
 
     fault = Fault.CONFLICT
 
 
 class LimitReached(ServiceError):
-    """A bound was reached: of attempts, of time or of work in hand."""
+    """A limit was reached: of attempts, of time or of open requests."""
 
     fault = Fault.LIMIT
 
 
 class UpstreamError(ServiceError):
-    """Something this service depends on failed."""
+    """A system that the service depends on failed."""
 
     fault = Fault.UPSTREAM
 
@@ -94,7 +94,7 @@ def require(value: object, error: type[ServiceError]) -> None:
 
 
 class Malformed(CallerError):
-    """The body is not the JSON object described; the string is the subject's own."""
+    """The body is not the described JSON object; each subject has its own string."""
 
     def __init__(self, wire: str) -> None:
         """Take the error string that the subject's declaration names."""
@@ -139,7 +139,7 @@ class MetadataRequired(CallerError):
 
 
 class InvalidEmailFormat(CallerError):
-    """The new primary e-mail is no valid address."""
+    """The new primary e-mail is not a valid address."""
 
     wire = "invalid email format"
 
@@ -151,7 +151,7 @@ class AlternateEmailRequired(CallerError):
 
 
 class InvalidEmail(CallerError):
-    """The address to verify is no valid address."""
+    """The address to verify is not a valid address."""
 
     wire = "invalid email"
 
@@ -208,13 +208,13 @@ class TargetUserRequired(CallerError):
 
 
 class InvalidToken(CallerError):
-    """The token is not parseable, wrongly signed, of a wrong algorithm or key, or no token at all."""
+    """The token cannot be read, has a wrong signature, algorithm or key, or is not a token."""
 
     wire = "invalid token"
 
 
 class TokenOfClient(InvalidToken):
-    """The token is genuine and belongs to a client, not to a user; where that does not help it is just invalid."""
+    """The token is valid, but belongs to a client and not to a user; where a user is needed, it is invalid."""
 
 
 class TokenExpired(CallerError):
@@ -224,19 +224,19 @@ class TokenExpired(CallerError):
 
 
 class InvalidIssuer(CallerError):
-    """The token was issued by somebody else."""
+    """The token has another issuer."""
 
     wire = "invalid issuer"
 
 
 class InvalidAudience(CallerError):
-    """The token is meant for somebody else."""
+    """The token is for another audience."""
 
     wire = "invalid audience"
 
 
 class MissingScope(CallerError):
-    """The token does not carry the scope that the subject asks for."""
+    """The token lacks the scope that the subject needs."""
 
     wire = "missing required scope"
 
@@ -245,7 +245,7 @@ class MissingScope(CallerError):
 
 
 class UserNotFound(CallerError):
-    """Nobody is meant by that. Callers act on this very string: see the decision on errors."""
+    """There is no such user. Callers act on exactly this string: see the decision on errors."""
 
     wire = "user not found"
 
@@ -257,31 +257,31 @@ class NotLinked(CallerError):
 
 
 class NotVerified(CallerError):
-    """The address is an e-mail identity of the account, but nobody has verified it."""
+    """The address is an e-mail identity of the account, but is not verified."""
 
     wire = "email is not verified and cannot be set as primary"
 
 
 class EmailAlreadyLinked(Conflict):
-    """The address is somebody's primary e-mail or verified alternate."""
+    """The address is the primary e-mail or a verified alternate of an account."""
 
     wire = "email already linked"
 
 
 class IdentityTokenWithoutSubject(CallerError):
-    """The identity token is no JWT with a subject."""
+    """The identity token is not a JWT with a subject."""
 
     wire = "invalid identity token: unable to extract subject"
 
 
 class IdentityTokenOfAccount(CallerError):
-    """The identity token's subject is an account of its own, which cannot be an identity of another."""
+    """The identity token belongs to an account, which cannot become an identity of another account."""
 
     wire = "the provided identity token belongs to an existing LFID account and cannot be linked"
 
 
 class InvalidIdentityToken(CallerError):
-    """The identity token is not signed by whom it must be, not meant for linking, expired or used."""
+    """The identity token has a wrong signature, is not meant for linking, has expired or was used."""
 
     wire = "invalid identity token"
 
@@ -308,13 +308,13 @@ class SystemManagedIdentity(CallerError):
 
 
 class CodeNotFound(CallerError):
-    """No code was asked for, or it has expired or been used."""
+    """No code was requested, or it has expired or was used."""
 
     wire = "verification code not found or expired"
 
 
 class WrongCode(CallerError):
-    """That is not the code."""
+    """The code is wrong."""
 
     wire = "invalid verification code"
 
@@ -326,7 +326,7 @@ class TooManyGuesses(LimitReached):
 
 
 class TooManyAttempts(LimitReached):
-    """A hundred wrong guesses for one address, or the provider's own bound on sign-in attempts."""
+    """A hundred wrong guesses for one address, or the provider's own limit on sign-in attempts."""
 
     wire = "too many attempts, try again later"
 
@@ -347,31 +347,31 @@ class AliasServiceUnavailable(CallerError):
 
 
 class DomainNotAllowed(CallerError):
-    """The domain is not one in which aliases are given."""
+    """There are no aliases in this domain."""
 
     wire = "domain_not_allowed"
 
 
 class AlreadyClaimed(Conflict):
-    """The account has an address in that domain already."""
+    """The account already has an address in that domain."""
 
     wire = "already_claimed"
 
 
 class AliasInvalid(CallerError):
-    """The local part cannot be one of an address."""
+    """The local part is not valid in an address."""
 
     wire = "alias_invalid"
 
 
 class AliasReserved(CallerError):
-    """The local part is kept for the system."""
+    """The local part is reserved for the system."""
 
     wire = "alias_reserved"
 
 
 class AliasNotAvailable(Conflict):
-    """Somebody has that address."""
+    """Another account has that address."""
 
     wire = "alias_not_available"
 
@@ -380,7 +380,7 @@ class AliasNotAvailable(Conflict):
 
 
 class IncorrectPassword(CallerError):
-    """The current password is not the one given."""
+    """The current password is wrong."""
 
     wire = "incorrect password: current password is incorrect"
 
@@ -398,7 +398,7 @@ class PasswordTooWeak(CallerError):
 
 
 class NoDatabaseUser(CallerError):
-    """The account signs in without a password of this provider."""
+    """The account does not sign in with a password of this provider."""
 
     wire = "password change requires an Auth0 user with a username"
 
@@ -410,7 +410,7 @@ class PasswordServiceUnavailable(CallerError):
 
 
 class PasswordChangeUnsupported(CallerError):
-    """The provider keeps passwords where this service does not change them."""
+    """The service cannot change passwords of this provider."""
 
     wire = "password change is not supported for Authelia users"
 
@@ -431,7 +431,7 @@ class ImpersonationUnavailable(CallerError):
 
 
 class AudienceNotAllowed(CallerError):
-    """Tokens for that audience are not given out by impersonation."""
+    """Impersonation gives no tokens for that audience."""
 
     wire = "audience not allowed"
 
@@ -443,7 +443,7 @@ class ImpersonationNotAllowed(CallerError):
 
 
 class ImpersonationRefused(CallerError):
-    """The provider refuses the exchange; the line is its own, in this form."""
+    """The provider refuses the exchange; the text is the provider's, in this form."""
 
     wire = "<error>: <error_description>"
 
@@ -457,13 +457,13 @@ class ImpersonationRefused(CallerError):
 
 
 class ProviderUnavailable(UpstreamError):
-    """The identity provider cannot be reached, fails, or answers what cannot be understood."""
+    """The identity provider cannot be reached, fails, or gives an invalid reply."""
 
     wire = "identity provider unavailable"
 
 
 class RateLimited(UpstreamError):
-    """The identity provider takes no more requests for now."""
+    """The rate limit of the identity provider is reached."""
 
     wire = "identity provider rate limit reached, try again later"
 
@@ -475,7 +475,7 @@ class SearchFailed(UpstreamError):
 
 
 class UpdateFailed(UpstreamError):
-    """The identity provider refuses the change of a profile, or a field of it takes too much room."""
+    """The identity provider refuses the change of a profile, or a field is too large."""
 
     wire = "failed to update user"
 
@@ -487,7 +487,7 @@ class SendCodeFailed(UpstreamError):
 
 
 class CodeExchangeFailed(UpstreamError):
-    """The identity provider refuses the one-time code, or answers it with a token for another address."""
+    """The identity provider refuses the one-time code, or returns a token for another address."""
 
     wire = "failed to exchange OTP for token"
 
@@ -505,7 +505,7 @@ class UnlinkFailed(UpstreamError):
 
 
 class GuardFailed(UpstreamError):
-    """Whether the identity is an alias could not be found out, so nothing is removed."""
+    """The service could not check whether the identity is an alias, so nothing is removed."""
 
     wire = "failed to evaluate system-managed unlink guard"
 
@@ -523,7 +523,7 @@ class SetPrimaryFailed(UpstreamError):
 
 
 class PasswordUpdateFailed(UpstreamError):
-    """The identity provider refuses the change of the password, for another reason than the password."""
+    """The identity provider refuses the change, for another reason than the new password."""
 
     wire = "failed to update password"
 
@@ -535,7 +535,7 @@ class ResetLinkFailed(UpstreamError):
 
 
 class VerificationMailFailed(UpstreamError):
-    """The one-time code could not be mailed, or could not be kept."""
+    """The one-time code could not be mailed or stored."""
 
     wire = "failed to send verification email"
 
@@ -544,19 +544,19 @@ class VerificationMailFailed(UpstreamError):
 
 
 class Overloaded(LimitReached):
-    """Too many requests wait for their turn."""
+    """Too many requests are waiting."""
 
     wire = "service is overloaded, try again later"
 
 
 class RequestTimedOut(LimitReached):
-    """The request was not finished, or not begun, within its time."""
+    """The request was not finished within its time."""
 
     wire = "request timed out"
 
 
 class InternalError(OwnError):
-    """Something unexpected; the details are in the log."""
+    """An unexpected error; the log has the details."""
 
     wire = "internal error"
 
