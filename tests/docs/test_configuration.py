@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from app.settings import SECTIONS, Settings
+from app.settings.administration import AdministrationSettings
 from providers.mock.users_file import load_users
-from tests.docs.tables import TABLES, TOP, with_table
+from tests.docs.tables import TABLES, TOP, secrecy, with_table
 
 PAGE = TOP / "docs" / "configuration.md"
 ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| (?:`([^`]*)` )?\|", re.MULTILINE)
@@ -23,6 +24,15 @@ def documented():
 def test_every_setting_is_documented_and_nothing_else():
     fields = [field for section in SECTIONS for field in section.model_fields.values()]
     assert set(documented()) == {field.validation_alias for field in fields}
+
+
+def test_the_variables_of_the_command_that_sets_up_a_tenant_have_a_table_of_their_own():
+    page = PAGE.read_text(encoding="utf-8")
+    part = page.partition("\n## Variables of `auth-service tenant`\n")[2].partition("\n## ")[0]
+    fields = AdministrationSettings.model_fields.values()
+    assert re.findall(r"^\| `(\w+)` \| (.+) \|$", part, re.MULTILINE) == [
+        (str(field.validation_alias), f"{field.description}{secrecy(field)}") for field in fields
+    ]
 
 
 def test_every_setting_has_a_description():
@@ -93,6 +103,8 @@ def test_secrets_are_marked():
         "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
         "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
         "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+        "AUTH0_ADMIN_TOKEN",
+        "AUTH0_ADMIN_CLIENT_SECRET",
     ]
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from app.cli.tenant.scopes import APPLYING, READING
+from app.interruption import nothing_in_hand
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -131,7 +132,8 @@ def env(
 
 def _loaded() -> Any:  # noqa: ANN401 - a module, typed where it is written
     try:
-        from app.cli.tenant import run  # noqa: PLC0415 - what it loads takes seconds, and may not be installed
+        with nothing_in_hand():
+            from app.cli.tenant import run  # noqa: PLC0415 - what it loads takes seconds, and may not be installed
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "auth0":
             raise

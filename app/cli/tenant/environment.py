@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from app.cli.tenant.errors import Unusable
-from app.cli.tenant.requirements.impersonation import secret_of
+from app.cli.tenant.requirements.common import secret_of
 from app.cli.tenant.tenant import Role, Tenant
 
 if TYPE_CHECKING:
@@ -19,19 +19,21 @@ if TYPE_CHECKING:
 KEY: Final = "AUTH0_M2M_PRIVATE_BASE64_KEY"
 SECRET: Final = "AUTH0_LFX_PROFILE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 _NAME: Final = "lfx-v2-auth-service"
-_HIDDEN: Final = "a secret, printed with --show-secrets"
+_HIDDEN: Final = "a secret, printed with --show-secrets only"
 
 
 async def variables(tenant: Tenant, *, secrets: bool) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the variables, and those that are secret: empty where they are unknown or not asked for.
+    """Return the variables, and those that are secret: empty where they are not asked for.
 
-    Raises Unusable when an application is not there yet, TenantError.
+    Raises Unusable when one is not known, TenantError.
     """
     found = {role: await tenant.application(role) for role in (Role.SERVICE, Role.PROFILE, Role.LFX_ONE)}
     lacking = [role.title for role, application in found.items() if not application.client_id]
     if lacking:
         raise Unusable(f"there is no application {' and no '.join(lacking)} yet: auth-service tenant apply")
     wanted = tenant.wanted
+    if secrets and wanted.key is None:
+        raise Unusable(f"set {KEY}: the tenant does not know it, so it cannot be printed; --show-secrets prints all")
     default = f"https://{tenant.line.host}/api/v2/"
     plain = {
         "USER_REPOSITORY_TYPE": "auth0",
@@ -43,13 +45,14 @@ async def variables(tenant: Tenant, *, secrets: bool) -> tuple[dict[str, str], d
         "AUTH0_LFX_PROFILE_CLIENT_ID": found[Role.PROFILE].client_id,
         "AUTH0_LFX_ONE_CLIENT_ID": found[Role.LFX_ONE].client_id,
         "AUTH0_LFX_V2_API_AUDIENCE": wanted.impersonation,
+        "AUTH0_IMPERSONATION_REQUIRE_CLAIM": "" if wanted.settings.impersonation_require_claim else "false",
+        "AUTH0_IMPERSONATION_AUDIENCES": ",".join(wanted.settings.impersonation_audiences),
         "AUTH0_EVENTS": "true" if wanted.events else "",
     }
     hidden = {KEY: "", SECRET: ""}
-    if secrets:
-        key = wanted.key.pem if wanted.key else ""
+    if secrets and wanted.key is not None:
         hidden = {
-            KEY: base64.b64encode(key.encode()).decode(),
+            KEY: base64.b64encode(wanted.key.pem.encode()).decode(),
             SECRET: await secret_of(tenant, found[Role.PROFILE]),
         }
     return {name: value for name, value in plain.items() if value}, hidden
@@ -65,22 +68,19 @@ def as_values(plain: dict[str, str], hidden: dict[str, str]) -> str:
     """Return values for the chart; the secrets come from a Secret, whose name stands here."""
     environment = {name: {"value": value} for name, value in plain.items()}
     environment |= {name: {"value": value} for name, value in hidden.items() if value}
-    app = (
-        {"environment": environment}
-        if any(hidden.values())
-        else {
-            "existingSecret": {"name": _NAME},
-            "environment": environment,
-        }
-    )
-    return yaml.safe_dump({"app": app}, sort_keys=False).rstrip()
+    secret = {} if any(hidden.values()) else {"existingSecret": {"name": _NAME}}
+    return yaml.safe_dump({"app": {**secret, "environment": environment}}, sort_keys=False).rstrip()
 
 
 def as_secret(_: dict[str, str], hidden: dict[str, str]) -> str:
-    """Return a Secret for Kubernetes, with the names under which the chart looks."""
-    data = {name: value or f"<{_HIDDEN}>" for name, value in hidden.items()}
+    """Return a Secret for Kubernetes, with the names under which the chart looks.
+
+    Without values there is no manifest: what took their place would be applied as if it were a secret.
+    """
+    if not any(hidden.values()):
+        return "\n".join([f"# The Secret {_NAME} holds:", *(f"# {name}: {_HIDDEN}" for name in hidden)])
     metadata = {"name": _NAME}
-    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": data}
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "stringData": hidden}
     return yaml.safe_dump(manifest, sort_keys=False).rstrip()
 
 

@@ -45,12 +45,15 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of the tenant. `foreign`: of something that was not made for the service."""
+    """One change of the tenant."""
 
     what: str
     order: Order
     run: Callable[[], Awaitable[None]]
     foreign: bool = False
+    """Whether it changes something that was not made for the service."""
+    keyed: bool = False
+    """Whether it gives the tenant the service's key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -52,12 +53,20 @@ class KeyPair:
         return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def write(self, path: Path) -> None:
-        """Write the private half to a new file that only its owner may read. Raises OSError, FileExistsError too."""
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(self.pem)
-            file.flush()
-            os.fsync(file.fileno())
+        """Write the private half to a new file that only its owner may read: the whole of it, or no file at all.
+
+        Raises OSError, FileExistsError too.
+        """
+        descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(self.pem)
+                file.flush()
+                os.fsync(file.fileno())
+            # Unlike a rename this takes nobody's place.
+            os.link(unfinished, path)
+        finally:
+            Path(unfinished).unlink()
 
 
 def _thumbprint(key: rsa.RSAPublicKey) -> str:

@@ -41,6 +41,8 @@ _PATIENCE: Final = 300.0
 _TRIES: Final = 3
 _UNAUTHORIZED, _TOO_MANY, _FAILS = 401, 429, 500
 _BROKEN: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer)
+_UNFORESEEN: Final = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+"""What the library raises of an answer that it did not expect: a number too long, lists too deep, null."""
 
 
 class Line:
@@ -52,6 +54,8 @@ class Line:
         self.secrets = tuple(secrets)
         self.limits: dict[str, int] = {}
         """Calls that the tenant allows at once, by `read` and `write`, as its answers tell."""
+        self.answered = False
+        """Whether anybody has answered as a tenant's Management API does."""
         self._notice = notice
         self.http: httpx.AsyncClient
         self.api: AsyncAuth0
@@ -79,8 +83,6 @@ class Line:
         while True:
             try:
                 return await make()
-            except ParsingError:
-                raise Unreadable(operation) from None
             except ApiError as error:
                 status = error.status_code or 0
                 pause = _pause(error, waited) if status == _TOO_MANY else None
@@ -93,20 +95,26 @@ class Line:
                 pause, tries = None, tries - 1
                 if tries <= 0:
                     raise Unreachable(f"{operation}: {self.host} cannot be reached: {_why(error)}") from None
+            except (ParsingError, *_UNFORESEEN):
+                raise Unreadable(operation) from None
             if pause is not None:
                 self._notice(f"the tenant limits calls; waiting {pause:.0f} s")
                 waited += pause
             await asyncio.sleep(0.5 if pause is None else pause)
 
     async def all(
-        self, operation: str, make: Callable[[], Awaitable[AsyncPager[_T, _R]]], *, total: str = ""
+        self, operation: str, make: Callable[[], Awaitable[AsyncPager[_T, _R]]], *, size: int = 0
     ) -> list[_T]:
-        """Return what stands on all pages; `total` names the field that says how many there are, where one does."""
+        """Return what stands on all pages.
+
+        `size`: how many were asked for a page, where pages are counted. Then one that is not full is the last, unless
+        the tenant says that there are more; how many it says is not believed otherwise, for it may change meanwhile.
+        """
         pager = await self.call(operation, make)
         found = _items(operation, pager)
         for _ in range(_MOST_PAGES):
-            known = getattr(pager.response, total, None) if total else None
-            if not pager.has_next or (known is not None and len(found) >= known):
+            known = getattr(pager.response, "total", None) or 0
+            if not pager.has_next or (len(pager.items or ()) < size and len(found) >= known):
                 return found
             following = await self.call(operation, pager.next_page)
             if following is None or not following.items:
@@ -115,18 +123,22 @@ class Line:
             found += _items(operation, pager)
         raise Unreadable(operation)
 
-    async def ask(self, operation: str, form: dict[str, str]) -> dict[str, Any]:
-        """Return what the token endpoint answers, a refusal too. Raises Unreadable, Unreachable."""
-        try:
-            answer = await self.http.post(f"https://{self.host}/oauth/token", json=form)
+    async def ask(self, operation: str, form: Callable[[], dict[str, str]]) -> tuple[int, dict[str, Any]]:
+        """Return status and content of what the token endpoint answers, a refusal too.
+
+        `form` is called for each try: proofs are used once. Raises as `call` does, which waits and tries again.
+        """
+
+        async def make() -> tuple[int, dict[str, Any]]:
+            answer = await self.http.post(f"https://{self.host}/oauth/token", json=form())
             content = answer.json()
-        except _BROKEN as error:
-            raise Unreachable(f"{operation}: {self.host} cannot be reached: {_why(error)}") from None
-        except ValueError:
-            raise Unreadable(operation) from None
-        if not isinstance(content, dict):
-            raise Unreadable(operation)
-        return content
+            if answer.status_code == _TOO_MANY or answer.status_code >= _FAILS:
+                raise ApiError(status_code=answer.status_code, headers=dict(answer.headers), body=content)
+            if not isinstance(content, dict):
+                raise TypeError(operation)
+            return answer.status_code, content
+
+        return await self.call(operation, make)
 
     def shown(self, text: object) -> str:
         """Return words of the tenant's in one line, bounded, without anything that is secret."""
@@ -134,8 +146,12 @@ class Line:
         return line[:_MESSAGE]
 
     async def _note(self, response: httpx.Response) -> None:
+        if not response.request.url.path.startswith("/api/v2/"):
+            return
+        if response.headers.get("content-type", "").startswith("application/json"):
+            self.answered = True
         limit = response.headers.get("x-ratelimit-limit", "")
-        if "/api/v2/" in response.request.url.path and limit.isdecimal() and len(limit) < 10:  # noqa: PLR2004
+        if limit.isdecimal() and len(limit) < 10:  # noqa: PLR2004
             self.limits["read" if response.request.method == "GET" else "write"] = int(limit)
 
     def _refused(self, operation: str, error: ApiError) -> Refused | Unreachable:

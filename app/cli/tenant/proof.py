@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
+from app.cli.tenant.errors import Refused
 from providers.auth0.tokens.credentials import Assertions, client_proof
 
 if TYPE_CHECKING:
@@ -15,19 +17,22 @@ if TYPE_CHECKING:
     from app.cli.tenant.line import Line
     from app.cli.tenant.tenant import Wanted
 
+_OPERATION: Final = "ask for a token"
+_ALLOWS_LESS: Final = ("unauthorized_client", "invalid_scope")
+"""Refusals of a client that has proved who it is (RFC 6749, section 5.2); 403 is one too."""
+
 
 async def proves(line: Line, key: KeyPair, client_id: str, wanted: Wanted) -> bool:
-    """Ask for a token as the service would, by an assertion (RFC 7523), and throw it away.
-
-    Any refusal but that of the assertion itself (RFC 6749, section 5.2) is about something else.
-    """
+    """Ask for a token as the service would, by an assertion (RFC 7523), and throw it away. Raises TenantError."""
     assertions = Assertions(client_id, SecretStr(key.pem), f"https://{line.host}/", time.time)
     organization = wanted.settings.organization
-    form = {
-        "grant_type": "client_credentials",
-        "audience": wanted.audience,
-        **client_proof(assertions),
-        **({"organization": organization} if organization else {}),
-    }
-    answer = await line.ask("ask for a token", form)
-    return "access_token" in answer or answer.get("error") not in {None, "invalid_client"}
+    fields = {"grant_type": "client_credentials", "audience": wanted.audience}
+    if organization:
+        fields["organization"] = organization
+    status, answer = await line.ask(_OPERATION, lambda: {**fields, **client_proof(assertions)})
+    error = answer.get("error")
+    if isinstance(answer.get("access_token"), str) or status == HTTPStatus.FORBIDDEN or error in _ALLOWS_LESS:
+        return True
+    if status == HTTPStatus.UNAUTHORIZED:
+        return False
+    raise Refused(_OPERATION, status, line.shown(error or ""))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from jose import JOSEError, jwt
 
 from app.cli.tenant import scopes
-from app.cli.tenant.errors import Unreachable, Unusable
+from app.cli.tenant.errors import TenantError, Unreachable, Unusable
 from app.cli.tenant.findings import Difference, Finding, State, differs, unknown, well
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ async def token(line: Line, settings: AdministrationSettings, given: str, audien
     if not settings.client_id or not secret:
         raise Unusable(f"without rights nothing can be asked: {_HOW}")
     fields = {"client_id": settings.client_id, "client_secret": secret, "audience": audience}
-    answer = await line.ask("ask for a token", {"grant_type": "client_credentials", **fields})
+    try:
+        _, answer = await line.ask("ask for a token", lambda: {"grant_type": "client_credentials", **fields})
+    except TenantError as error:
+        raise Unreachable(str(error)) from None
     granted = answer.get("access_token")
     if not isinstance(granted, str) or not granted:
         why = line.shown(answer.get("error_description") or answer.get("error") or "no token came")

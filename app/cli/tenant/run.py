@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,7 @@ from app.cli.tenant.keys import KeyPair
 from app.cli.tenant.line import Line
 from app.cli.tenant.show import Screen, as_json
 from app.cli.tenant.tenant import Tenant, Wanted, cannot_tell
+from app.interruption import INTERRUPTED
 from app.proxies import ignore_proxies
 from app.settings import ConfigurationError, WorkSettings
 from app.settings.administration import AdministrationSettings
@@ -58,11 +60,13 @@ class Command:
         reader.complain(self.settings.wrong())
         reader.finish()
         self.screen = Screen()
-        self._host = options.domain or (self.settings.host if self.settings.domain or self.settings.tenant else "")
+        given = options.domain or (self.settings.host if self.settings.domain or self.settings.tenant else "")
+        # The tenant's own names of itself, in tokens and as an API, are in lower case.
+        self._host = given.lower()
         if not _HOST.fullmatch(self._host):
             raise Unusable("which tenant? Give --domain, AUTH0_DOMAIN or AUTH0_TENANT: a host name, and nothing else")
         if options.new_key is not None and options.new_key.exists():
-            how = f'AUTH0_M2M_PRIVATE_BASE64_KEY="$(cat {options.new_key})"'
+            how = f'AUTH0_M2M_PRIVATE_BASE64_KEY="$(cat {shlex.quote(str(options.new_key))})"'
             raise Unusable(f"{options.new_key} is there already; to use the key in it, set {how}")
         self._given = rights.given_token() if options.token else ""
         self._key = self._own_key()
@@ -93,7 +97,7 @@ class Command:
 
     async def look(self, tenant: Tenant, token: str) -> list[Finding]:
         """Look at everything. Raises Unreachable."""
-        findings = [rights.sufficient(token)]
+        findings: list[Finding] = []
         with self.screen.err.status("") as status:
             for requirement in requirements.ALL:
                 status.update(f"looking at the tenant: {requirement.__name__.rpartition('.')[2]}")
@@ -103,14 +107,19 @@ class Command:
                     raise
                 except TenantError as error:
                     findings.append(cannot_tell(requirement.__name__.rpartition(".")[2].replace("_", " "), error))
-        return [*findings, rights.limits(tenant.line, self.at_once)]
+        if not tenant.line.answered:
+            raise Unreachable(f"{self._host} does not answer as a tenant's Management API does")
+        return [rights.sufficient(token), *findings, rights.limits(tenant.line, self.at_once)]
 
     def steps(self, findings: list[Finding]) -> list[Step]:
         """Return what is to be done, in order."""
         steps = sorted((step for one in findings for step in one.steps), key=lambda step: step.order)
-        if self.options.new_key is None or self._written:
+        keyed = [step for step in steps if step.keyed]
+        if self.options.new_key is None or self._written or not keyed:
             return steps
-        return [Step(f"write the private key to {self.options.new_key}", Order.KEY, self._write), *steps]
+        # Of no use where nothing is done with it.
+        foreign = all(step.foreign for step in keyed)
+        return [Step(f"write the private key to {self.options.new_key}", Order.KEY, self._write, foreign), *steps]
 
     async def _write(self) -> None:
         if self._key is not None and self.options.new_key is not None:
@@ -157,7 +166,7 @@ def apply(options: Options) -> int:
             command.screen.plan(steps, adopt=options.adopt)
             _tell_what_no_step_mends(command, findings)
             todo = [step for step in steps if options.adopt or not step.foreign]
-            if todo and not (options.yes or typer.confirm("Do that?", err=True)):
+            if todo and not (options.yes or command.screen.agrees()):
                 return FAILED
             await _make(command, todo)
             if not todo:
@@ -175,8 +184,6 @@ def env(options: Options, form: str, *, secrets: bool) -> int:
     async def work(command: Command) -> int:
         async with command.tenant() as (tenant, _):
             plain, hidden = await environment.variables(tenant, secrets=secrets)
-        if secrets and not hidden[environment.KEY]:
-            command.screen.complain(f"{environment.KEY} is not set here, and the tenant does not know it")
         typer.echo(environment.FORMS[form](plain, hidden))
         return OK
 
@@ -231,4 +238,4 @@ def _run(options: Options, work: Callable[[Command], Coroutine[Any, Any, int]]) 
         return FAILED
     except KeyboardInterrupt:
         screen.complain("Interrupted. What was done stays; run the command again to go on from there.")
-        return FAILED
+        return INTERRUPTED

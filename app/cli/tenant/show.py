@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Final
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from app.cli.tenant.findings import Finding, State, Step
 from app.cli.terminal import WIDTH, printable
+from app.interruption import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +57,18 @@ class Screen:
         if not steps:
             self.say("Nothing is to be done.")
 
+    def agrees(self) -> bool:
+        """Ask whether the steps are to be made. Raises KeyboardInterrupt."""
+        try:
+            with interruptible():
+                return typer.confirm("Do that?", err=True)
+        except typer.Abort:
+            if sys.stdin.isatty():
+                raise KeyboardInterrupt from None
+            self.complain("Nobody is there to answer, so nothing was done; --yes does not ask.")
+            return False
+
 
 def as_json(content: object) -> str:
     """Return JSON as scripts get it."""
-    return json.dumps(content, indent=2, ensure_ascii=False)
+    return json.dumps(content, indent=2)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.tenant.errors import Refused, TenantError
-from app.cli.tenant.findings import Finding, missing, unknown
+from app.cli.tenant.findings import Difference, Finding, differs, missing, unknown
 
 if TYPE_CHECKING:
     from auth0.management.types import Client, GetClientResponseContent
@@ -21,6 +21,7 @@ MARK: Final = "lfx-auth-service"
 """The metadata by which what was made for the service is known; its value says for what."""
 
 _LISTED: Final = "client_id,name,client_metadata"
+_PAGE: Final = 100
 _NOT_FOUND: Final = 404
 
 
@@ -55,6 +56,8 @@ class Application:
     role: Role
     given: str = ""
     client_id: str = ""
+    others: int = 0
+    """How many there are besides that could as well be it."""
     found: GetClientResponseContent | None = None
     mine: bool = True
     """Whether it was made for the service, so that it may be changed."""
@@ -102,7 +105,9 @@ class Tenant:
             Role.LFX_ONE: settings.lfx_one_client_id,
         }
         application = Application(role, given=ids.get(role, ""))
-        client_id = application.given or await self._by_name(role)
+        candidates = [application.given] if application.given else await self._candidates(role)
+        client_id = candidates[0] if candidates else ""
+        application.others = len(candidates[1:])
         if client_id:
             application.found = await self._get(client_id)
         if application.found is not None:
@@ -110,17 +115,18 @@ class Tenant:
             application.mine = _is_marked(application.found, role)
         return application
 
-    async def _by_name(self, role: Role) -> str:
+    async def _candidates(self, role: Role) -> list[str]:
+        """Return the applications that bear the mark, else those so called, in an order that is always the same."""
         if self._listed is None:
             clients = self.line.api.clients
             self._listed = await self.line.all(
                 "list applications",
-                lambda: clients.list(fields=_LISTED, include_fields=True, per_page=100),
-                total="total",
+                lambda: clients.list(fields=_LISTED, include_fields=True, include_totals=True, per_page=_PAGE),
+                size=_PAGE,
             )
-        marked = [one for one in self._listed if _is_marked(one, role)]
-        named = [one for one in self._listed if one.name == role.title]
-        return next((one.client_id for one in (*marked, *named) if one.client_id), "")
+        marked = {one.client_id for one in self._listed if one.client_id and _is_marked(one, role)}
+        named = {one.client_id for one in self._listed if one.client_id and one.name == role.title}
+        return sorted(marked or named)
 
     async def _get(self, client_id: str) -> GetClientResponseContent | None:
         try:
@@ -140,6 +146,16 @@ def not_there(what: str, application: Application) -> Finding:
     variable = application.role.variable
     remedy = f"correct {variable}, or unset it and let apply make one"
     return missing(what, f"no application has the id in {variable}", remedy=remedy)
+
+
+def several(what: str, application: Application) -> list[Finding]:
+    """Return that more than one application could be it, as two who apply at once make them; nothing is deleted."""
+    if not application.others:
+        return []
+    role = application.role
+    wrong = Difference("applications so marked or called", "one", str(application.others + 1))
+    name = f"name the right one in {role.variable}, or " if role.variable else ""
+    return [differs(what, [wrong], remedy=f"{name}delete the others; {application.client_id} is used now")]
 
 
 def cannot_tell(what: str, error: TenantError) -> Finding:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from auth0.management.types import UpdateEnabledClientConnectionsRequestContentItem
 
+from app.cli.tenant.errors import TenantError
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def compared(client: GetClientResponseContent, wanted: dict[str, Any], optional:
             value = [*value, *(one for one in optional if one in found)]  # noqa: PLW2901 - what may stay, stays
         if found != value:
             changes[name] = value
+    if "token_endpoint_auth_method" in changes and client.client_authentication_methods is not None:
+        changes["client_authentication_methods"] = None  # an application has the one or the other
     return changes
 
 
@@ -49,7 +52,9 @@ def differences(client: GetClientResponseContent, changes: dict[str, Any]) -> li
 
 
 def _shown(value: object) -> str:
-    return words(value) if isinstance(value, list) else str(value or "none")
+    if isinstance(value, list):
+        return words(value)
+    return value if isinstance(value, str) and value else "another way" if value else "none"
 
 
 def changing(tenant: Tenant, application: Application, changes: dict[str, Any]) -> Step:
@@ -63,7 +68,7 @@ def changing(tenant: Tenant, application: Application, changes: dict[str, Any]) 
     return Step(what, Order.APPLICATION, run, foreign=not application.mine)
 
 
-def making(tenant: Tenant, application: Application, fields: dict[str, Any]) -> Step:
+def making(tenant: Tenant, application: Application, fields: dict[str, Any], *, keyed: bool = False) -> Step:
     """Return the step that makes an application."""
 
     async def run() -> None:
@@ -75,7 +80,7 @@ def making(tenant: Tenant, application: Application, fields: dict[str, Any]) -> 
         )
         application.client_id = made.client_id or ""
 
-    return Step(f"make the application {application.role.title}", Order.APPLICATION, run)
+    return Step(f"make the application {application.role.title}", Order.APPLICATION, run, keyed=keyed)
 
 
 def jwt_of(client: GetClientResponseContent) -> tuple[list[Difference], dict[str, Any]]:
@@ -109,23 +114,38 @@ async def grant(what: str, tenant: Tenant, application: Application, scopes: tup
         "list client grants", lambda: grants.list(client_id=application.client_id, audience=audience, take=50)
     )
     # A grant without a subject type is of the time before there were others.
-    mine = next((one for one in found if (one.subject_type or "client") == subject), None)
+    wanted = (application.client_id, audience, subject)
+    mine = next((one for one in found if (one.client_id, one.audience, one.subject_type or "client") == wanted), None)
     if mine is None:
         return missing(what, "there is no client grant on the Management API", step)
-    if set(mine.scope or ()) == set(scopes):
+    everything = mine.allow_all_scopes is True
+    if set(mine.scope or ()) == set(scopes) and not everything:
         return well(what, f"exactly {' '.join(scopes)}")
+    fewer = {"allow_all_scopes": False} if everything else {}
 
     async def change() -> None:
         await tenant.line.call(
-            "update client grant", lambda: grants.update(str(mine.id), scope=list(scopes)), writes=True
+            "update client grant", lambda: grants.update(str(mine.id), scope=list(scopes), **fewer), writes=True
         )
 
     what_to = f"grant exactly {' '.join(scopes)} to {title}"
     return differs(
         what,
-        [Difference("scopes", words(scopes), words(mine.scope or ()))],
+        [Difference("scopes", words(scopes), "all there are" if everything else words(mine.scope or ()))],
         Step(what_to, Order.GRANT, change, foreign=not application.mine),
     )
+
+
+async def secret_of(tenant: Tenant, application: Application) -> str:
+    """Return an application's client secret, read now; from here on it is shown in no message. Raises TenantError."""
+    clients = tenant.line.api.clients
+    found = await tenant.line.call("get application", lambda: clients.get(application.client_id))
+    secret: str = found.client_secret or ""
+    if not secret:
+        needed = "the token needs read:client_keys"
+        raise TenantError(f"get application: the client secret of {application.role.title} is not shown: {needed}")
+    tenant.line.secrets = (*tenant.line.secrets, secret)
+    return secret
 
 
 async def connection(tenant: Tenant, name: str) -> ConnectionForList | None:

@@ -8,7 +8,7 @@ from typing import Final
 from app.cli.tenant.findings import Difference, Finding, differs, missing, well
 from app.cli.tenant.requirements import database
 from app.cli.tenant.requirements.common import connection, enabled_for, making
-from app.cli.tenant.tenant import MARK, Role, Tenant, not_there
+from app.cli.tenant.tenant import MARK, Role, Tenant, not_there, several
 
 _WHAT: Final = "LFX One"
 _FIELDS: Final = {"app_type": "regular_web", "grant_types": ["authorization_code"]}
@@ -29,6 +29,8 @@ async def look(tenant: Tenant) -> list[Finding]:
         steps += enabling
     if application.found is None:
         return [missing(_WHAT, "there is none", *steps)]
+    twice = several(f"{_WHAT} applications", application)
     if disabled:
-        return [differs(_WHAT, disabled, *steps)]
-    return [well(_WHAT, f"{application.found.name}, with {database.NAME if found else 'no connection yet'}")]
+        return [differs(_WHAT, disabled, *steps), *twice]
+    connected = database.NAME if found else "no connection yet"
+    return [well(_WHAT, f"{application.found.name}, with {connected}"), *twice]

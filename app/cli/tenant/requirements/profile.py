@@ -14,7 +14,7 @@ from auth0.management.types import (
 from app.cli.tenant import scopes
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, jwt_of, making
-from app.cli.tenant.tenant import Application, Role, Tenant, not_there
+from app.cli.tenant.tenant import Application, Role, Tenant, not_there, several
 
 if TYPE_CHECKING:
     from auth0.management.types import GetClientResponseContent
@@ -44,6 +44,7 @@ async def look(tenant: Tenant) -> list[Finding]:
         _fields(tenant, application, application.found),
         await grant(_RIGHTS, tenant, application, scopes.USERS, "user"),
         await _policy(tenant),
+        *several(f"{_WHAT}s", application),
     ]
 
 
@@ -55,8 +56,6 @@ def _fields(tenant: Tenant, application: Application, client: GetClientResponseC
     unsigned, signing = jwt_of(client)
     wrong = [*differences(client, changes), *unsigned]
     changes |= signing
-    if "token_endpoint_auth_method" in changes and client.client_authentication_methods is not None:
-        changes["client_authentication_methods"] = None
     if changes:
         return differs(_WHAT, wrong, changing(tenant, application, changes))
     return well(_WHAT, f"{client.name}, client_secret_post")

@@ -19,7 +19,7 @@ from app.cli.tenant import scopes
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, unknown, well
 from app.cli.tenant.proof import proves
 from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, making
-from app.cli.tenant.tenant import Application, Role, Tenant, not_there
+from app.cli.tenant.tenant import Application, Role, Tenant, not_there, several
 
 if TYPE_CHECKING:
     from auth0.management.types import ClientCredential, GetClientResponseContent
@@ -48,6 +48,7 @@ async def look(tenant: Tenant) -> list[Finding]:
         _fields(tenant, application, application.found),
         await _key(tenant, application, application.found),
         await grant(_RIGHTS, tenant, application, wanted, "client"),
+        *several(f"{_WHAT}s", application),
     ]
 
 
@@ -64,7 +65,7 @@ def _made(tenant: Tenant, application: Application) -> Finding:
     }
     if tenant.wanted.impersonation:
         fields["token_exchange"] = ClientTokenExchangeConfiguration(allow_any_profile_of_type=[_EXCHANGE])
-    return missing(_WHAT, "there is none", making(tenant, application, fields))
+    return missing(_WHAT, "there is none", making(tenant, application, fields, keyed=True))
 
 
 def _fields(tenant: Tenant, application: Application, client: GetClientResponseContent) -> Finding:
@@ -85,8 +86,7 @@ async def _key(tenant: Tenant, application: Application, client: GetClientRespon
     key = tenant.wanted.key
     credentials = tenant.line.api.clients.credentials
     held = await tenant.line.call("list credentials", lambda: credentials.list(application.client_id))
-    methods = client.client_authentication_methods
-    used = {one.id for one in (methods.private_key_jwt.credentials if methods and methods.private_key_jwt else [])}
+    used = _used(client)
     if key is None:
         if not used:
             return missing(_KEY, "it has no key", remedy=_GIVE_KEY)
@@ -95,7 +95,7 @@ async def _key(tenant: Tenant, application: Application, client: GetClientRespon
     if registered is None:
         if used and await proves(tenant.line, key, application.client_id, tenant.wanted):
             return well(_KEY, "registered by hand; the tenant takes what it signs")
-        steps = (_registering(tenant, application, key), _using(tenant, application, key, used))
+        steps = (_registering(tenant, application, key), _using(tenant, application, key))
         found = words_of([one for one in held if one.id in used])
         return differs(_KEY, [Difference("key", f"thumbprint {key.thumbprint}", found)], *steps)
     return _registered(tenant, application, client, registered, used)
@@ -114,8 +114,13 @@ def _registered(
         return differs(_KEY, [Difference("algorithm", RS256, str(registered.alg))], remedy=remedy)
     if registered.id not in used:
         wrong = Difference("authentication", "private_key_jwt with it", client.token_endpoint_auth_method or "without")
-        return differs(_KEY, [wrong], _using(tenant, application, key, used))
+        return differs(_KEY, [wrong], _using(tenant, application, key))
     return well(_KEY, f"thumbprint {key.thumbprint}")
+
+
+def _used(client: GetClientResponseContent) -> set[str]:
+    methods = client.client_authentication_methods
+    return {one.id for one in (methods.private_key_jwt.credentials if methods and methods.private_key_jwt else [])}
 
 
 def words_of(held: list[ClientCredential]) -> str:
@@ -143,12 +148,15 @@ def _registering(tenant: Tenant, application: Application, key: KeyPair) -> Step
         )
 
     what = f"register the key with {application.role.title}"
-    return Step(what, Order.APPLICATION, run, foreign=not application.mine)
+    return Step(what, Order.APPLICATION, run, foreign=not application.mine, keyed=True)
 
 
-def _using(tenant: Tenant, application: Application, key: KeyPair, used: set[str]) -> Step:
+def _using(tenant: Tenant, application: Application, key: KeyPair) -> Step:
     async def run() -> None:
         clients = tenant.line.api.clients
+        # Replaced as a whole: a key that came in meanwhile stays in.
+        now = await tenant.line.call("get application", lambda: clients.get(application.client_id))
+        used = _used(now)
         held = await tenant.line.call("list credentials", lambda: clients.credentials.list(application.client_id))
         named = [one.id for one in held if one.id and (one.id in used or one.kid == key.thumbprint)]
         method = ClientAuthenticationMethodPrivateKeyJwt(credentials=[CredentialId(id=one) for one in named])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.stand_ins.auth0.resources.applications import Applications
 
 _FILTERS = ("audience", "client_id", "subject_type")
+_CHANGES = ("scope", "organization_usage", "allow_any_organization", "allow_all_scopes")
 
 
 class Grants(Records):
@@ -67,8 +68,7 @@ class Grants(Records):
     def create(self, call: Call) -> Reply:
         """POST /api/v2/client-grants."""
         self.authorize(call, "create:client_grants")
-        allowed = ("client_id", "audience", "scope", "subject_type", "organization_usage", "allow_any_organization")
-        fields = fields_of(call, allowed, ["client_id", "audience"])
+        fields = fields_of(call, ("client_id", "audience", "subject_type", *_CHANGES), ["client_id", "audience"])
         fields.setdefault("subject_type", "client")
         if fields["client_id"] not in self._clients.by_id:
             raise api_refusal(404, "The client does not exist.", "inexistent_client")
@@ -82,7 +82,7 @@ class Grants(Records):
         """PATCH /api/v2/client-grants/{id}."""
         self.authorize(call, "update:client_grants")
         grant = self.existing(call.segments[3], "client grant")
-        fields = fields_of(call, ("scope", "organization_usage", "allow_any_organization"))
+        fields = fields_of(call, _CHANGES)
         self._check(grant["audience"], fields.get("scope", []))
         grant.update(fields)
         return json_reply(200, grant)
