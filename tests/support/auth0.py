@@ -19,7 +19,7 @@ from tests.support.basics import Clock
 from tests.support.people import EVERYBODY, Person
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from app.domain.ports import Provider
@@ -32,12 +32,20 @@ class Auth0World:
     absent = ()
     expired_error = "token has expired"
 
-    def __init__(self, folder: Path) -> None:
-        self.clock = Clock()
+    def __init__(self, folder: Path, clock: Callable[[], float] | None = None, *, bare: bool = False) -> None:
+        self.clock = clock or Clock()
         self.tenant = Tenant(self.clock)
-        self.tenant.reset(fixtures=False)
-        self.tenant.password_policy.shortest = 1
+        self.tenant.reset(fixtures=False, bare=bare)
         self._server = TenantServer(self.tenant, folder)
+        self.begin()
+
+    def begin(self) -> None:
+        """Let everybody be as at the start."""
+        self.tenant.faults.clear()
+        self.tenant.records.clear()
+        self.tenant.password_policy.shortest = 1
+        for account in list(self.tenant.accounts.by_id.values()):
+            self.tenant.accounts.remove(account)
         for person in EVERYBODY:
             self._add(person)
 
@@ -63,6 +71,13 @@ class Auth0World:
                 await opening.__aexit__(None, None, None)
         finally:
             self._server.stop()
+
+    def start(self) -> None:
+        """Let the tenant be reached, by a service that is a process of its own."""
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
 
     def token(self, person: Person) -> str:
         return self.tenant.access_token(person.subject)

@@ -111,23 +111,31 @@ class OverNats:
 
     @classmethod
     @asynccontextmanager
+    async def connected(cls, url: str) -> AsyncIterator[OverNats]:
+        """Connect to where a service answers already."""
+        client = await nats.connect(url)
+        transport = cls(client)
+        try:
+            await transport._listen()
+            yield transport
+        finally:
+            # Once all is flushed, a second reply to anything would be here.
+            await client.flush()
+            await client.close()
+        assert transport.counts() <= {1}
+
+    @classmethod
+    @asynccontextmanager
     async def serving(cls, world: World, url: str) -> AsyncIterator[OverNats]:
         settings = world.settings(url)
-        async with world.provider(settings) as provider:
+        async with world.provider(settings) as provider, cls.connected(url) as transport:
             broker = create_broker(settings, provider, Telemetry(version="0", provider=provider.name))
-            client = await nats.connect(url)
-            transport = cls(client)
             try:
-                await transport._listen()
                 await broker.start()
                 yield transport
             finally:
-                # Once all is drained and flushed, a second reply to anything would be here.
                 await broker.drain()
                 await broker.stop()
-                await client.flush()
-                await client.close()
-        assert transport.counts() <= {1}
 
 
 TRANSPORTS = {transport.name: transport for transport in (InMemory, OverNats)}

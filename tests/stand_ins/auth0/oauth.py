@@ -137,6 +137,9 @@ class TokenEndpoint:
             raise oauth_refusal(400, "invalid_request", "The action is not deployed.")
         if secrets["SERVICE_CLIENT_ID"] != client:
             raise oauth_refusal(403, "access_denied", "This application may not act for users.")
+        more = secrets.get("MORE_AUDIENCES", "").split(",")
+        if fields["audience"] not in {secrets["API_AUDIENCE"], *(name.strip() for name in more)}:
+            raise oauth_refusal(400, "invalid_request", "Tokens for this API are not given out by impersonation.")
         # It finds the target with a token of an application of its own.
         proof = {"client_id": secrets["LOOKUP_CLIENT_ID"], "client_secret": secrets["LOOKUP_CLIENT_SECRET"]}
         lookup = self._clients.by_secret(proof, "client_credentials")

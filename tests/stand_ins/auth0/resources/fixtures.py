@@ -76,6 +76,7 @@ def _impersonation(resources: Resources) -> None:
     resources.apis.add(INSIGHTS_AUDIENCE, "Insights API", scopes=[{"value": "access:api"}])
     values = {
         "API_AUDIENCE": LFX_V2_AUDIENCE,
+        "MORE_AUDIENCES": INSIGHTS_AUDIENCE,
         "SERVICE_CLIENT_ID": M2M_CLIENT,
         "LOOKUP_CLIENT_ID": LOOKUP_CLIENT,
         "LOOKUP_CLIENT_SECRET": LOOKUP_SECRET,
