@@ -85,9 +85,8 @@ bench: $(INSTALLED) ## Measure speed and memory beside a raw NATS echo
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 .PHONY: mutants
-mutants: $(INSTALLED) $(MUTANTS) ## Break the code in many ways, see which the tests notice; ARGS="'app.domain.codes*'"
-	@$(BIN)/mutmut run $(ARGS)
-	@$(BIN)/mutmut results
+mutants: $(INSTALLED) $(MUTANTS) ## Break the code in many ways, see what no test notices; ARGS="codes", ARGS="--again"
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 .PHONY: docs
 docs: site ## Check the documentation and build its site; brings Node along
@@ -167,7 +166,7 @@ lock: ## Write the lock files anew, as pyproject.toml asks; ARGS=--upgrade takes
 
 .PHONY: clean
 clean: ## Remove what these commands make
-	@rm -rf $(VENV) build dist mutants node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	@rm -rf $(VENV) build dist node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What running needs, and no more: the first answer comes as soon as that is there.
