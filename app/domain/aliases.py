@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from app.domain.addresses import is_local_part, parse_address
+from app.domain.addresses import MAX_LOCAL_PART, is_local_part, parse_address
 from app.domain.errors import (
     AliasInvalid,
     AliasNotAvailable,
@@ -85,7 +85,10 @@ class AliasPolicy:
 
     def local_part(self, alias: str) -> str:
         """Return the local part in the form in which it is given. Raises AliasInvalid, AliasReserved."""
-        local = alias.strip().lower()
+        local = alias.strip()
+        if len(local) > MAX_LOCAL_PART:  # before anything that costs: of a mebibyte lower case alone takes 50 ms
+            raise AliasInvalid
+        local = local.lower()
         if _FORBIDDEN.intersection(local) or not is_local_part(local):
             raise AliasInvalid
         if local in RESERVED or local in self.reserved_extra:

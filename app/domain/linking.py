@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import (
     AuthTokenRequired,
     IdentityIdRequired,
+    IdentityNotFound,
     IdentityTokenOfAccount,
     IdentityTokenRequired,
     IdentityTokenWithoutSubject,
@@ -20,6 +21,9 @@ from app.domain.tokens import UPDATE_IDENTITIES, bare
 if TYPE_CHECKING:
     from app.domain.ports import Callers, Directory, Identities
     from app.domain.users import Identity
+
+_LONGEST: Final = 1024
+"""Characters of a provider's name, and of an identity's id, beyond which there is none."""
 
 
 class Linking:
@@ -68,4 +72,6 @@ class Linking:
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
         require(provider, ProviderRequired)
         require(identity_id, IdentityIdRequired)
+        if max(len(provider), len(identity_id)) > _LONGEST:  # before anything that costs
+            raise IdentityNotFound
         await self._identities.unlink(caller, provider, identity_id)

@@ -25,10 +25,10 @@ _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 def comparable(address: str) -> str:
     """Return the form in which an address is compared; of what is no address, something no address is the same as."""
     address = address.strip()
-    if address.isascii():
-        return address.lower()
     if len(address) > LONGEST:
         return address
+    if address.isascii():
+        return address.lower()
     local, at, domain = address.lower().rpartition("@")
     return f"{_nfc(local)}{at}{comparable_domain(domain)}"
 
@@ -40,8 +40,11 @@ def comparable_domain(domain: str) -> str:
     it is found in the DNS. A domain that the mapping does not allow, or of which it makes none, is left as it is, in
     NFC; so is a label that is too long.
     """
-    domain = domain.strip().lower()
-    if domain.isascii() or len(domain) > LONGEST:
+    domain = domain.strip()
+    if len(domain) > LONGEST:
+        return domain
+    domain = domain.lower()
+    if domain.isascii():
         return domain
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False)

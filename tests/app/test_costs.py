@@ -168,6 +168,17 @@ def test_no_text_takes_long(reader, piece):
     assert_bounded(read, PIECES[piece])
 
 
+@pytest.mark.parametrize("reader", [name for name in READERS if "alias" in name or "address" in name])
+def test_what_is_longer_than_any_is_refused_before_its_case_is_looked_at(reader):
+    text = "İ" * MIB
+
+    def read() -> None:
+        with contextlib.suppress(ServiceError):
+            READERS[reader](text)
+
+    assert seconds(read) < seconds(text.lower) / 4
+
+
 ANSWERS = {
     "members": b"{" + b",".join(b'"%x":0' % n for n in range(200_000)) + b"}",
     "numbers": b"[" + b"1," * 900_000 + b"1]",

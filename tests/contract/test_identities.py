@@ -224,6 +224,8 @@ UNLINK_REFUSALS = [
         for title, which in {
             "another id": ("github", "4712"),
             "another provider": ("gitlab", "4711"),
+            "a provider longer than any": ("g" * 2_000, "4711"),
+            "an id longer than any": ("email", "İ" * 2_000),
             "somebody else's": ("google-oauth2", "2048"),
             "somebody else's address": ("email", "linus@work.example"),
             "the account itself": ("auth0", "ada"),
