@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
+from app.domain.halves import whole
 from app.domain.json_bounds import VALUES, holds_more
 from providers.http import BrokenAnswer
 
@@ -28,7 +29,6 @@ _MAX_DIGITS: Final = 64
 _MAX_DEPTH: Final = 64
 _MAX_BRACKETS: Final = 100_000
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
-_HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 MAX_VALUES: Final = 50_000
 """Values in an answer: the longest that anybody needs, a page of users, has a few thousand."""
@@ -84,7 +84,7 @@ class Answer:
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
     # UTF-8, as RFC 8259, section 8.1, wants it; by itself the library takes halves of surrogate pairs in it.
     content = json.loads(body.decode("utf-8-sig"), parse_int=_int, parse_float=_decimal, parse_constant=_refuse)
-    return _whole(content) if b"\\u" in body else content
+    return whole(content, body)
 
 
 def _int(text: str) -> object:
@@ -119,15 +119,6 @@ def _cut_at_depth(body: bytes) -> bytes:
                     begin = token.end()
                 depth -= 1
     return b"".join((*kept, body[begin:]))
-
-
-def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
-    """Return `value` with U+FFFD for every half of a surrogate pair: JSON can hold it, UTF-8 and so a reply cannot."""
-    if isinstance(value, str):
-        return _HALF_A_PAIR.sub("\ufffd", value)
-    if isinstance(value, dict):
-        return {_whole(name): _whole(member) for name, member in value.items()}
-    return [_whole(member) for member in value] if isinstance(value, list) else value
 
 
 def _refuse(_: str) -> Any:  # noqa: ANN401 - as json.loads wants it

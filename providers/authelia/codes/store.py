@@ -41,7 +41,7 @@ class KvCodeStore:
         record = parse(entry.value) or {}
         try:
             code = Code(str(record["digest"]), float(record["expires_at"]), int(record["guesses"]))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             code = None
         return code, entry.revision
 
@@ -63,7 +63,7 @@ class KvCodeStore:
             ledger = Ledger(
                 tuple(float(sent) for sent in record["sends"]), int(record["guesses"]), float(record["locked_until"])
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             ledger = Ledger()
         return ledger, entry.revision
 

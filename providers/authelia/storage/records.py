@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import subject_ids
+from app.domain.halves import whole
 from app.domain.json_bounds import VALUES, holds_more
 from app.domain.metadata import known
 from app.domain.spellings import comparable, forms, same
@@ -61,11 +62,15 @@ def is_username(key: str) -> bool:
 
 
 def parse(value: bytes | None) -> Record | None:
-    """Return the record, None when there is none or what stands there is no JSON object, or one that is no user's."""
-    if holds_more(_MAX_VALUES, value or b"", VALUES):
+    """Return the record, None when there is none or what stands there is no JSON object, or one that is no user's.
+
+    What is no character cannot be written again, and stands as U+FFFD.
+    """
+    value = value or b"null"
+    if holds_more(_MAX_VALUES, value, VALUES):
         return None
     try:
-        record = json.loads(value or b"null")
+        record = whole(json.loads(value), value)
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+r"""Halves of surrogate pairs: JSON can hold one (`"\ud800"`), UTF-8, and so a reply, a record and a hash, cannot."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
+
+
+def whole(value: Any, data: bytes) -> Any:  # noqa: ANN401 - whatever was read
+    """Return `value`, which was read from the JSON text `data`, with U+FFFD for every half of a surrogate pair.
+
+    Only what is written as an escape can be one, so without escapes there is nothing to look for.
+    """
+    return _whole(value) if b"\\u" in data else value
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever was read
+    if isinstance(value, str):
+        return _HALF_A_PAIR.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_whole(name): _whole(member) for name, member in value.items()}
+    return [_whole(member) for member in value] if isinstance(value, list) else value
