@@ -74,7 +74,8 @@ class UsersFile:
         for username in self._users:
             user = wanted.get(username)
             address, displayname = self.describe(username)
-            if user is not None and user.email and address != user.email:
+            says = {address, _text(self._users[username], "email")}
+            if user is not None and user.email and user.email not in says:
                 self._changes.setdefault(username, {})["email"] = user.email
             if not displayname.strip():
                 name = (user.displayname if user else "") or username

@@ -34,6 +34,16 @@ def _read(text):
     return yaml.load(text, yaml.BaseLoader)
 
 
+@pytest.mark.parametrize("email", ["admin", "a b@example.org", "x@", "''", "@", "é@@x", "1.10", "true"])
+def test_what_storage_says_is_written_once_though_it_is_no_address(email):
+    text = "users:\n  ada: {displayname: Ada, email: old@example.org}\n"
+    once = _reconciled(text, ada=email)
+    assert _read(once)["users"]["ada"]["email"] == email
+    again = UsersFile(once)
+    again.reconcile({"ada": WantedUser(email, "")})
+    assert not again.changed
+
+
 STRANGE = [
     "1001",
     "007",
