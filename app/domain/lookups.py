@@ -81,7 +81,7 @@ class Lookups:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether `text` came from well-formed UTF-8 (a body that did not contains surrogates, see `runtime.wire`)."""
+    """Whether `text` came from well-formed UTF-8 (a body that did not contains surrogates, see `app.bus.bodies`)."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -14,8 +14,10 @@ from app.domain.errors import (
     TokenOfClient,
     TokenRequired,
     UpdateFailed,
+    UserNotFound,
     require,
 )
+from app.domain.lookups import is_unicode
 from app.domain.tokens import UPDATE_METADATA, bare
 from app.domain.users import METADATA_FIELDS
 
@@ -124,6 +126,8 @@ class Metadata:
         """
         reference = bare(reference)
         require(reference, InputRequired)
+        if not is_unicode(reference):
+            raise UserNotFound
         return known((await self._directory.resolve(reference)).user_metadata)
 
     async def update(self, token: str, change: Mapping[str, str | None] | None, username: str = "") -> dict[str, str]:

@@ -60,6 +60,8 @@ READS = [
     case(READ, "a username in other case", send="ADA", reply=failure("user not found")),
     case(READ, "the prefix of a token alone", send="Bearer ", reply=failure("user not found")),
     case(READ, "no UTF-8", send=b"\xff", reply=failure("user not found")),
+    case(READ, "a subject that is no UTF-8", send=b"auth0|\xff", reply=failure("user not found")),
+    case(READ, "a token that is no UTF-8", send=b"e30.e30.\xff", reply=failure("user not found")),
     case(READ, "dots", send="a.b.c", reply=failure("user not found")),
     case(READ, "an expired token", send=EXPIRED, reply=failure(EXPIRED_ERROR)),
 ]
