@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all tests share: a clean environment, a nats-server, and the service in this process."""
+"""What all tests share: a clean environment, a nats-server, the service in this process, Hypothesis's profile."""
 
 from __future__ import annotations
 
@@ -7,12 +7,25 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.cli.dev.nats_server import NatsServer, nats_server
 from tests.support.sayable import make_sayable
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+# The same examples every time, few enough to be quick, and no clock: another process may have the processor. Here, and
+# not beside the tests that need it, so that it holds whichever of them are chosen.
+settings.register_profile(
+    "quick",
+    derandomize=True,
+    max_examples=80,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("quick")
 
 _OURS = (
     "NATS_",
