@@ -12,7 +12,8 @@ from pydantic import Field, SecretStr
 from app.settings.checks import rsa_key_pem
 from app.settings.types import Section, Words
 
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?")
+_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::([0-9]{1,5}))?")
+_PORTS: Final = range(1, 65_536)
 
 
 class Auth0Settings(Section):
@@ -103,7 +104,8 @@ class Auth0Settings(Section):
 
     def wrong(self) -> Iterator[str]:
         """Tell every variable that is set to what this provider cannot use. It is asked when it is the provider."""
-        usable = _HOST.fullmatch(self.domain)
+        host = _HOST.fullmatch(self.domain)
+        usable = host is not None and int(host[1] or 443) in _PORTS
         if self.domain and not usable:
             yield "AUTH0_DOMAIN: must be a host name"
         if self.tenant and not usable and not _HOST.fullmatch(f"{self.tenant}.auth0.com"):

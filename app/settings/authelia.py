@@ -8,9 +8,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from app.settings.checks import check_signing_key
+from app.settings.checks import check_object_name, check_signing_key, check_web_address
 from app.settings.types import Section
 
+ObjectName = Annotated[str, AfterValidator(check_object_name)]
 BucketName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
 """The name of a NATS Key-Value bucket (NATS ADR-8)."""
 
@@ -18,28 +19,27 @@ BucketName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
 class AutheliaSettings(Section):
     """The Authelia provider."""
 
-    configmap_name: str = Field(
+    configmap_name: ObjectName = Field(
         "authelia-users",
         validation_alias="AUTHELIA_CONFIGMAP_NAME",
         description="ConfigMap with Authelia's users file.",
     )
-    namespace: str = Field(
+    namespace: ObjectName = Field(
         "lfx",
         validation_alias="AUTHELIA_CONFIGMAP_NAMESPACE",
         description="Namespace of the ConfigMap, the Secret and the DaemonSet.",
     )
-    daemonset_name: str = Field(
+    daemonset_name: ObjectName = Field(
         "lfx-platform-authelia",
         validation_alias="AUTHELIA_DAEMONSET_NAME",
         description="DaemonSet that is restarted when the users file has changed.",
     )
-    secret_name: str = Field(
+    secret_name: ObjectName = Field(
         "authelia-users", validation_alias="AUTHELIA_SECRET_NAME", description="Secret with the users' passwords."
     )
-    userinfo_url: str = Field(
+    userinfo_url: Annotated[str, AfterValidator(check_web_address)] = Field(
         "https://auth.k8s.orb.local/api/oidc/userinfo",
         validation_alias="AUTHELIA_OIDC_USERINFO_URL",
-        pattern=r"^https?://[^\s/]+",
         description="Authelia's userinfo endpoint.",
     )
     signing_key: Annotated[SecretStr, AfterValidator(check_signing_key)] | None = Field(

@@ -28,6 +28,9 @@ _NAME: Final = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 _NAMED: Final = "words of letters, digits, - and _ with dots between them, 64 characters at most"
 """What a subject is made of that is no pattern (`*`, `>`) and that none of NATS's own (`$…`) begins with."""
 
+_OBJECT: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+"""RFC 1123, section 2.1, as Kubernetes asks of a DNS subdomain name."""
+
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-----")
 _RSA_BITS: Final = 2048
 
@@ -60,6 +63,25 @@ def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
         if not usable or any(character.isspace() for character in server):
             raise ValueError("must be addresses such as nats://host:4222, comma-separated")
     return servers
+
+
+def check_web_address(address: str) -> str:
+    """Take the address of something that is asked by HTTP (RFC 9110, section 4.2)."""
+    try:
+        url = urlsplit(address)
+        usable = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not address.isprintable() or " " in address:
+        raise ValueError("must be an address such as https://host/path")
+    return address
+
+
+def check_object_name(name: str) -> str:
+    """Take the name of an object of Kubernetes: it is a segment of a path."""
+    if not _OBJECT.fullmatch(name):
+        raise ValueError("must be a name of Kubernetes: lower-case letters, digits, - and dots, 253 characters at most")
+    return name
 
 
 def check_prefix(prefix: str) -> str:

@@ -30,6 +30,9 @@ def exporter_faults(protocols: Mapping[str, str]) -> Iterator[str]:
         for prefix in ("OTEL_EXPORTER_OTLP_", f"OTEL_EXPORTER_OTLP_{signal.upper()}_"):
             for name, check in checks.items():
                 yield from _checked(prefix + name, check)
+    for signal in protocols:
+        for name in _LIMITS.get(signal, ()):
+            yield from _checked(f"OTEL_{name}_LIMIT", _limit)
     for kind, signal in (("BSP", "traces"), ("BLRP", "logs")):
         if signal in protocols:
             yield from _batches(f"OTEL_{kind}_")
@@ -80,6 +83,12 @@ def _count(value: str) -> None:
         raise ValueError("must be a number above 0")
 
 
+def _limit(value: str) -> None:
+    # The SDK takes `unset` too, for no limit.
+    if value.lower() != "unset" and not (value.isascii() and value.isdigit() and len(value) <= _LONGEST):
+        raise ValueError("must be a number, 0 or more")
+
+
 def _seconds(value: str) -> None:
     try:
         seconds = float(value[: _LONGEST + 1])
@@ -102,6 +111,20 @@ def _grpc_compression(value: str) -> None:
 def _file(value: str) -> None:
     check_file(Path(value))
 
+
+_OF_ALL: Final = ("ATTRIBUTE_COUNT", "ATTRIBUTE_VALUE_LENGTH")
+_LIMITS: Final = {
+    "traces": (
+        *_OF_ALL,
+        "SPAN_ATTRIBUTE_COUNT",
+        "SPAN_ATTRIBUTE_VALUE_LENGTH",
+        "SPAN_EVENT_COUNT",
+        "SPAN_LINK_COUNT",
+        "EVENT_ATTRIBUTE_COUNT",
+        "LINK_ATTRIBUTE_COUNT",
+    ),
+    "logs": (*_OF_ALL, "LOGRECORD_ATTRIBUTE_COUNT", "LOGRECORD_ATTRIBUTE_VALUE_LENGTH"),
+}
 
 _EXPORTER: Final[dict[str, Callable[[str], object]]] = {
     "TIMEOUT": _seconds,

@@ -57,7 +57,11 @@ BAD = {
     "LOG_ADD_SOURCE": [SESAME],
     "AUTH0_IMPERSONATION_REQUIRE_CLAIM": [SESAME],
     "AUTH0_EVENTS": [SESAME],
-    "AUTHELIA_OIDC_USERINFO_URL": [f"ftp://{SESAME}"],
+    "AUTHELIA_OIDC_USERINFO_URL": [f"ftp://{SESAME}", "https://a b", "https://[::1", "https://h:99999", "https:///x"],
+    "AUTHELIA_CONFIGMAP_NAME": ["a/b", "../b", "a?b", "A", "a" * 254, "-"],
+    "AUTHELIA_CONFIGMAP_NAMESPACE": ["a/b", "a\nb"],
+    "AUTHELIA_DAEMONSET_NAME": ["a#b", "."],
+    "AUTHELIA_SECRET_NAME": ["a%2fb", "a_b"],
     "AUTHELIA_SIGNING_KEY": [SESAME, SHORT_KEY, base64.b64encode(SHORT_KEY.encode()).decode()],
     "AUTHELIA_KV_REPLICAS": ["6", SESAME],
     "AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS": [SESAME],
@@ -82,7 +86,7 @@ BAD = {
 OF_PROVIDER = {
     "mock": {"MOCK_USERS_FILE": [MISSING, "{garbage}"]},
     "auth0": {
-        "AUTH0_DOMAIN": [f"https://{SESAME}"],
+        "AUTH0_DOMAIN": [f"https://{SESAME}", "tenant.example:99999", "tenant.example:0"],
         "AUTH0_M2M_PRIVATE_BASE64_KEY": [SESAME, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"],
         "AUTH0_M2M_CLIENT_ID": [""],
         "AUTH0_AUDIENCE": [""],
@@ -92,7 +96,7 @@ OF_PROVIDER = {
     "authelia": {},
     SESAME: {  # nobody knows which one is meant: what is set is looked at all the same
         "MOCK_USERS_FILE": ["{garbage}"],
-        "AUTH0_DOMAIN": [f"https://{SESAME}"],
+        "AUTH0_DOMAIN": [f"https://{SESAME}", "tenant.example:99999", "tenant.example:0"],
         "AUTH0_M2M_PRIVATE_BASE64_KEY": [SESAME],
     },
 }
@@ -221,6 +225,10 @@ def test_a_certificate_and_a_key_are_looked_at_each_by_itself_and_together(tmp_p
         ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "999999"),
         ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
         ("OTEL_BLRP_MAX_QUEUE_SIZE", "abc"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "abc"),
+        ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
+        ("OTEL_SPAN_LINK_COUNT_LIMIT", "1.5"),
+        ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "many"),
     ],
 )
 def test_what_only_the_exporters_read_is_named_too(name, value, protocol):
