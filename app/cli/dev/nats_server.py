@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from app.cli.dev.children import end
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -90,14 +92,8 @@ class NatsServer:
     def stop(self) -> None:
         """End the server; kill it when it does not end by itself."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(_STOP_TIME)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            end(process, _STOP_TIME)
 
 
 @contextmanager

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli.dev.children import PATIENCE, end
 from tests.stand_ins.auth0.tokens import CAN_IMPERSONATE, LFX_V2_AUDIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ROOT = Path(__file__).parents[3]
-_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class TenantProcess:
 
     def _ask(self, path: str, order: dict[str, Any] | None = None) -> Any:
         data = None if order is None else json.dumps(order).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.control + path, data), timeout=_PATIENCE) as reply:
+        with urllib.request.urlopen(urllib.request.Request(self.control + path, data), timeout=PATIENCE) as reply:
             return json.load(reply)
 
 
@@ -88,8 +88,7 @@ def tenant_process(
         try:
             line = child.stdout.readline() if child.stdout else b""
             if not line:
-                raise RuntimeError(f"the tenant did not start, exit status {child.wait(_PATIENCE)}")
+                raise RuntimeError(f"the tenant did not start, exit status {child.wait(PATIENCE)}")
             yield TenantProcess(**json.loads(line), pid=child.pid)
         finally:
-            child.terminate()
-            child.wait(_PATIENCE)
+            end(child)

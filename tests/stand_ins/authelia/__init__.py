@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from app.cli.dev.children import PATIENCE, end
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _ROOT = Path(__file__).parents[3]
-_PATIENCE = 10
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,13 @@ def authelia_process(more_users: Iterable[str] = ()) -> Iterator[AutheliaProcess
         try:
             line = child.stdout.readline() if child.stdout else b""
             if not line:
-                raise RuntimeError(f"the stand-ins did not start, exit status {child.wait(_PATIENCE)}")
+                raise RuntimeError(f"the stand-ins did not start, exit status {child.wait(PATIENCE)}")
             said = json.loads(line)
             path = Path(folder) / "config"
             path.write_text(_kubeconfig(said["kubernetes"]), encoding="utf-8")
             yield AutheliaProcess(**said, kubeconfig=str(path), pid=child.pid)
         finally:
-            child.terminate()
-            child.wait(_PATIENCE)
+            end(child)
 
 
 def _kubeconfig(server: str) -> str:
