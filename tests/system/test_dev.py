@@ -87,6 +87,14 @@ def test_other_ports_are_taken_where_the_usual_ones_are_taken(tmp_path):
         assert "127.0.0.1:8080" not in process.output
 
 
+def test_another_port_is_taken_where_the_usual_one_only_seems_to_be_free(tmp_path):
+    with socket.create_server(("127.0.0.2", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with started("dev", cwd=tmp_path, BIND="*", PORT=port) as process:
+            process.until(LAST_LINE)
+            assert f":{port}/" not in process.output
+
+
 def test_a_file_env_is_read(tmp_path):
     (tmp_path / "users.yaml").write_text("users: [{username: eve, token: eve-token, primary_email: eve@example.org}]")
     (tmp_path / ".env").write_text("MOCK_USERS_FILE=users.yaml\nALLOWED_ALIAS_DOMAINS=example.net\nLOG_FORMAT=json\n")

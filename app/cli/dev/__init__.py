@@ -6,10 +6,12 @@ What stands around a provider is a module here, named in `_OPENERS`; the rest is
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import textwrap
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,8 +33,10 @@ from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Set
 from app.settings.types import Section
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from app.cli.dev.nats_server import NatsServer
     from app.main import Service
 
 _ENV_FILE: Final = Path(".env")
@@ -63,11 +67,11 @@ def develop(provider: str, wishes: Wishes) -> int:
             env_file=_ENV_FILE,
             further=providers.faults if provider == "mock" else lambda _: (),
         )
-        with nats_server(free_port(_NATS_PORT)) as server, _OPENERS[provider](given, server.url, wishes) as around:
+        with _nats() as server, _OPENERS[provider](given, server.url, wishes) as around:
             os.environ.update(around.environment)
             settings = _for_development(given, provider, server.url, around)
             with offered(server.url, around.tokens):
-                return run(settings, lambda service: _greet(service, settings, around))
+                return _serve(settings, lambda service: _greet(service, settings, around))
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     except StandInMissing as error:
@@ -78,6 +82,28 @@ def develop(provider: str, wishes: Wishes) -> int:
         raise fail(str(error), FAILED) from None
     except KeyboardInterrupt:  # before the service took over the signals
         return 0
+
+
+@contextmanager
+def _nats() -> Iterator[NatsServer]:
+    """Run a nats-server on its usual port, or on another where somebody has that, or takes it just now."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(nats_server(free_port(_NATS_PORT)))
+        except NatsServerUnavailable:
+            server = stack.enter_context(nats_server())
+        yield server
+
+
+def _serve(settings: Settings, greet: Callable[[Service], None]) -> int:
+    """Run the service; on another port where the one that was found free is not: only who listens knows for sure."""
+    try:
+        return run(settings, greet)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+    settings.http = settings.http.model_copy(update={"port": 0})
+    return run(settings, greet)
 
 
 def _end(_: int, __: FrameType | None) -> None:
