@@ -94,7 +94,7 @@ class Reconciler:
         await self._import(file)
         wanted = await self._wanted()
         file.reconcile(wanted)
-        missing = {name: user for name, user in wanted.items() if name not in set(file.usernames())}
+        missing = file.missing(wanted)
         for name, password in (await self._passwords(missing)).items():
             file.add(name, missing[name], await self._hash(name, password))
         if file.changed:

@@ -81,6 +81,10 @@ class UsersFile:
                 name = (user.displayname if user else "") or username
                 self._changes.setdefault(username, {})["displayname"] = name
 
+    def missing(self, wanted: Map[str, WantedUser]) -> dict[str, WantedUser]:
+        """Return those of `wanted` who are not in the file."""
+        return {username: user for username, user in wanted.items() if username not in self._users}
+
     def add(self, username: str, user: WantedUser, password_hash: str) -> None:
         """Add a user."""
         self._added[username] = {
