@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import typer
 from nats.errors import Error as NatsError
-from nats.errors import NoRespondersError
 
 from app.bus.subjects import PREFIX
 from app.cli import FAILED, OK, UNUSABLE, fail
@@ -19,6 +18,7 @@ from app.cli.connection import Unreachable, connected, nats_at, seconds_of
 from app.cli.dev_tokens import known
 from app.cli.terminal import printable
 from app.settings import ConfigurationError
+from clients.python.lfx_auth_service import AuthService, Unanswered, Unavailable
 from routers import subjects
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from app.settings import NatsSettings
 
 
-class Unanswered(Exception):
-    """There was no reply; the message says why."""
+class NoReply(Exception):
+    """There was none; the message says why."""
 
 
 def send(subject: str, body: bytes, *, nats_url: str | None, timeout: str, user: str | None = None) -> int:
@@ -40,8 +40,8 @@ def send(subject: str, body: bytes, *, nats_url: str | None, timeout: str, user:
         nats = nats_at(nats_url)
         asked = _subject(subject, nats.subject_prefix)
         body = _with_tokens(asked, body, user, nats)
-        reply = asyncio.run(_ask(nats.subject_prefix + asked.name, body, nats, seconds))
-    except (ConfigurationError, Unreachable, Unanswered) as error:
+        reply = asyncio.run(_ask(asked.name, body, nats, seconds))
+    except (ConfigurationError, Unreachable, NoReply) as error:
         raise fail(str(error), UNUSABLE) from None
     text, succeeded = readable(reply)
     typer.echo(text)
@@ -86,14 +86,14 @@ def _subject(subject: str, prefix: str) -> Subject:
     raise typer.BadParameter(f"{subject!r} is no subject of the service; {hint}", param_hint="SUBJECT")
 
 
-async def _ask(address: str, body: bytes, nats: NatsSettings, seconds: float) -> bytes:
+async def _ask(subject: str, body: bytes, nats: NatsSettings, seconds: float) -> bytes:
+    address = nats.subject_prefix + subject
     async with connected(nats, seconds) as client:
         try:
-            reply = await client.request(address, body, timeout=seconds)
-        except NoRespondersError:
-            raise Unanswered(f"nobody answers {address}: is the service running on this NATS?") from None
-        except TimeoutError:
-            raise Unanswered(f"no reply from {address} within {seconds:g} s") from None
+            return await AuthService(client, prefix=nats.subject_prefix, patience=seconds).send(subject, body)
+        except Unavailable:
+            raise NoReply(f"nobody answers {address}: is the service running on this NATS?") from None
+        except Unanswered:
+            raise NoReply(f"no reply from {address} within {seconds:g} s") from None
         except NatsError as error:
-            raise Unanswered(f"{address}: {str(error).removeprefix('nats: ')}") from None
-        return reply.data
+            raise NoReply(f"{address}: {str(error).removeprefix('nats: ')}") from None

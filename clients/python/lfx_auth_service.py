@@ -24,7 +24,7 @@ from nats.errors import NoRespondersError
 
 try:
     from opentelemetry.propagate import inject as _inject
-except ImportError:  # no traces to continue
+except Exception:  # noqa: BLE001 - not installed, or OTEL_PROPAGATORS names what is not: there are no traces to continue
     _inject = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
@@ -309,6 +309,25 @@ class AuthService:
                 raise ImpersonationRefused(refused.error) from None
             raise
 
+    async def send(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
+        """Send a body as it is, once, and return the reply as it came: for whatever no other function sends.
+
+        Raises Unanswered and Unavailable. A refusal is a reply like any other.
+        """
+        told = dict(headers or {})
+        if _inject is not None:
+            _inject(told)
+        left = self._left()
+        if left <= 0:
+            raise Unanswered(f"no time was left to ask {subject}")
+        try:
+            reply = await self._connection.request(f"{self._prefix}{subject}", body, timeout=left, headers=told or None)
+        except NoRespondersError:
+            raise Unavailable(f"nobody serves {subject}") from None
+        except TimeoutError:
+            raise Unanswered(f"no reply from {subject} within {left:.3g} s") from None
+        return reply.data
+
     async def _again(self, subject: str, body: str | Mapping[str, object]) -> Any:  # noqa: ANN401 - text or JSON
         for pause in _PAUSES:
             try:
@@ -327,21 +346,7 @@ class AuthService:
 
     async def _ask(self, subject: str, body: str | Mapping[str, object]) -> Any:  # noqa: ANN401 - text or JSON
         payload = body if isinstance(body, str) else json.dumps(body)
-        headers: dict[str, str] = {}
-        if _inject is not None:
-            _inject(headers)
-        left = self._left()
-        if left <= 0:
-            raise Unanswered(f"no time was left to ask {subject}")
-        try:
-            reply = await self._connection.request(
-                f"{self._prefix}{subject}", payload.encode(), timeout=left, headers=headers or None
-            )
-        except NoRespondersError:
-            raise Unavailable(f"nobody serves {subject}") from None
-        except TimeoutError:
-            raise Unanswered(f"no reply from {subject} within {left:.3g} s") from None
-        return _read(reply.data.decode())
+        return _read((await self.send(subject, payload.encode())).decode())
 
 
 def _read(text: str) -> Any:  # noqa: ANN401 - text or JSON

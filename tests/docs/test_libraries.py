@@ -19,7 +19,7 @@ from tests.docs.tables import TOP
 
 PAGE = (TOP / "docs" / "libraries.md").read_text()
 TABLE = "".join(line for line in PAGE.splitlines(keepends=True) if line.startswith("| "))
-OURS = ("app", "routers", "providers")
+OURS = ("app", "routers", "providers", "clients")
 DOCUMENTED = {"_current_frames", "_exit", "_replace"}
 """Of the standard library, in spite of the underscore: `sys`, `os`, `NamedTuple`."""
 

@@ -72,6 +72,7 @@ def follow(folder: Path) -> Path:
                 if (ROOT / source).is_dir():
                     shutil.copytree(ROOT / source, context / source, ignore=shutil.ignore_patterns("__pycache__"))
                 else:
+                    (context / source).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(ROOT / source, context / source)
         elif instruction.name == "RUN":
             steps = re.sub(r"/(tmp|opt)/", rf"{folder}/\1/", instruction.text)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import subprocess
@@ -19,13 +18,11 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from app.cli.dev.nats_server import nats_server
 from app.domain import errors
+from clients.python import lfx_auth_service as client
 from routers import subjects
 from tests.support.command import started
 
-SOURCE = Path(__file__).parents[2] / "clients" / "python" / "lfx_auth_service.py"
-spec = importlib.util.spec_from_file_location("lfx_auth_service", SOURCE)
-client = sys.modules["lfx_auth_service"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(client)
+PACKAGE = Path(client.__file__).parent
 
 
 @pytest.fixture(scope="module")
@@ -166,13 +163,56 @@ async def test_a_request_continues_the_callers_trace(served):
     assert sent[1].headers is None
 
 
-def test_it_is_a_package_of_one_module_that_needs_nats_alone(tmp_path):
+async def test_anything_can_be_sent_and_comes_back_as_it_is(served):
+    odd = b"\xff\x00{"
+    async with answering(served[0], odd) as (auth, sent):
+        assert await auth.send("user_emails.read", odd, {"X-Request-Id": "7"}) == odd
+    assert (sent[0].data, sent[0].headers) == (odd, {"X-Request-Id": "7"})
+    async with answering(served[0], OVERLOADED) as (auth, sent):
+        assert json.loads(await auth.send("email_to_sub", b"")) == OVERLOADED
+        assert len(sent) == 1
+
+
+ALONE = """
+import asyncio, importlib.util, json, sys
+sys.path[:] = [one for one in sys.path if "site-packages" not in one] + [sys.argv[1]]
+import lfx_auth_service, nats
+
+async def main():
+    async with await nats.connect(sys.argv[2]) as connection:
+        return await lfx_auth_service.AuthService(connection).email_to_sub("ada@example.org")
+
+others = [name for name in ("app", "faststream", "opentelemetry", "pydantic") if importlib.util.find_spec(name)]
+print(asyncio.run(main()), others)
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
-    subprocess.run([*command, "--wheel-dir", tmp_path, SOURCE.parent], check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        modules = [name for name in archive.namelist() if name.endswith(".py")]
-        (metadata,) = (archive.read(n).decode() for n in archive.namelist() if n.endswith("METADATA"))
-    assert modules == ["lfx_auth_service.py"]
-    needed = re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.MULTILINE)
-    assert needed == ["nats-py"]
+    subprocess.run([*command, "--wheel-dir", folder, PACKAGE], check=True, capture_output=True)
+    (built,) = folder.glob("*.whl")
+    with zipfile.ZipFile(built) as archive:
+        yield archive
+
+
+def test_it_is_a_package_of_one_module_that_needs_nats_alone(wheel):
+    assert [name for name in wheel.namelist() if name.endswith(".py")] == ["lfx_auth_service.py"]
+    (metadata,) = (wheel.read(n).decode() for n in wheel.namelist() if n.endswith("METADATA"))
+    assert re.findall(r"^Requires-Dist: ([\w-]+)[^;\n]*$", metadata, re.MULTILINE) == ["nats-py"]
+
+
+def test_it_asks_where_nothing_else_is_installed(wheel, served, tmp_path):
+    wheel.extractall(tmp_path)
+    (tmp_path / "nats").symlink_to(Path(client_library.__file__).parent)
+    code = [sys.executable, "-I", "-S", "-c", ALONE, tmp_path, served[0]]
+    done = subprocess.run(code, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("auth0|ada []\n", "")
+
+
+def test_a_propagator_that_is_not_installed_leaves_traces_out(monkeypatch):
+    monkeypatch.setenv("OTEL_PROPAGATORS", "unheard-of")
+    code = "import clients.python.lfx_auth_service as client; print(client._inject)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("None\n", 0)
