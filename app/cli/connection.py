@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ from app.settings import Settings, parse_duration
 from app.settings.checks import check_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from nats.aio.client import Client
 
@@ -60,9 +61,20 @@ def seconds_of(duration: str, option: str) -> float:
     return seconds
 
 
+def _nobody(_: Exception) -> None:
+    """Listen to no fault."""
+
+
 @asynccontextmanager
-async def connected(settings: NatsSettings, seconds: float, **more: Any) -> AsyncIterator[Client]:  # noqa: ANN401
+async def connected(
+    settings: NatsSettings,
+    seconds: float,
+    told: Callable[[Exception], None] = _nobody,
+    **more: Any,  # noqa: ANN401
+) -> AsyncIterator[Client]:
     """Connect within `seconds`, give the connection, and close it at the end. `more` goes to the client library.
+
+    `told` hears of what goes wrong meanwhile.
 
     Raises:
         Unreachable: no server took the connection.
@@ -78,10 +90,12 @@ async def connected(settings: NatsSettings, seconds: float, **more: Any) -> Asyn
     }
     # The client library logs each attempt with a traceback; the person gets one line instead.
     logging.getLogger("nats").setLevel(logging.CRITICAL)
-    faults: list[Exception] = []
+    # The last one says why; of a service that floods its callers there are many.
+    faults: deque[Exception] = deque(maxlen=1)
 
     async def remember(fault: Exception) -> None:
         faults.append(fault)
+        told(fault)
 
     client = DecodingClient()
     try:
@@ -101,7 +115,7 @@ async def connected(settings: NatsSettings, seconds: float, **more: Any) -> Asyn
         await client.close()
 
 
-def _reason(error: Exception, faults: list[Exception]) -> str:
+def _reason(error: Exception, faults: deque[Exception]) -> str:
     cause = faults[-1] if faults and isinstance(error, NoServersError | TimeoutError) else error
     if isinstance(cause, AuthorizationError) or "authorization" in str(cause).lower():
         return "refused: authorization"

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""`auth-service compare`, run as people run it, beside services in this process."""
+"""`auth-service compare`, as a process of its own or in this one, beside services in this process."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+import tempfile
+import threading
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
+from typer.testing import CliRunner
+
+from app.cli import app
+from tests.support.answering import answering
 from tests.support.command import COMMAND, PATIENCE
 
 OLD, NEW = "old.auth.", "new.auth."
@@ -31,18 +39,23 @@ class Done:
         return {(one["subject"], one["kind"], one["where"]) for one in self.report["differences"]}
 
 
-async def start(url, *arguments, prefixes=(OLD, NEW), stdin=asyncio.subprocess.PIPE):
-    """Start it on one NATS, with a report in JSON and a rate that no test waits for."""
-    which = ("--old-prefix", prefixes[0], "--new-prefix", prefixes[1]) if prefixes else ()
+def words(url, *arguments):
+    """The command line for one NATS, with a report in JSON and a rate that no test waits for; and the environment."""
+    which = ("--old-prefix", OLD, "--new-prefix", NEW)
+    line = ["compare", *which, "--rate", "1000", "--format", "json", *arguments]
+    return line, {"NATS_URL": url, "COLUMNS": "200", "NO_COLOR": "1"}
+
+
+async def start(url, *arguments):
+    """Start it as people do, for what a terminal or a signal does to it."""
+    line, variables = words(url, *arguments)
     return await asyncio.create_subprocess_exec(
         *COMMAND,
-        "compare",
-        *which,
-        *("--rate", "1000", "--format", "json", *arguments),
-        stdin=stdin,
+        *line,
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "NATS_URL": url, "COLUMNS": "200", "NO_COLOR": "1"},
+        env={**os.environ, **variables},
     )
 
 
@@ -53,6 +66,45 @@ async def end(process, lines=b""):
     return Done(process.returncode, output.decode(), errors.decode())
 
 
-async def compare(url, lines, *arguments, **how):
-    """Compare what these lines stand for."""
-    return await end(await start(url, "--inputs", "-", *arguments, **how), lines)
+def compare(url, lines, *arguments):
+    """Compare what these lines stand for, in this process: it takes a tenth of the time of another one."""
+    if not lines:
+        return _invoked(words(url, *arguments))
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(lines)
+        file.flush()
+        return _invoked(words(url, "--inputs", file.name, *arguments))
+
+
+def _invoked(how):
+    line, variables = how
+    logger = logging.getLogger("nats")
+    level = logger.level
+    try:
+        done = CliRunner().invoke(app, line, env=variables, catch_exceptions=False)
+    finally:
+        logger.setLevel(level)
+    return Done(done.exit_code, done.stdout, done.stderr)
+
+
+@contextmanager
+def beside(url, old=(), new=()):
+    """Run both services in a thread while the context lasts; what they reply, where that is not the usual."""
+    begun, over = threading.Event(), asyncio.Event()
+    running = []
+
+    async def serve():
+        async with AsyncExitStack() as stack:
+            both = [await stack.enter_async_context(answering(url, *one)) for one in ((OLD, old), (NEW, new))]
+            running.extend([asyncio.get_running_loop(), both])
+            begun.set()
+            await over.wait()
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),))
+    thread.start()
+    assert begun.wait(PATIENCE)
+    try:
+        yield running[1]
+    finally:
+        running[0].call_soon_threadsafe(over.set)
+        thread.join(PATIENCE)

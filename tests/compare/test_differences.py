@@ -10,8 +10,8 @@ from collections import Counter
 
 import pytest
 
-from tests.compare.command import NEW, OLD, compare
-from tests.support.answering import EMAILS, IDENTITIES, METADATA, REPLIES, answering, encoded
+from tests.compare.command import beside, compare
+from tests.support.answering import EMAILS, IDENTITIES, METADATA, REPLIES, encoded
 
 ALL = b"ada@example.org\nada\nauth0|ada\neyJhbGciOiJSUzI1NiJ9.e30.c2ln\n"
 
@@ -111,12 +111,8 @@ def all_ways(nats):
     """One run in which the new service differs in every way, once each."""
     lines = "".join(f"{name}@example.org\n{name}\n" for name in NUMBERS).encode()
     new = {subject: told(subject, usual) for subject, usual in REPLIES.items()}
-
-    async def run():
-        async with answering(nats.url, OLD), answering(nats.url, NEW, new):
-            return await compare(nats.url, lines, "--timeout", "2s", "--show")
-
-    return asyncio.run(run())
+    with beside(nats.url, new=new):
+        return compare(nats.url, lines, "--timeout", "1s", "--show")
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -135,19 +131,19 @@ def test_nothing_else_is_told(all_ways):
     assert {one["subject"]: one["differ"] for one in all_ways.report["subjects"]} == differ
 
 
-async def test_another_error_text_is_told_with_both(nats):
+def test_another_error_text_is_told_with_both(nats):
     old = {"user_metadata.read": {"success": False, "error": "no such person"}}
     new = {"user_metadata.read": {"success": False, "error": "user not found"}}
-    async with answering(nats.url, OLD, old), answering(nats.url, NEW, new):
-        done = await compare(nats.url, b"ada\n")
+    with beside(nats.url, old=old, new=new):
+        done = compare(nats.url, b"ada\n")
     (one,) = done.report["differences"]
     assert (done.status, one["kind"], one["count"]) == (1, "error text", 1)
     assert one["example"] == {"asked": "a****", "old": "no such person", "new": "user not found"}
 
 
-async def test_slower_answers_are_told_with_both_latencies(nats):
-    async with answering(nats.url, OLD), answering(nats.url, NEW, {"email_to_sub": says_late}):
-        done = await compare(nats.url, b"ada@example.org\n" * 30)
+def test_slower_answers_are_told_with_both_latencies(nats):
+    with beside(nats.url, new={"email_to_sub": says_late}):
+        done = compare(nats.url, b"ada@example.org\n" * 30)
     assert done.kinds == {("email_to_sub", "latency", "")}
     assert done.status == 1
     (look_up,) = [one for one in done.report["subjects"] if one["subject"] == "email_to_sub"]
@@ -156,49 +152,49 @@ async def test_slower_answers_are_told_with_both_latencies(nats):
     assert look_up["new"]["p99_ms"] >= look_up["new"]["p50_ms"]
 
 
-async def test_services_that_say_the_same_end_with_0(nats):
-    async with answering(nats.url, OLD) as old, answering(nats.url, NEW) as new:
-        done = await compare(nats.url, ALL)
+def test_services_that_say_the_same_end_with_0(nats):
+    with beside(nats.url) as (old, new):
+        done = compare(nats.url, ALL)
     assert (done.status, done.report["verdict"], done.report["differences"]) == (0, "both say the same", [])
     assert done.report["asked"] == 12
     assert sorted(old.received) == sorted(new.received)
 
 
-async def test_key_order_and_white_space_of_json_are_no_difference(nats):
+def test_key_order_and_white_space_of_json_are_no_difference(nats):
     reply = b'{ "data":{"name":"Ada Lovelace", "city":"Oslo"},"success":true}'
-    async with answering(nats.url, OLD), answering(nats.url, NEW, {"user_metadata.read": reply}):
-        done = await compare(nats.url, ALL)
+    with beside(nats.url, new={"user_metadata.read": reply}):
+        done = compare(nats.url, ALL)
     assert (done.status, done.report["differences"]) == (0, [])
 
 
-async def test_what_differs_only_for_a_moment_is_told_apart(nats):
+def test_what_differs_only_for_a_moment_is_told_apart(nats):
     """A user was changed between the two answers."""
     replies = [b'{"success":true,"data":{"city":"Bergen","name":"Ada Lovelace"}}']
 
     async def changing(client, message):
         await client.publish(message.reply, replies.pop() if replies else json.dumps(METADATA).encode())
 
-    async with answering(nats.url, OLD), answering(nats.url, NEW, {"user_metadata.read": changing}):
-        done = await compare(nats.url, b"ada\n")
+    with beside(nats.url, new={"user_metadata.read": changing}):
+        done = compare(nats.url, b"ada\n")
     (one,) = done.report["differences"]
     assert (done.status, one["passing"], one["wanted"], one["where"]) == (0, True, True, "data.city")
 
 
-async def test_a_failure_that_goes_away_is_a_difference(nats):
+def test_a_failure_that_goes_away_is_a_difference(nats):
     """No write explains that a service failed once."""
     replies = [b'{"success":false,"error":"internal error"}']
 
     async def failing_once(client, message):
         await client.publish(message.reply, replies.pop() if replies else json.dumps(METADATA).encode())
 
-    async with answering(nats.url, OLD), answering(nats.url, NEW, {"user_metadata.read": failing_once}):
-        done = await compare(nats.url, b"ada\n")
+    with beside(nats.url, new={"user_metadata.read": failing_once}):
+        done = compare(nats.url, b"ada\n")
     (one,) = done.report["differences"]
     assert (done.status, one["passing"], one["wanted"], one["kind"]) == (1, True, False, "success or failure")
 
 
-async def test_two_that_do_not_answer_have_not_said_the_same(nats):
-    done = await compare(nats.url, b"ada\n")
+def test_two_that_do_not_answer_have_not_said_the_same(nats):
+    done = compare(nats.url, b"ada\n")
     assert done.status == 1
     assert {kind for _, kind, _ in done.kinds} == {"no answer"}
     assert done.report["differences"][0]["example"]["old"] == "nobody answers"

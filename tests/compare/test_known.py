@@ -8,8 +8,8 @@ import re
 import pytest
 
 from app.cli.compare.known import KNOWN
-from tests.compare.command import NEW, OLD, compare
-from tests.support.answering import NOT_FOUND, REPLIES, answering, encoded
+from tests.compare.command import beside, compare
+from tests.support.answering import NOT_FOUND, REPLIES, encoded
 
 EMPTY = {"success": True, "data": {}}
 
@@ -91,19 +91,19 @@ def telling(subject, which, cases, numbers):
     return reply
 
 
-async def compared(url, cases, numbers, local=""):
+def compared(url, cases, numbers, local=""):
     lines = "".join(f"{name}{local}@example.org\n{name}\n" for name in numbers).encode()
     old, new = ({subject: telling(subject, which, cases, numbers) for subject in REPLIES} for which in (0, 1))
-    async with answering(url, OLD, old), answering(url, NEW, new):
-        return await compare(url, lines)
+    with beside(url, old=old, new=new):
+        return compare(url, lines)
 
 
 def test_there_is_an_example_of_each():
     assert sorted(SEEN) == sorted(one.what for one in KNOWN)
 
 
-async def test_nothing_but_what_is_known_ends_with_0(nats):
-    done = await compared(nats.url, SEEN, NUMBERS, local="é")
+def test_nothing_but_what_is_known_ends_with_0(nats):
+    done = compared(nats.url, SEEN, NUMBERS, local="é")
     assert (done.status, done.report["verdict"]) == (0, "nothing differs but what is known")
     assert {one["known"]: one["subject"] for one in done.report["differences"]} == {
         what: subject for what, (subject, *_) in SEEN.items()
@@ -112,9 +112,9 @@ async def test_nothing_but_what_is_known_ends_with_0(nats):
     assert sum(one["known"] for one in done.report["subjects"]) == len(SEEN)
 
 
-async def test_what_only_looks_like_it_is_not_known(nats):
+def test_what_only_looks_like_it_is_not_known(nats):
     numbers = {f"way{number}": what for number, what in enumerate(UNKNOWN)}
-    done = await compared(nats.url, UNKNOWN, numbers)
+    done = compared(nats.url, UNKNOWN, numbers)
     assert done.status == 1
     assert [one for one in done.report["differences"] if one["wanted"]] == []
     assert sum(one["differ"] for one in done.report["subjects"]) == len(UNKNOWN)

@@ -7,7 +7,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-import nats
+from app.bus.nats.client import DecodingClient
 
 EMAILS = {
     "success": True,
@@ -59,14 +59,15 @@ class Answering:
             task = asyncio.create_task(reply(self._client, message))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif reply is not None:
+        elif reply is not None and message.reply:
             await self._client.publish(message.reply, encoded(reply))
 
 
 @asynccontextmanager
 async def answering(url, prefix, replies=()):
     """Run it while the context lasts."""
-    client = await nats.connect(url)
+    client = DecodingClient()  # as it comes, one message that it cannot read would end it
+    await client.connect(url)
     service = Answering(client, prefix, dict(replies))
     await client.subscribe(f"{prefix}>", queue=f"{prefix}queue", cb=service.take)
     await client.flush()

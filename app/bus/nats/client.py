@@ -63,11 +63,42 @@ class _Address(ParseResult):
 
 
 class DecodingClient(Client):
-    """Decodes users, passwords and tokens in addresses, which nats-py as it comes sends as they stand there."""
+    """Decodes users, passwords and tokens in addresses, and reads on whatever anybody sends.
+
+    As it comes, nats-py sends them as they stand in the address, and stops reading for good at a message whose headers
+    or reply subject it cannot take apart: anybody who may publish can send one.
+    """
+
+    def __init__(self) -> None:
+        """Make a client that is not connected."""
+        super().__init__()
+        self._ps = TolerantParser(self)
 
     @staticmethod
     def _parse_server_uri(connect_url: str) -> ParseResult:
         return _Address(*Client._parse_server_uri(connect_url))  # noqa: SLF001 - a static method of what this is
+
+    async def _process_headers(self, headers: Any) -> dict[str, str] | None:  # noqa: ANN401 - bytes, or None
+        if headers and len(headers) > MAX_HEADERS:
+            return None
+        try:
+            return await super()._process_headers(headers)
+        except Exception:  # noqa: BLE001 - no headers, whatever those bytes are; the message itself is as good as any
+            return None
+
+    def _build_message(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any) -> Msg | None:  # noqa: ANN401 - a dict, or None
+        for where in (reply, b""):  # at a subject that is no UTF-8 nobody can be reached
+            with contextlib.suppress(UnicodeDecodeError):
+                message: Msg = super()._build_message(sid, subject, where, data, headers)
+                return message
+        return None
+
+    async def _read_loop(self) -> None:
+        await super()._read_loop()
+        task = asyncio.current_task()
+        if self.is_connected and task is not None and not task.cancelling():
+            # It gave up at something that it did not know: better a new connection than one that nobody reads.
+            await self._process_op_err(ProtocolError())
 
 
 class ReconnectingClient(DecodingClient):
@@ -75,18 +106,11 @@ class ReconnectingClient(DecodingClient):
 
     While the service starts, each server gets one attempt more, the first. (As it comes, nats-py takes 0 for ever,
     tries once more than it is told, forgets for good a server that was away while another was there, connects in
-    clear where TLS is configured but the server has none, lets a PING overtake what was sent before it, and stops
-    reading for good at a message whose headers or reply subject it cannot take apart: anybody who may publish can
-    send one.)
+    clear where TLS is configured but the server has none, and lets a PING overtake what was sent before it.)
     """
 
     _attempts = 0
     """How often each server is tried in the present outage; negative: without end."""
-
-    def __init__(self) -> None:
-        """Make a client that is not connected."""
-        super().__init__()
-        self._ps = TolerantParser(self)
 
     async def connect(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - whatever nats-py takes
         """Connect as `nats.connect` does. Raises NoServersError when all attempts failed."""
@@ -161,25 +185,3 @@ class ReconnectingClient(DecodingClient):
         if "tls" in self.options and not self._server_info.get("tls_required"):
             raise SecureConnRequiredError
         return super()._connect_command()
-
-    async def _process_headers(self, headers: Any) -> dict[str, str] | None:  # noqa: ANN401 - bytes, or None
-        if headers and len(headers) > MAX_HEADERS:
-            return None
-        try:
-            return await super()._process_headers(headers)
-        except Exception:  # noqa: BLE001 - no headers, whatever those bytes are; the message itself is as good as any
-            return None
-
-    def _build_message(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: Any) -> Msg | None:  # noqa: ANN401 - a dict, or None
-        for where in (reply, b""):  # at a subject that is no UTF-8 nobody can be reached
-            with contextlib.suppress(UnicodeDecodeError):
-                message: Msg = super()._build_message(sid, subject, where, data, headers)
-                return message
-        return None
-
-    async def _read_loop(self) -> None:
-        await super()._read_loop()
-        task = asyncio.current_task()
-        if self.is_connected and task is not None and not task.cancelling():
-            # It gave up at something that it did not know: better a new connection than one that nobody reads.
-            await self._process_op_err(ProtocolError())

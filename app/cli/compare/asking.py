@@ -25,10 +25,11 @@ INBOX: Final = "_INBOX.auth-service-compare"
 
 _REMEMBERED: Final = 4_096
 """Requests whose second reply is noticed."""
-_ECHOES: Final = 0.2
+ECHOES: Final = 0.2
 """Seconds after the last reply in which a second one to it shows itself."""
-_UNREAD: Final = 512
-"""Replies that wait to be looked at."""
+_UNREAD: Final = 100_000
+_UNREAD_BYTES: Final = 64 * 1024 * 1024
+"""Replies that wait to be looked at, and their bytes: what comes beyond is lost, whoever it is for."""
 _STATUS: Final = "Status"
 _NO_RESPONDERS: Final = "503"
 
@@ -46,14 +47,15 @@ class Side:
 
     async def __aenter__(self) -> Self:
         """Listen for replies."""
-        self._replies = await self._client.subscribe(f"{self._inbox}.*", cb=self._replied, pending_msgs_limit=_UNREAD)
+        self._replies = await self._client.subscribe(
+            f"{self._inbox}.*", cb=self._replied, pending_msgs_limit=_UNREAD, pending_bytes_limit=_UNREAD_BYTES
+        )
         await self._client.flush()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Listen no longer than for second replies to what was asked last."""
+        """Listen no longer."""
         if self._client.is_connected:
-            await asyncio.sleep(_ECHOES)
             await self._replies.unsubscribe()
 
     async def ask(self, request: Request) -> Answer:

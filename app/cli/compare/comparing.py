@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from app.cli.compare.differences import differences
@@ -28,10 +29,12 @@ class Comparison:
         self._old, self._new, self._tally = old, new, tally
         self._between = 1 / rate
         self._room = asyncio.Semaphore(_AT_ONCE)
+        self._stop = asyncio.Event()
         self._next = 0.0
 
     async def run(self, source: Source, stop: asyncio.Event) -> None:
-        """Ask. What is on its way when it stops is waited for."""
+        """Ask. What is on its way when it stops is waited for, and asked again at once where it has to be."""
+        self._stop = stop
         async with asyncio.TaskGroup() as group:
             async for request in source.requests():
                 await self._in_time()
@@ -47,7 +50,12 @@ class Comparison:
         now = asyncio.get_running_loop().time()
         turn = max(self._next, now)
         self._next = turn + self._between
-        await asyncio.sleep(turn - now)
+        await self._pause(turn - now)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but no longer than until it stops: a rate may be one request in two minutes."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
 
     async def _compare(self, request: Request) -> None:
         try:
@@ -56,7 +64,7 @@ class Comparison:
             found = differences(old, new)
             passing = False
             if found:
-                await asyncio.sleep(_AGAIN)
+                await self._pause(_AGAIN)
                 await self._in_time()
                 again = differences(*await asyncio.gather(self._old.ask(request), self._new.ask(request)))
                 passing, found = not again, again or found

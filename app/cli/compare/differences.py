@@ -60,10 +60,14 @@ def differences(old: Answer, new: Answer) -> list[Difference]:
     if old.body == new.body:
         return []
     found: dict[tuple[Kind, str], Difference] = {}
-    for difference in _between(old.body, new.body):
-        found.setdefault((difference.kind, difference.where), difference)
-        if len(found) == _MOST:
-            break
+    try:
+        for difference in _between(old.body, new.body):
+            found.setdefault((difference.kind, difference.where), difference)
+            if len(found) == _MOST:
+                break
+    except RecursionError:
+        # Read within the interpreter's bound, and beyond it where it is compared.
+        found.setdefault((Kind.VALUE, ""), Difference(Kind.VALUE, "", "nested too deep", "nested too deep"))
     return list(found.values())
 
 

@@ -9,10 +9,11 @@ import stat
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import RawIOBase
 
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -26,7 +27,7 @@ _EVERY: Final = 0.25
 class Progress:
     """A bar, or nothing."""
 
-    def __init__(self, tally: Tally, file: BinaryIO | None, seconds: float, bar: Bar | None) -> None:
+    def __init__(self, tally: Tally, file: RawIOBase | None, seconds: float, bar: Bar | None) -> None:
         """Take what is counted, what there is to be done, and the bar, where there is one."""
         self._tally, self._file, self._seconds, self._bar = tally, file, seconds, bar
         self._began = time.monotonic()
@@ -44,7 +45,7 @@ class Progress:
 
 
 @contextmanager
-def progress(file: BinaryIO | None, seconds: float, tally: Tally) -> Iterator[Progress]:
+def progress(file: RawIOBase | None, seconds: float, tally: Tally) -> Iterator[Progress]:
     """Show a bar while the context lasts: by the time to listen, or by how much of the file is read."""
     if not sys.stderr.isatty():
         yield Progress(tally, file, seconds, None)
@@ -58,11 +59,11 @@ def progress(file: BinaryIO | None, seconds: float, tally: Tally) -> Iterator[Pr
         yield Progress(tally, file, seconds, bar)
 
 
-def _size(file: BinaryIO | None) -> float | None:
+def _size(file: RawIOBase | None) -> float | None:
     """Return the bytes of a file; None of what has no size, such as a pipe."""
     found = os.fstat(file.fileno()) if file else None
     return found.st_size if found and stat.S_ISREG(found.st_mode) else None
 
 
-def _place(file: BinaryIO | None) -> float:
+def _place(file: RawIOBase | None) -> float:
     return file.tell() if file is not None and _size(file) is not None else 0

@@ -39,6 +39,8 @@ class Course:
     passed: Mapping[str, int]
     cut_short: str = ""
     """Why it ended before its time; empty when it did not."""
+    refused: tuple[str, ...] = ()
+    """What NATS refused, in its own words."""
 
 
 def report(tally: Tally, course: Course) -> dict[str, Any]:
@@ -50,6 +52,7 @@ def report(tally: Tally, course: Course) -> dict[str, Any]:
         "new": course.new,
         "seconds": round(course.seconds, 1),
         "cut_short": course.cut_short,
+        "refused": list(course.refused),
         "asked": tally.asked,
         "left_out": course.left_out,
         "passed_by": dict(sorted(course.passed.items())),
@@ -177,6 +180,8 @@ def _remarks(found: dict[str, Any]) -> Iterator[str]:
     if found["passed_by"]:
         passed = ", ".join(f"{name} {count}" for name, count in found["passed_by"].items())
         yield f"Passed by and were not repeated: {passed}."
+    for refused in found["refused"]:
+        yield f"NATS refused: {refused}."
     if found["cut_short"]:
         yield f"It ended early: {found['cut_short']}."
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from nats.protocol.parser import PERMISSIONS_ERR
 
 from app.cli import FAILED, OK, UNUSABLE, fail
-from app.cli.compare.asking import INBOX, Side
+from app.cli.compare.asking import ECHOES, INBOX, Side
 from app.cli.compare.comparing import Comparison
 from app.cli.compare.masking import Mask
 from app.cli.compare.progress import progress
@@ -22,10 +22,12 @@ from app.cli.compare.report import Course, Verdict, report, written
 from app.cli.compare.sources import Inputs, Traffic
 from app.cli.compare.tally import Tally
 from app.cli.connection import Unreachable, connected, nats_at, seconds_of, without_passwords
+from app.cli.terminal import printable
 from app.settings import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from io import RawIOBase
 
     from nats.aio.client import Client
 
@@ -40,6 +42,8 @@ _RECONNECTS: Final = 300
 """Attempts, and the seconds between them: NATS may be away for ten minutes of a day."""
 _BETWEEN: Final = 2.0
 _STATUSES: Final = {Verdict.SAME: OK, Verdict.KNOWN: OK, Verdict.DIFFERENT: FAILED, Verdict.NOTHING: UNUSABLE}
+_STDIN: Final = 0
+_MOST_REFUSED: Final = 10
 _AWAY: Final = "NATS was away for too long"
 _ASKED: Final = "it was asked to"
 
@@ -50,7 +54,7 @@ class _Plan:
 
     old: NatsSettings
     new: NatsSettings
-    file: BinaryIO | None
+    file: RawIOBase | None
     listening: float
     timeout: float
     options: Options
@@ -64,6 +68,9 @@ def compared(options: Options) -> int:
             found = asyncio.run(_compared(plan))
     except (ConfigurationError, Unreachable) as error:
         raise fail(str(error), UNUSABLE) from None
+    except KeyboardInterrupt:
+        # Before there was anything to report, or a second time.
+        raise fail("stopped without a report", UNUSABLE) from None
     except OSError as error:
         raise fail(f"{options.inputs}: {error.strerror}", UNUSABLE) from None
     typer.echo(written(found, options.form))
@@ -71,15 +78,19 @@ def compared(options: Options) -> int:
 
 
 @contextmanager
-def _opened(inputs: str | None) -> Iterator[BinaryIO | None]:
-    if inputs is None or inputs == "-":
-        yield inputs and sys.stdin.buffer  # type: ignore[misc]
+def _opened(inputs: str | None) -> Iterator[RawIOBase | None]:
+    if inputs is None:
+        yield None
         return
-    with open(inputs, "rb") as file:  # noqa: PTH123 - any path, a pipe's too
+    if inputs == "-":
+        with open(_STDIN, "rb", buffering=0, closefd=False) as file:
+            yield file
+        return
+    with open(inputs, "rb", buffering=0) as file:  # noqa: PTH123 - any path, a pipe's too
         yield file
 
 
-def _planned(options: Options, file: BinaryIO | None) -> _Plan:
+def _planned(options: Options, file: RawIOBase | None) -> _Plan:
     if (options.inputs is None) == (options.from_traffic is None):
         raise typer.BadParameter("name a file of inputs, or for how long to listen to traffic", param_hint="--inputs")
     old = nats_at(options.old, options.old_prefix, "--old-prefix")
@@ -100,31 +111,40 @@ async def _compared(plan: _Plan) -> dict[str, Any]:
         new = await stack.enter_async_context(_side("new", plan.new, plan, tally, end))
         source: Source
         if plan.file is not None:
-            source = Inputs(plan.file)
+            source = Inputs(plan.file, end.reached)
         else:
             # A connection of its own: what is heard does not hold up the answers.
             ear = await stack.enter_async_context(_connected(plan.old, end))
             source = Traffic(ear, plan.old.subject_prefix, end.reached)
         with _signals(end), progress(plan.file, plan.listening, tally) as shown:
             await _until_the_end(Comparison(old, new, tally, plan.options.rate), source, plan.listening, end, shown)
+            await asyncio.sleep(ECHOES)
+    seconds = time.monotonic() - began
     course = Course(
-        _where(plan.old), _where(plan.new), time.monotonic() - began, source.left_out, source.passed, end.early
+        _where(plan.old), _where(plan.new), seconds, source.left_out, source.passed, end.early, tuple(end.refused)
     )
     return report(tally, course)
 
 
 class _End:
-    """Says that it is over, and why before its time."""
+    """Says that it is over, and why before its time; and what NATS refused until then."""
 
     def __init__(self) -> None:
         self.reached = asyncio.Event()
         self.early = ""
+        self.refused: list[str] = []
 
     def call(self, reason: str) -> None:
         """End it before its time, unless it is over."""
         if not self.reached.is_set():
             self.early = reason
             self.reached.set()
+
+    def told(self, fault: Exception) -> None:
+        """Keep what a person has to grant: without it nothing is heard, or nothing answered."""
+        text = str(fault).removeprefix("nats: ")
+        if PERMISSIONS_ERR in text and text not in self.refused and len(self.refused) < _MOST_REFUSED:
+            self.refused.append(printable(text))
 
 
 async def _until_the_end(comparison: Comparison, source: Source, listening: float, end: _End, shown: Progress) -> None:
@@ -145,7 +165,7 @@ async def _connected(nats: NatsSettings, end: _End) -> AsyncIterator[Client]:
         end.call(_AWAY)
 
     more = {"allow_reconnect": True, "max_reconnect_attempts": _RECONNECTS, "reconnect_time_wait": _BETWEEN}
-    async with connected(nats, _CONNECTING, inbox_prefix=INBOX, closed_cb=closed, **more) as client:
+    async with connected(nats, _CONNECTING, end.told, inbox_prefix=INBOX, closed_cb=closed, **more) as client:
         yield client
 
 

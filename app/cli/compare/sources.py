@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from collections import Counter
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from app.cli.compare.asking import INBOX
 from app.cli.compare.reads import MAX_BODY, READS, Request, requests_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from io import RawIOBase
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -22,6 +24,8 @@ _WAITING_BYTES: Final = 4 * 1024 * 1024
 _UNREAD: Final = 10_000
 _UNREAD_BYTES: Final = 32 * 1024 * 1024
 """The same for what the client library has not handed over yet."""
+_LOOK: Final = 0.2
+"""Seconds after which whoever reads looks whether to go on."""
 _OTHERS: Final = "other subjects"
 
 
@@ -40,27 +44,39 @@ class Source(Protocol):
 class Inputs:
     """The lines of a file. It is read as it is needed, and no line further than to its bound."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        """Take the opened file."""
-        self._file = file
+    def __init__(self, file: RawIOBase, until: asyncio.Event) -> None:
+        """Take the opened file, and what says that it has been long enough: a pipe may never end."""
+        self._file, self._until = file, until
         self.left_out = 0
         self.passed: Counter[str] = Counter()
 
     async def requests(self) -> AsyncIterator[Request]:
         """Yield what each line stands for. Raises OSError."""
-        while line := await asyncio.to_thread(self._line):
+        async for line in self._lines():
             for request in requests_for(line):
                 yield request
 
-    def _line(self) -> bytes:
-        """Return the next line with its end, or nothing at the end; of one that is too long no more than that."""
-        line = self._file.readline(MAX_BODY)
-        if len(line) < MAX_BODY or line.endswith(b"\n"):
-            return line
-        self.left_out += 1
-        while (rest := self._file.readline(MAX_BODY)) and not rest.endswith(b"\n"):
-            pass
-        return b"\n"
+    async def _lines(self) -> AsyncIterator[bytes]:
+        begun, too_long = b"", False
+        while chunk := await asyncio.to_thread(self._chunk):
+            *lines, begun = (begun + chunk).split(b"\n")
+            for line in lines:
+                if too_long or len(line) >= MAX_BODY:
+                    self.left_out += 1
+                else:
+                    yield line
+                too_long = False
+            if too_long or len(begun) >= MAX_BODY:
+                begun, too_long = b"", True
+        self.left_out += too_long
+        yield begun
+
+    def _chunk(self) -> bytes:
+        """Return what can be read; nothing at the end, or when it has been long enough."""
+        while not self._until.is_set():
+            if select.select([self._file], [], [], _LOOK)[0]:
+                return self._file.read(MAX_BODY) or b""
+        return b""
 
 
 class Traffic:
