@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from app.cli.dev.nats_server import nats_server
-from tests.benchmarks import auth0, authelia, hostile, measure, remembering, telemetry
+from tests.benchmarks import auth0, authelia, comparing, hostile, measure, remembering, telemetry
 from tests.benchmarks.processes import echo, generator, service
 from tests.support.fleet import replaced_under_load
 
@@ -34,6 +34,7 @@ PARTS = (
     "authelia",
     "hostile",
     "remembering",
+    "comparing",
 )
 
 
@@ -66,6 +67,8 @@ def main() -> int:  # noqa: C901 - one question for each part
             faults += _hostile(server.url, directory, arguments.rounds)
         if "remembering" in parts:
             faults += _remembering(server.url, directory, arguments.seconds)
+        if "comparing" in parts:
+            faults += _comparing(server.url, directory, arguments.seconds)
     _say(f"\nrequests without their one proper reply: {faults}")
     return 1 if faults else 0
 
@@ -203,6 +206,23 @@ def _remembering(url: str, directory: Path, seconds: float) -> int:
         _say(f"  {row.name:<20}  {row.good:>7.0f}  {row.errors:>7}  {row.calls:>7.1f}  {times}")
         lost += row.lost
     return lost
+
+
+def _comparing(url: str, directory: Path, seconds: float) -> int:
+    _say(f"\nCallers beside `auth-service compare` at {comparing.RATE}/s, {seconds:.0f} s; times in ms")
+    _say("                   requests  faults     p50     p99  slowest")
+    course = comparing.course(url, directory, seconds)
+    for one in course.callers:
+        times = f"{one.p50:>6.2f}  {one.p99:>6.2f}  {one.slowest:>7.1f}"
+        _say(f"  {one.name:<15}  {one.requests:>8,}  {one.faults:>6}  {times}")
+    said = course.report
+    _say(f"  it said (status {course.status}): {said['verdict']}; {said['asked']:,} asked of both")
+    _say(f"  {said['left_out']:,} left out; passed by {said['passed_by']}, writes sent {course.writes:,}")
+    for one in said["subjects"]:
+        times = ", ".join(f"{which} {one[which]['p50_ms']} and {one[which]['p99_ms']}" for which in ("old", "new"))
+        _say(f"    {one['subject']:<18}  asked {one['asked']:>6,}  same {one['same']:>6,}  p50 and p99: {times}")
+    _say(f"  it took at most {course.memory:.0f} MiB")
+    return course.faults
 
 
 def _hostile(url: str, directory: Path, rounds: int) -> int:

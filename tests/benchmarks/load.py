@@ -39,7 +39,8 @@ class Order:
     """Send `body` to `subject` for some seconds, `in_flight` at a time, or `in_flight` of them once (no seconds).
 
     A reply counts as failed unless it begins with `expected`. `pairs`, bodies each with what is expected, take the
-    place of the one: they are sent one after the other, and again from the first.
+    place of the one: they are sent one after the other, and again from the first. `pause` seconds lie between a reply
+    and the next request of its slot.
     """
 
     subject: str
@@ -48,6 +49,7 @@ class Order:
     in_flight: int
     seconds: float = 0.0
     pairs: Sequence[tuple[str, str]] = ()
+    pause: float = 0.0
 
 
 @dataclass
@@ -86,6 +88,7 @@ class Load:
         self._reply_to = [f"{self._inbox}.{slot}" for slot in range(order.in_flight)]
         self._sent_at = [0.0] * order.in_flight
         self._latencies: list[float] = []
+        self._pausing: set[asyncio.Task[None]] = set()
         self._outstanding = 0
         self._last_reply = 0.0
         self._done = asyncio.Event()
@@ -107,6 +110,11 @@ class Load:
         await asyncio.sleep(_ECHOES)
         await subscription.unsubscribe()
         return self._counted(self._last_reply - began)
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from each request to its reply, in the order of the replies."""
+        return self._latencies
 
     @property
     def sent(self) -> int:
@@ -139,9 +147,23 @@ class Load:
         self._latencies.append(now - sent_at)
         if not message.data.startswith(self._expected[slot]):
             self._tally.failed += 1
-        if now < self._until:
+        if self._order.pause and now < self._until:
+            pausing = asyncio.create_task(self._pause(slot))
+            self._pausing.add(pausing)
+            pausing.add_done_callback(self._pausing.discard)
+        else:
+            await self._go_on(slot)
+
+    async def _pause(self, slot: int) -> None:
+        await asyncio.sleep(self._order.pause)
+        await self._go_on(slot)
+
+    async def _go_on(self, slot: int) -> None:
+        if perf_counter() < self._until:
             await self._send(slot)
-        elif not self._outstanding and self._tally.requests >= self._order.in_flight:
+        elif not (self._outstanding or self._pausing - {asyncio.current_task()}) and (
+            self._tally.requests >= self._order.in_flight
+        ):
             self._done.set()
 
     def _counted(self, seconds: float) -> Tally:

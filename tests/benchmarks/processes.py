@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.benchmarks.load import Order
 
 ROOT = Path(__file__).parents[2]
-_START_TIME = 20.0
+_START_TIME = 300.0
 _STOP_TIME = 30.0
 
 

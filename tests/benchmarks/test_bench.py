@@ -189,6 +189,16 @@ async def test_as_many_requests_are_on_their_way_as_were_asked_for(connection: C
     assert [times > 1 for times in slots.values()] == [True] * 7
 
 
+async def test_callers_who_pause_send_no_more_than_that_and_lose_nothing(connection: Client):
+    async def answer(message: Msg) -> None:
+        await message.respond(b"yes")
+
+    await connection.subscribe(_SUBJECT, cb=answer)
+    tally = await Load(connection, Order(_SUBJECT, "x", "yes", 3, 0.3, pause=0.1)).run()
+    assert tally.faultless
+    assert 3 <= tally.requests <= 3 * 4
+
+
 def test_every_hostile_message_is_counted_and_everybody_beside_it(nats, tmp_path: Path):
     row = next(hostile.rows(nats.url, tmp_path, 1))
     assert (row.provider, row.kind, row.requests, row.faults) == ("mock", hostile.NOTHING, 16, 0)
