@@ -87,7 +87,7 @@ def test_behind_an_odd_line_there_may_be_more_than_a_line_may_hold():
         b"",
     ],
 )
-@pytest.mark.parametrize("after", [b"", b"x" * 5_000])
+@pytest.mark.parametrize("after", [b"", b"x" * 5_000], ids=["alone", "with more behind it"])
 def test_what_no_server_sends_is_told_as_such(line, after):
     with pytest.raises(ProtocolError):
         parsed(line + b"\r\n" + after)

@@ -71,10 +71,13 @@ def test_objects_are_levels_too_and_every_place_that_is_too_deep_is_null():
     assert (one, levels) == (None, 63)
 
 
-@pytest.mark.parametrize("body", [b"[" * 50_000, nested(60_000), nested(20_000)[:-1] + b"x"])
-def test_what_is_nested_too_deep_and_no_json_is_told_as_such(body):
+DEEP = {"open": b"[" * 50_000, "too deep": nested(60_000), "another end": nested(20_000)[:-1] + b"x"}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_what_is_nested_too_deep_and_no_json_is_told_as_such(name):
     with pytest.raises(BrokenAnswer):
-        Answer(200, {}, body).json()
+        Answer(200, {}, DEEP[name]).json()
 
 
 @pytest.mark.parametrize(("values", "read"), [(50_000, True), (50_001, False)])
