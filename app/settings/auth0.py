@@ -80,6 +80,13 @@ class Auth0Settings(Section):
         description="Whether the tenant's own events are followed, where its plan has them; needs the scope "
         "`read:events` and the extra `[auth0]`.",
     )
+    events_replicas: int = Field(
+        1,
+        validation_alias="AUTH0_EVENTS_REPLICAS",
+        ge=1,
+        le=5,
+        description="Replicas of the bucket `auth0-events`, when it is made.",
+    )
 
     @property
     def host(self) -> str:

@@ -80,7 +80,7 @@ async def auth0_provider(  # noqa: PLR0913 - two of them are for tests that rule
         ):
             provider = parts.provider(settings)
             if followed is not None:
-                provider = replace(provider, measurements=followed.measurements, leave=followed.leave)
+                provider = _with_events(provider, followed)
             yield provider
 
 
@@ -93,10 +93,21 @@ async def _following(
         yield None
         return
     from providers.auth0.events.following import following  # noqa: PLC0415 - only who follows loads auth0-python
+    from providers.auth0.events.lease import Lease  # noqa: PLC0415 - as above
 
-    lasts = settings.reads.fresh_for_with_events
-    async with following(changes, nats, parts.origin, parts.credentials, lasts) as followed:
+    lease, lasts = Lease(nats, settings.auth0.events_replicas), settings.reads.fresh_for_with_events
+    async with following(changes, lease, parts.origin, parts.credentials, lasts) as followed:
         yield followed
+
+
+def _with_events(provider: Provider, followed: Following) -> Provider:
+    """Return a provider that shows how the stream of events is, and leaves it when it ends."""
+    standing = followed.standing
+
+    def readiness() -> Mapping[str, str]:
+        return {**provider.readiness(), "tenant's events?": standing.fault()}
+
+    return replace(provider, measurements=standing.measurements, leave=followed.leave, readiness=readiness)
 
 
 async def examine_auth0(settings: Settings, upstream: Upstream) -> list[Finding]:

@@ -72,12 +72,18 @@ class Remembering:
         self._fresh_for = lambda: max(fresh_for(), self._settings.fresh_for)
 
     async def tell(self, kind: bytes) -> None:
-        """Send a message of that kind, one byte but not `f`, `n` or `a`, to all replicas, this one included."""
+        """Send a message of that kind, one byte but not `f`, `n` or `a`, to all replicas, this one included.
+
+        Where it cannot be sent at once it is not sent: it says what is so now.
+        """
         await self._forgetting.tell(kind)
 
     def hear(self, kind: bytes, heard: Callable[[], None]) -> None:
-        """Have `heard` called when a replica has sent a message of that kind. Only those with the same secret can."""
-        self._forgetting.hear(kind, lambda _: heard())
+        """Have `heard` called when a replica has sent a message of that kind, seconds ago at most.
+
+        Only those with the same secret can send one, and nobody can have it heard twice.
+        """
+        self._forgetting.hear(kind, heard)
 
     def over(self, provider: Provider) -> Provider:
         """Return `provider` with a directory that remembers, and with changes told before the capabilities return."""

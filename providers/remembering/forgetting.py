@@ -3,18 +3,22 @@
 
 A message says what to forget by keyed hashes, with a proof that whoever sent it has the key. Any other message can be
 that of a replica with another key, or anybody's: after it everything is asked for again, and nothing else happens.
+
+A message of another kind says when it was sent, and is believed once and then only: sent again by somebody who has
+overheard it, it does nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from app.domain.around import around
 from app.domain.tasks import ended
-from providers.remembering.names import Names
+from providers.remembering.names import WIDTH, Names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -29,6 +33,9 @@ FORGET_FRESH: Final = b"n"
 FORGET_ALL: Final = b"a"
 WITHOUT_KEY: Final = b"forget all"
 """What is told by a replica that has no key in common with others."""
+
+CLOCKS_DIFFER: Final = 5.0
+"""Seconds by which the clocks of two replicas may differ, and a message be late."""
 
 _MOST_OWED: Final = 4096
 _noted: ContextVar[dict[bytes, None]] = ContextVar("noted")
@@ -50,13 +57,10 @@ class Forgetting:
         self._names = Names()
         self._secret: Callable[[], str] = str
         self._changed: Callable[[], None] = _nothing
-        self._owed: dict[bytes, None] = {}
+        self._owed: dict[bytes, dict[bytes, None]] = {}
+        self._last_told = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard: dict[bytes, Callable[[list[bytes]], None]] = {
-            FORGET: self._forget,
-            FORGET_FRESH: lambda _: memory.forget_fresh(clock()),
-            FORGET_ALL: lambda _: memory.forget_all(clock()),
-        }
+        self._heard: dict[bytes, Callable[[], None]] = {}
         broadcast.listen(self._hear, self._deaf, self._back)
 
     def share(self, secret: Callable[[], str], changed: Callable[[], None]) -> None:
@@ -85,24 +89,22 @@ class Forgetting:
         """Forget users here, at once, and return when NATS has the message for all other replicas."""
         named = self._hashes(user_ids, addresses)
         self._forget(named)
-        await self.tell(FORGET, named)
+        await self._tell(FORGET, named)
 
     async def forget_fresh(self) -> None:
         """Let nothing that was read until now stand in for a call, here and in all other replicas."""
         self._memory.forget_fresh(self._clock())
-        await self.tell(FORGET_FRESH)
+        await self._tell(FORGET_FRESH)
 
-    async def tell(self, kind: bytes, named: Iterable[bytes] = ()) -> None:
-        """Tell every replica, this one included, something that `hear` takes up; what cannot be sent is owed."""
-        named = list(named)
+    async def tell(self, kind: bytes) -> None:
+        """Tell every replica, this one included, something that `hear` takes up; no message that comes late counts."""
         names = self.names
-        messages = names.messages(kind, named) if names.shared else iter((WITHOUT_KEY,))
-        for message in messages:
-            if not await self._broadcast.tell(message) and kind in {FORGET, FORGET_FRESH, FORGET_ALL}:
-                self._owed.update(dict.fromkeys(named[:_MOST_OWED]))
-                return
+        if names.shared and self._broadcast.stands:
+            now = time.time_ns().to_bytes(WIDTH, "big")
+            for message in names.messages(kind, [now]):
+                await self._broadcast.tell(message)
 
-    def hear(self, kind: bytes, heard: Callable[[list[bytes]], None]) -> None:
+    def hear(self, kind: bytes, heard: Callable[[], None]) -> None:
         """Have `heard` called for every message of that kind, one byte, from a replica that has the key."""
         self._heard[kind] = heard
 
@@ -112,7 +114,7 @@ class Forgetting:
 
     def soon(self, named: Iterable[bytes]) -> None:
         """Tell others to forget, when there is nobody who waits for it."""
-        self._begin(self.tell(FORGET, list(named)))
+        self._begin(self._tell(FORGET, list(named)))
 
     async def close(self) -> None:
         """End what is being told."""
@@ -128,7 +130,7 @@ class Forgetting:
             finally:
                 _noted.reset(before)
                 if noted:
-                    await self.tell(FORGET, noted)
+                    await self._tell(FORGET, noted)
 
         return call
 
@@ -140,14 +142,52 @@ class Forgetting:
         self._memory.forget(named, self._clock())
         self._changed()
 
+    async def _tell(self, kind: bytes, named: Iterable[bytes] = ()) -> None:
+        """Tell every replica what to forget; what cannot be sent is owed."""
+        named = list(named)
+        names = self.names
+        messages = names.messages(kind, named) if names.shared else iter((WITHOUT_KEY,))
+        for message in messages:
+            if not await self._broadcast.tell(message):
+                self._owe(kind, named)
+                return
+
+    def _owe(self, kind: bytes, named: list[bytes]) -> None:
+        """Keep in mind what others were not told; past a bound on names it is: forget all."""
+        if FORGET_ALL in self._owed:
+            return
+        owed = self._owed.setdefault(kind, {})
+        owed.update(dict.fromkeys(named))
+        if len(owed) > _MOST_OWED:
+            self._owed = {FORGET_ALL: {}}
+
     def _hear(self, message: bytes) -> None:
+        kind, named = self.names.understood(message) or (WITHOUT_KEY, [])
+        if kind in self._heard:
+            if self._is_new(named):
+                self._heard[kind]()
+            return
         self._notes.forget_received()
-        understood = self.names.understood(message)
-        if understood is None:
+        if kind == FORGET:
+            self._forget(named)
+        elif kind == FORGET_FRESH:
+            self._memory.forget_fresh(self._clock())
+        elif kind == FORGET_ALL:
+            self._memory.forget_all(self._clock())
+            self._changed()
+        elif kind == WITHOUT_KEY:
             self._memory.forget_fresh(self._clock())
             self._changed()
-        elif understood[0] in self._heard:
-            self._heard[understood[0]](understood[1])
+
+    def _is_new(self, told: list[bytes]) -> bool:
+        """Whether a message that was sent at that moment comes for the first time, and not late."""
+        moment, now, late = int.from_bytes(told[0], "big") if told else 0, time.time_ns(), int(CLOCKS_DIFFER * 1e9)
+        if self._last_told > now + late:
+            self._last_told = 0  # the clock was put back
+        if moment <= self._last_told or abs(now - moment) > late:
+            return False
+        self._last_told = moment
+        return True
 
     def _deaf(self) -> None:
         self._memory.forget_fresh(self._clock())
@@ -156,9 +196,8 @@ class Forgetting:
         self._memory.forget_fresh(self._clock())
         self._changed()
         owed, self._owed = self._owed, {}
-        if owed:
-            everything = len(owed) >= _MOST_OWED
-            self._begin(self.tell(FORGET_ALL if everything else FORGET, () if everything else owed))
+        for kind, named in owed.items():
+            self._begin(self._tell(kind, named))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name="forgetting")

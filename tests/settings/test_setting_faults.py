@@ -57,6 +57,7 @@ BAD = {
     "LOG_ADD_SOURCE": [SESAME],
     "AUTH0_IMPERSONATION_REQUIRE_CLAIM": [SESAME],
     "AUTH0_EVENTS": [SESAME],
+    "AUTH0_EVENTS_REPLICAS": ["6", SESAME],
     "AUTHELIA_OIDC_USERINFO_URL": [f"ftp://{SESAME}", "https://a b", "https://[::1", "https://h:99999", "https:///x"],
     "AUTHELIA_CONFIGMAP_NAME": ["a/b", "../b", "a?b", "A", "a" * 254, "-"],
     "AUTHELIA_CONFIGMAP_NAMESPACE": ["a/b", "a\nb"],

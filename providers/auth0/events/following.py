@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import math
 import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,15 +15,14 @@ from loguru import logger
 
 from app.domain.errors import ServiceError
 from app.domain.tasks import ended
-from providers.auth0.events.lease import RENEWED_EVERY, Lease, LeaseUnavailable, NoJetStream
+from providers.auth0.events.lease import RENEWED_EVERY, BucketRefused, Lease, LeaseUnavailable, NoJetStream
+from providers.auth0.events.standing import TOLD_EVERY, Standing
 from providers.auth0.events.stream import SILENCE, EventStream, OffsetRefused, StreamRefused, open_stream_client
 from providers.auth0.tenant.errors import CredentialsRefused
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-
-    from nats.aio.client import Client
+    from collections.abc import AsyncIterator, Callable
 
     from providers.auth0.events.memory import Remembers
     from providers.auth0.events.stream import Word
@@ -36,14 +34,7 @@ STANDS: Final = b"s"
 FALLEN: Final = b"d"
 """Kinds of messages to all replicas: the stream stands; it does not any more."""
 
-TOLD_EVERY: Final = 1.0
-BELIEVED_FOR: Final = 5.0
-"""Seconds without word from the reader after which the stream does not stand: it may have died."""
-
 _LOOK: Final = 1.0
-_GRACE: Final = 3.0
-"""Seconds in which a stream that was closed is open again, before the others are told that it fell."""
-
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _ALONE_FOR: Final = 60.0
@@ -59,36 +50,12 @@ class Following:
         self._memory = memory
         self._lease = lease
         self._offset = ""
-        self._believed_until = 0.0
-        self._open = False
-        self._closed = self._said = -math.inf
-        self._received = self._connections = self._odd = 0
+        self.standing = Standing()
         self._warned = False
         self._task: asyncio.Task[None] | None = None
-        memory.hear(STANDS, self._stands)
-        memory.hear(FALLEN, self._fell)
-        memory.trust(lambda: fresh_for if self.stands else 0.0)
-
-    @property
-    def stands(self) -> bool:
-        """Whether some replica reads the stream, which said something in the last minute."""
-        return asyncio.get_running_loop().time() < self._believed_until
-
-    def measurements(self) -> Mapping[str, float]:
-        """Return what is measured, by the metric's name."""
-        return {
-            "auth_service_auth0_events_stands": float(self.stands),
-            "auth_service_auth0_events_reads": float(self._open),
-            "auth_service_auth0_events_received_total": self._received,
-            "auth_service_auth0_events_odd_total": self._odd,
-            "auth_service_auth0_events_connections_total": self._connections,
-        }
-
-    def _stands(self) -> None:
-        self._believed_until = asyncio.get_running_loop().time() + BELIEVED_FOR
-
-    def _fell(self) -> None:
-        self._believed_until = 0.0
+        memory.hear(STANDS, self.standing.believe)
+        memory.hear(FALLEN, self.standing.doubt)
+        memory.trust(lambda: fresh_for if self.standing.stands else 0.0)
 
     def begin(self, open_stream: Callable[[], EventStream]) -> None:
         """Follow what `open_stream` gives, until `leave` is called; it is called in a thread that keeps nobody."""
@@ -109,7 +76,10 @@ class Following:
         while True:
             try:
                 if await self._lease.take():
+                    self.standing.leases += 1
                     await self._hold(stream)
+            except BucketRefused as error:
+                self._warn(str(error))
             except LeaseUnavailable as error:
                 logger.debug("the lease of the tenant's events cannot be had", error=str(error))
             except NoJetStream:
@@ -121,46 +91,48 @@ class Following:
 
     async def _alone(self, stream: EventStream) -> None:
         """Read without a lease, and look now and then whether there is JetStream by now."""
-        reading, telling = asyncio.create_task(self._read(stream)), asyncio.create_task(self._tell())
-        try:
-            while True:
-                await asyncio.sleep(_ALONE_FOR)
-                try:
+        async with self._reading(stream) as reading:
+            while not reading.done():
+                await asyncio.wait([reading], timeout=_ALONE_FOR)
+                with contextlib.suppress(NoJetStream, LeaseUnavailable):
                     await self._lease.take()
-                except (NoJetStream, LeaseUnavailable):
-                    continue
-                return
-        finally:
-            await _over(reading, telling)
-            await self._memory.tell(FALLEN)
+                    return
 
     async def _hold(self, stream: EventStream) -> None:
         """Read while the lease is held; release it at the end."""
         if self._lease.offset:
             self._offset = self._lease.offset
-        reading, telling = asyncio.create_task(self._read(stream)), asyncio.create_task(self._tell())
         try:
-            while self._lease.held:
-                await asyncio.sleep(RENEWED_EVERY)
-                try:
-                    if not await self._lease.renew(self._offset):
-                        return
-                except LeaseUnavailable as error:
-                    logger.debug("the lease of the tenant's events cannot be renewed", error=str(error))
+            async with self._reading(stream) as reading:
+                while self._lease.held and not reading.done():
+                    await asyncio.wait([reading], timeout=RENEWED_EVERY)
+                    try:
+                        if not await self._lease.renew(self._offset):
+                            return
+                    except LeaseUnavailable as error:
+                        logger.debug("the lease of the tenant's events cannot be renewed", error=str(error))
         finally:
-            await _over(reading, telling)
             if self._lease.held:
-                await self._memory.tell(FALLEN)
                 try:
                     await self._lease.renew(self._offset, release=True)
                 except LeaseUnavailable:
                     logger.debug("the lease of the tenant's events cannot be released")
 
+    @asynccontextmanager
+    async def _reading(self, stream: EventStream) -> AsyncIterator[asyncio.Task[None]]:
+        """Read and tell while the context lasts; then tell that the stream stands no more."""
+        reading, telling = asyncio.create_task(self._read(stream)), asyncio.create_task(self._tell())
+        try:
+            yield reading
+        finally:
+            await _over(reading, telling)
+            await self._memory.tell(FALLEN)
+
     async def _tell(self) -> None:
         """Tell all replicas, again and again, whether the stream stands."""
-        loop, standing = asyncio.get_running_loop(), False
+        standing = False
         while True:
-            stands = self._reads_on(loop.time())
+            stands = self.standing.reads_on
             if stands:
                 await self._memory.tell(STANDS)
             elif standing:
@@ -168,19 +140,10 @@ class Following:
             standing = stands
             await asyncio.sleep(TOLD_EVERY)
 
-    def opened(self) -> None:
-        """Take note that the tenant has granted a stream."""
-        self._connections += 1
-        self._open = True
-
-    def _reads_on(self, now: float) -> bool:
-        """Whether this replica reads a stream that said something lately; a moment between two connections is none."""
-        return self._said > now - SILENCE and (self._open or self._closed > now - _GRACE)
-
     async def _read(self, stream: EventStream) -> None:
         """Read the stream, connection after connection; for ever."""
         loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE
-        self._closed = self._said = -math.inf
+        self.standing.anew()
         while True:
             begun = loop.time()
             said = await self._read_once(stream)
@@ -192,44 +155,50 @@ class Following:
 
     async def _read_once(self, stream: EventStream) -> bool:
         """Read one connection to its end; return whether it said anything."""
-        loop, begun = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+        begun = asyncio.get_running_loop().time()
         try:
-            async for word in stream.words(self._offset):
-                await self._take(word)
+            async with asyncio.timeout(SILENCE) as patience:
+                async for word in stream.words(self._offset):
+                    await self._take(word)
+                    # Bytes that say nothing keep a connection open, and it is no good.
+                    patience.reschedule(self.standing.said + SILENCE)
         except OffsetRefused:
             # What happened since then is lost: nothing of before counts, and it begins anew at the end.
-            self._offset, self._said = "", -math.inf
+            self._offset = ""
+            self.standing.refused += 1
+            self.standing.anew()
             await self._memory.tell(FALLEN)
             await self._memory.forget_fresh()
         except StreamRefused as refused:
             self._warn(str(refused))
         except _BROKEN as error:
             logger.debug("the stream of the tenant's events broke", error=type(error).__name__)
+        except Exception:
+            self._offset = ""  # what nobody foresaw must not come again from the same place
+            raise
         finally:
-            if self._open:
-                self._open, self._closed = False, loop.time()
-        return self._said >= begun
+            self.standing.closed()
+        return self.standing.said >= begun
 
     async def _take(self, word: Word) -> None:
-        now = asyncio.get_running_loop().time()
-        if not self._reads_on(now):
+        if not self.standing.reads_on:
             # What was read before the stream stood may have been changed meanwhile, unheard of or not heard of yet.
             await self._memory.forget_fresh()
         if word.unknown:
-            self._odd += 1
+            self.standing.odd += 1
             await self._memory.forget_fresh()
         elif word.user_id:
             await self._memory.forget(word.user_id, addresses=word.addresses)
         if word.user_id:
-            self._received += 1
+            self.standing.received += 1
         if word.offset:
             self._offset = word.offset
-        self._said = now
+        self.standing.spoke()
         self._warned = False
 
     def _warn(self, why: str) -> None:
         if not self._warned:
-            logger.warning("the tenant's events cannot be read", reason=why)
+            logger.warning("the tenant's events cannot be followed", reason=why)
         self._warned = True
 
 
@@ -266,11 +235,11 @@ async def _over(*tasks: asyncio.Task[None], within: float = 0.1) -> None:
 
 @asynccontextmanager
 async def following(
-    memory: Remembers, client: Client, origin: str, credentials: Credentials, fresh_for: float
+    memory: Remembers, lease: Lease, origin: str, credentials: Credentials, fresh_for: float
 ) -> AsyncIterator[Following]:
     """Follow the tenant's events while the context lasts."""
-    followed = Following(memory, Lease(client), fresh_for)
-    async with open_stream_client(followed.opened) as http:
+    followed = Following(memory, lease, fresh_for)
+    async with open_stream_client(followed.standing.opened) as http:
         sent = ""
 
         async def token() -> str:

@@ -17,6 +17,7 @@ import nats.js.errors
 from nats.js.api import KeyValueConfig, StorageType
 
 from app.domain.codes import StaleRevision
+from providers.auth0.events.offsets import MAX_OFFSET, usable_offset
 from providers.jetstream import ANOTHER_CONFIGURATION, NO_STREAM, compare_and_set
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ _STREAM: Final = f"KV_{BUCKET}"
 _NOT_THERE: Final = (None, 10039, 10076)
 """Codes where there is no JetStream: nobody answers, not enabled for the account, not enabled at all."""
 
-_MAX_OFFSET: Final = 4096
-
 
 class NoJetStream(Exception):
     """There is no JetStream for this service: each replica reads for itself."""
@@ -49,12 +48,17 @@ class LeaseUnavailable(Exception):
     """It cannot be told who has the lease just now."""
 
 
+class BucketRefused(LeaseUnavailable):
+    """The server does not make the bucket, and will not the next time, unless something is done."""
+
+
 class Lease:
     """The right to read, as far as this process has it."""
 
-    def __init__(self, client: Client) -> None:
-        """Take the connection to NATS, which need not stand yet."""
+    def __init__(self, client: Client, replicas: int = 1) -> None:
+        """Take the connection to NATS, which need not stand yet, and how many replicas the bucket is made with."""
         self._client = client
+        self._replicas = replicas
         self._me = secrets.token_hex(8)
         self._revision = 0
         self._seen = (-1, 0.0)
@@ -117,19 +121,19 @@ class Lease:
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise LeaseUnavailable(repr(error)) from error
         try:
-            content = json.loads((message.data or b"")[: 2 * _MAX_OFFSET])
-            holder, offset = str(content["holder"])[:64], str(content["offset"])[:_MAX_OFFSET]
-        except (ValueError, KeyError, TypeError):  # written by somebody else
+            content = json.loads((message.data or b"")[: 2 * MAX_OFFSET])
+            holder, offset = str(content["holder"])[:64], usable_offset(content["offset"])
+        except (ValueError, KeyError, TypeError, RecursionError):  # written by somebody else
             holder, offset = "?", ""
         self.offset = offset
         return holder, message.seq or 0
 
     async def _create(self) -> None:
-        config = KeyValueConfig(bucket=BUCKET, history=1, storage=StorageType.FILE)
+        config = KeyValueConfig(bucket=BUCKET, history=1, storage=StorageType.FILE, replicas=self._replicas)
         try:
             await self._jetstream().create_key_value(config)
         except nats.js.errors.APIError as error:
             if error.err_code != ANOTHER_CONFIGURATION:
-                raise LeaseUnavailable(str(error)) from error
+                raise BucketRefused(f"the bucket {BUCKET} cannot be made: {error.description}") from error
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise LeaseUnavailable(repr(error)) from error

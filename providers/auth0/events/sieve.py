@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from app.domain.json_bounds import NESTED, VALUES, holds_more
+from providers.auth0.events.offsets import MAX_OFFSET, usable_offset
 from providers.http import Bounded, BrokenAnswer
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ _MAX_VALUES: Final = 20_000
 _MAX_NESTED: Final = 5_000
 _MAX_ADDRESSES: Final = 16
 _MAX_TEXT: Final = 512
-_MAX_OFFSET: Final = 4096
+_HALF: Final = re.compile("[\ud800-\udfff]")
+"""Half a character: JSON can name one, and the library takes it for a fault of the whole event."""
+
 _OK: Final = 200
 _TIME: Final = "1970-01-01T00:00:00Z"
 
@@ -64,7 +68,7 @@ class _Block:
         if name == b"event":
             self.kind = value[:_MAX_TEXT].decode("utf-8", "replace")
         elif name == b"id":
-            self.offset = value.decode("utf-8", "replace") if len(value) <= _MAX_OFFSET else ""
+            self.offset = usable_offset(value[: MAX_OFFSET + 1].decode("utf-8", "replace"))
         elif name == b"data":
             self.data.append(value)
 
@@ -77,7 +81,7 @@ class _Block:
             detail = _object(content, "error")
             shown: dict[str, Any] = {"error": {"code": _text(detail, "code"), "message": ""}}
         else:
-            shown = {"offset": _text(content, "offset", _MAX_OFFSET) or self.offset}
+            shown = {"offset": usable_offset(_value(content, "offset")) or self.offset}
             if self.kind != OFFSET_ONLY:
                 shown["event"] = _event(self.kind, _object(_object(_object(content, "event"), "data"), "object"))
         return f"event: {self.kind}\ndata: {json.dumps(shown)}\n\n".encode()
@@ -113,11 +117,16 @@ def _object(content: Any, name: str) -> dict[str, Any]:  # noqa: ANN401 - whatev
     return value if isinstance(value, dict) else {}
 
 
-def _text(content: Any, name: str, most: int = _MAX_TEXT) -> str:  # noqa: ANN401 - whatever it is
+def _value(content: Any, name: str) -> Any:  # noqa: ANN401 - whatever it is
     value = content.get(name) if isinstance(content, dict) else None
-    if isinstance(value, list) and value:
-        value = value[0]
-    return value if isinstance(value, str) and len(value) <= most else ""
+    return value[0] if isinstance(value, list) and value else value
+
+
+def _text(content: Any, name: str) -> str:  # noqa: ANN401 - whatever it is
+    value = _value(content, name)
+    if not isinstance(value, str) or len(value) > _MAX_TEXT or _HALF.search(value):
+        return ""
+    return value
 
 
 class Sieve:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SILENCE: Final = 60.0
 """Seconds without a word after which a connection is given up."""
 
-_REFUSED_OFFSETS: Final = (400, 410)
+_REFUSED_OFFSETS: Final = (400, 410, 414, 431)
 _CURSOR_ERRORS: Final = ("invalid_cursor", "cursor_expired")
 _TOO_LARGE: Final = "payload_too_large"
 _UNAUTHORIZED: Final = 401

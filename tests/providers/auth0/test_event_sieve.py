@@ -45,6 +45,14 @@ def test_a_place_goes_on():
     assert said(offset) == [("offset-only", {"offset": "o2"})]
 
 
+@pytest.mark.parametrize("odd", ["\udfff", "é", "a b\n", "\x00", "x" * 2049, 5, None, ["\ud800"], {}])
+def test_a_place_that_fits_no_address_does_not_go_on(odd):
+    data = json.dumps({"offset": odd}).encode()
+    assert said(b"event: offset-only\ndata: " + data + b"\n\n") == [("offset-only", {"offset": ""})]
+    behind = said(b"event: offset-only\nid: \xff\xfe\nid: o2\ndata: " + data + b"\n\n")
+    assert behind == [("offset-only", {"offset": "o2"})]
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -59,7 +67,7 @@ def test_odd_fields_take_nothing_from_the_others(odd):
     assert who(event({**USER, **odd}) + event({"user_id": "auth0|bob"})) == ["auth0|ada", "auth0|bob"]
 
 
-@pytest.mark.parametrize("user_id", [5, None, "", "x" * 513, {"id": "x"}])
+@pytest.mark.parametrize("user_id", [5, None, "", "x" * 513, {"id": "x"}, "auth0|\ud800"])
 def test_a_user_who_cannot_be_told_goes_on_as_unknown(user_id):
     assert who(event({**USER, "user_id": user_id}) + event(USER)) == ["?", "auth0|ada"]
 
