@@ -7,14 +7,17 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import nats
 
 from app.main import running
 from app.settings import HttpSettings, NatsSettings, WorkSettings
+from app.settings.reads import ReadSettings
 from providers.authelia import authelia_provider
 from providers.authelia.cluster.pace import Pace
+from providers.remembering import remembering
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from tests.support.authelia import Stage
 
 PREFIX = "lfx.auth-service."
+NOTHING = ReadSettings(stale_for=0)
 
 
 class Replicas:
@@ -35,8 +39,10 @@ class Replicas:
         self.client, self.services, self.providers = client, services, providers
 
     async def ask(self, subject: str, body: Any) -> Any:
+        """Return the reply: the object, or the bare text."""
         data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-        return json.loads((await self.client.request(PREFIX + subject, data, timeout=120)).data)
+        reply = (await self.client.request(PREFIX + subject, data, timeout=120)).data.decode()
+        return json.loads(reply) if reply.startswith("{") else reply
 
     async def all_at_once(self, subject: str, bodies: list[Any]) -> Counter[str]:
         """Return how often each reply came, and assert that every replica had a part in it."""
@@ -57,9 +63,14 @@ def _handled(service: Any, subject: str) -> float:
 async def _service(settings: Settings, stage: Stage, providers: list[Any]) -> AsyncIterator[Any]:
     @asynccontextmanager
     async def create(given: Any, surroundings: Any) -> AsyncIterator[Any]:
-        async with authelia_provider(given, surroundings, kubernetes=stage.api, pace=Pace(gather=0.3)) as provider:
+        async with (
+            remembering(given.reads, surroundings.around) as memory,
+            authelia_provider(
+                given, replace(surroundings, changes=memory), kubernetes=stage.api, pace=Pace(gather=0.3)
+            ) as provider,
+        ):
             providers.append(provider)
-            yield provider
+            yield memory.over(provider)
 
     async with running(settings, create) as service:
         await service.broker.start()
@@ -68,16 +79,23 @@ async def _service(settings: Settings, stage: Stage, providers: list[Any]) -> As
 
 @asynccontextmanager
 async def replicas_of(
-    stage: Stage, number: int, servers: tuple[str, ...] = (), seconds: float = 100.0, **authelia: Any
+    stage: Stage,
+    number: int,
+    servers: tuple[str, ...] = (),
+    seconds: float = 100.0,
+    reads: ReadSettings = NOTHING,
+    **authelia: Any,
 ) -> AsyncIterator[Replicas]:
     """Run so many replicas, with these settings of the provider; return when all of them are ready.
 
-    `servers`: where NATS is, unless it is where the stage says; `seconds`: the time of a request.
+    `servers`: where NATS is, unless it is where the stage says; `seconds`: the time of a request; `reads`: what is
+    remembered, nothing unless given.
     """
     settings = stage.settings(**authelia)
     settings.nats = NatsSettings(servers=servers or (stage.url,))
     settings.http = HttpSettings(port=0, bind="127.0.0.1")
     settings.work = WorkSettings(timeout=seconds)
+    settings.reads = reads
     providers: list[Any] = []
     client = await nats.connect(list(settings.nats.servers))
     async with AsyncExitStack() as stack:
