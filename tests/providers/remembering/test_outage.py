@@ -1,25 +1,35 @@
 # SPDX-License-Identifier: MIT
-"""A tenant that cannot answer: who was read before is still found, and nobody is told that somebody does not exist."""
+"""A tenant that cannot answer: who was read before is still found, and nobody is told that somebody does not exist.
+
+`OUTAGE_USERS`, `OUTAGE_SECONDS`, `OUTAGE_PATIENCE`: how many users are read, for how long the tenant is away, and how
+long it is tried. `OUTAGE_P99`, `OUTAGE_BACK`: seconds that 99 of 100 reads take at most, and after which answers are
+the tenant's again when it is back; on a quiet machine 1.3 and 2 hold.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 
 import pytest
 
-from tests.providers.remembering.replicas import LIMITED, NOT_FOUND, UNAVAILABLE, replicas
+from tests.providers.remembering.replicas import LIMITED, UNAVAILABLE, replicas
 from tests.support.waiting import until
 
 USERS = int(os.environ.get("OUTAGE_USERS", "10"))
 SECONDS = float(os.environ.get("OUTAGE_SECONDS", "1"))
+PATIENCE = os.environ.get("OUTAGE_PATIENCE", "300ms")
+P99 = float(os.environ.get("OUTAGE_P99", "20"))
+BACK = float(os.environ.get("OUTAGE_BACK", "20"))
+IN_FLIGHT = 64
 
 OUTAGES = {
     "refuses connections": (lambda server: server.refuse_connections(), UNAVAILABLE),
     "hangs": (lambda server: server.tenant.faults.add("hang"), UNAVAILABLE),
     "answers 500": (lambda server: server.tenant.faults.status(500), UNAVAILABLE),
-    "answers 429": (lambda server: server.tenant.faults.too_many(retry_after="30"), LIMITED),
+    "answers 429": (lambda server: server.tenant.faults.too_many(retry_after="1"), LIMITED),
 }
 
 
@@ -44,24 +54,59 @@ def people(server):
         server.tenant.add_user(f"auth0|{name}", username=name, email=f"{name}@example.org", metadata={"city": "Oslo"})
 
 
+async def timed(service, asked, took):
+    """Ask, so many at a time; how long each took is added to `took`."""
+    room = asyncio.Semaphore(IN_FLIGHT)
+
+    async def ask(each):
+        async with room:
+            begun = time.monotonic()
+            reply = await service.ask(*each)
+            took.append(time.monotonic() - begun)
+            return reply
+
+    return await asyncio.gather(*map(ask, asked))
+
+
 @pytest.mark.parametrize("way", OUTAGES)
 async def test_who_was_read_before_is_found_and_who_was_not_is_an_error_as_ever(way, server, nats):
     begin, error = OUTAGES[way]
     people(server)
     asked = [each for number in range(USERS) for each in requests(server.tenant, number)] + ALTERNATES
-    async with replicas(server, nats.url, 1, READ_PATIENCE="300ms", REQUEST_TIMEOUT="3s") as service:
-        before = [await service.ask(*each) for each in asked]
-        assert NOT_FOUND not in before
+    async with replicas(server, nats.url, 1, READ_PATIENCE=PATIENCE, REQUEST_TIMEOUT="3s") as service:
+        before, took = await timed(service, asked, []), []
+        assert all(isinstance(reply, str) or reply["success"] for reply in before)
         begin(server)
         until_then = time.monotonic() + SECONDS
         while True:
-            assert await asyncio.gather(*(service.ask(*each) for each in asked)) == before
+            assert await timed(service, asked, took) == before
             if time.monotonic() > until_then:
                 break
+        p99 = sorted(took)[len(took) * 99 // 100]
+        assert p99 <= P99
         assert service.counted("auth_service_reads_total", source="stale") >= len(asked)
         assert service.counted("auth_service_stale_age_seconds_count") >= len(asked)
         unread = [("user_metadata.read", "linus_t"), ("email_to_sub", "linus@example.com")]
         assert await asyncio.gather(*(service.ask(*each) for each in unread)) == [error, error]
+        took_until = await back(server, service)
+        sys.stdout.write(
+            f"{way}: {len(took)} reads, p99 {p99:.3f} s, slowest {max(took):.3f} s, back {took_until:.3f} s\n"
+        )
+        assert took_until <= BACK
+
+
+async def back(server, service):
+    """Let the tenant answer again; return the seconds until a change in it is seen."""
+    server.tenant.accounts.change(server.tenant.user("user00000"), user_metadata={"city": "Turin"})
+    server.tenant.faults.clear()
+    server.refuse_connections(refuse=False)
+    begun = time.monotonic()
+    await until(lambda: _is(service, "user00000", "Turin"))
+    return time.monotonic() - begun
+
+
+async def _is(service, who, city):
+    return await service.city(who) == city
 
 
 async def test_the_provider_is_believed_again_as_soon_as_it_is_back(server, nats):
