@@ -66,7 +66,7 @@ def main() -> int:  # noqa: C901 - one question for each part
         if "hostile" in parts:
             faults += _hostile(server.url, directory, arguments.rounds)
         if "remembering" in parts:
-            faults += _remembering(server.url, directory, arguments.seconds)
+            faults += _remembering(server.url, directory, arguments)
         if "comparing" in parts:
             faults += _comparing(server.url, directory, arguments.seconds)
     _say(f"\nrequests without their one proper reply: {faults}")
@@ -194,13 +194,13 @@ def _restarts(url: str, directory: Path, rounds: int) -> int:
     return course.steady.faults + course.replacing.faults
 
 
-def _remembering(url: str, directory: Path, seconds: float) -> int:
-    seconds = max(seconds, remembering.LEAST_SECONDS)
+def _remembering(url: str, directory: Path, arguments: argparse.Namespace) -> int:
+    lost = _remembered_costs(directory, arguments.rounds, arguments.seconds)
+    seconds = max(arguments.seconds, remembering.LEAST_SECONDS)
     _say(f"\nReads of a tenant that takes {remembering.RATE} calls/s (burst {remembering.BURST}), {seconds:.0f} s each")
     how = f"{remembering.IN_FLIGHT} in flight, {remembering.REPLICAS} replicas"
     _say(f"({remembering.USERS} users by Zipf's law, {how})")
     _say("                         good/s   errors  calls/s   p50 ms   p99 ms  oldest s")
-    lost = 0
     for row in remembering.rows(url, directory, seconds):
         times = f"{row.p50:>7.1f}  {row.p99:>7.1f}  {row.oldest:>8.1f}"
         _say(f"  {row.name:<20}  {row.good:>7.0f}  {row.errors:>7}  {row.calls:>7.1f}  {times}")
@@ -223,6 +223,17 @@ def _comparing(url: str, directory: Path, seconds: float) -> int:
         _say(f"    {one['subject']:<18}  asked {one['asked']:>6,}  same {one['same']:>6,}  p50 and p99: {times}")
     _say(f"  it took at most {course.memory:.0f} MiB")
     return course.faults
+
+
+def _remembered_costs(directory: Path, rounds: int, seconds: float) -> int:
+    _say(f"\nReads that are remembered, {remembering.IN_FLIGHT} in flight; medians of {rounds} rounds")
+    _say("(wanted: at most twice the CPU of the mock)")
+    _say("                                CPU µs  mock's  of it")
+    lost = 0
+    for row in remembering.costs(directory, rounds, min(seconds, 2.0)):
+        _say(f"  {row.name:<28}  {row.cpu:>6.1f}  {row.mock:>6.1f}  {row.ratio:>5.2f}")
+        lost += row.faults
+    return lost
 
 
 def _hostile(url: str, directory: Path, rounds: int) -> int:
