@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The parts of the Authelia provider on storage that can kill its own process; `python -m tests.support.parts` dies so.
-
-Usage: `python -m tests.support.parts <nats url> <operation> <number of writes to survive>`.
-"""
+"""The parts of the Authelia provider, on storage that can kill its own process."""
 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,7 +37,10 @@ if TYPE_CHECKING:
 
 NEW = Address("new@example.org")
 SUB = "5d2c1f0e-8d8b-4a53-9a4e-3b9a3ad7d6a1"
-KEY = os.environ.get("TEST_SIGNING_KEY", "")
+MORTALS = multiprocessing.get_context("forkserver")
+"""Processes that begin with this module imported, which takes longer than all that they do."""
+
+MORTALS.set_forkserver_preload([__name__])
 
 
 class Life:
@@ -168,11 +168,12 @@ async def _user(one: Parts, username: str) -> Any:
     return records.user(username, await one.users.get(username))
 
 
-async def _main(url: str, operation: str, writes: str) -> None:
+async def _done(url: str, key: str, operation: str, writes: int) -> None:
     client = await nats.connect(url)
-    await OPERATIONS[operation](await parts(client, KEY, Life(int(writes)), LATER.get(operation, 0.0)))
+    await OPERATIONS[operation](await parts(client, key, Life(writes), LATER.get(operation, 0.0)))
     await client.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(_main(*sys.argv[1:]))
+def do(url: str, key: str, operation: str, writes: int) -> None:
+    """Do the operation, unless it needs more writes than this process survives."""
+    asyncio.run(_done(url, key, operation, writes))

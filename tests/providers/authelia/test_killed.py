@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
 
 import pytest
 import pytest_asyncio
@@ -16,7 +14,20 @@ from app.domain.errors import IdentityLinkedElsewhere
 from providers.authelia.storage import records
 from providers.authelia.storage.records import email_key
 from tests.support.authelia import signing_key
-from tests.support.parts import LATER, NEW, OPERATIONS, SUB, create, link, link_social, parts, set_primary, unlink
+from tests.support.parts import (
+    LATER,
+    MORTALS,
+    NEW,
+    OPERATIONS,
+    SUB,
+    create,
+    do,
+    link,
+    link_social,
+    parts,
+    set_primary,
+    unlink,
+)
 
 pytestmark = pytest.mark.usefixtures("old_lookup")
 
@@ -42,11 +53,10 @@ async def _old_lookup(people, js) -> None:  # noqa: ARG001 - people are there fi
 
 async def _ended(stage, operation, writes) -> int:
     """Run the operation in a process that survives so many writes; return its exit status."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.parts", stage.url, operation, str(writes)),
-        env={**os.environ, "TEST_SIGNING_KEY": signing_key()},
-    )
-    return await process.wait()
+    process = MORTALS.Process(target=do, args=(stage.url, signing_key(), operation, writes))
+    process.start()
+    await asyncio.to_thread(process.join)
+    return process.exitcode
 
 
 async def _killed(stage, operation, writes) -> None:
