@@ -127,6 +127,17 @@ async def test_who_waits_past_its_time_is_told_then_and_never_begins():
 
 
 @in_virtual_time
+async def test_who_waits_past_its_time_leaves_the_room_and_who_is_behind_stays():
+    turns = Turns(max_at_work=1, max_pending=3)
+    lane = turns.lane()
+    _, late, behind = submitted(turns, Job(lane, 5.0), Job(lane, until=2.0), Job(lane, until=20.0))
+    await asyncio.sleep(3.0)
+    assert [entry.job for entry in lane.waiting] == [behind]
+    await turns.finished()
+    assert begun([late, behind]) == [None, 5.0]
+
+
+@in_virtual_time
 async def test_who_is_at_work_past_its_time_is_told_and_cut_off():
     turns = Turns(max_at_work=1, max_pending=1)
     (job,) = submitted(turns, Job(turns.lane(), 9.0, until=2.0))
