@@ -39,6 +39,8 @@ class Kubernetes:
     reviews: bool | int = True
     """Whether the API says what is granted, or the status with which it refuses to."""
     calls: list[tuple[str, str]] = field(default_factory=list)
+    hung: list[tuple[str, str]] = field(default_factory=list)
+    """What is not answered."""
     server_version: Any = field(default_factory=lambda: {"major": "1", "minor": "34", "gitVersion": "v1.34.0"})
     """What `/version` answers: an object, a status, `garbage` or `hang`."""
     versions: int = 100
@@ -104,6 +106,7 @@ class Kubernetes:
             self.calls.append((verb, path))
             request.transport.abort()
         if fault == "hang":
+            self.hung.append((verb, path))
             await asyncio.sleep(60)
         if isinstance(fault, int):
             return _status(fault)

@@ -102,13 +102,13 @@ def on_nats(environment: pytest.MonkeyPatch, nats: NatsServer) -> pytest.MonkeyP
 def time_ends(environment: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> float:
     """Let a request's time end soon; return its seconds.
 
-    Half of them, not a tenth, is kept for the reply: what a busy machine may take.
+    Half a second, not a tenth, is kept for the reply: what a busy machine may take.
     """
     if "on_nats" in request.fixturenames:
         request.getfixturevalue("on_nats")  # which sets a time too
     environment.setattr(budget, "_RESERVE", 0.5)
-    environment.setenv("REQUEST_TIMEOUT", "2s")
-    return 2.0
+    environment.setenv("REQUEST_TIMEOUT", "4s")
+    return 4.0
 
 
 @dataclass

@@ -200,7 +200,7 @@ async def test_an_unfinished_restart_is_left_to_who_began_it_for_a_minute(stage)
     stage.kubernetes.file = OTHERS
     stage.kubernetes.faults[f"patch {DAEMONSET}"] = "hang"
     async with stage.replica():
-        await until(lambda: ("update", CONFIGMAP) in stage.kubernetes.calls)
+        await until(lambda: ("patch", DAEMONSET) in stage.kubernetes.hung)
     stage.kubernetes.faults.clear()
     async with stage.replica() as provider:
         await _settled(provider)
