@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 RELEASES = {"3.13": "trixie"}
 """The release of Debian that has a Python."""
+HUB = "docker.io/library/"
 NAME = "auth-service:check"
 PATIENCE = 600
 REACHED_WITHIN = 60
@@ -34,6 +36,15 @@ TOLD_PIP = ("cert", "client-cert", "index-url", "extra-index-url", "trusted-host
 
 class NoEngine(Exception):
     """Nothing can be built here; the message says why in one line."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """What was built: its root file system and its configuration. `base` says on what."""
+
+    root: Path
+    configuration: dict[str, Any]
+    base: str
 
 
 class Engine:
@@ -77,12 +88,13 @@ class Engine:
         """Return the Dockerfile with a base that there is: the pinned one, or one of its name that is made here."""
         pinned = only(stages()[-1], "FROM").split()[0]
         try:
-            self("pull", "--quiet", f"docker://{pinned}", seconds=REACHED_WITHIN)
+            # A name with a tag and a digest is understood only without a transport, such as `docker://`, before it.
+            identifier = self("pull", "--quiet", "--retry", 1, f"{HUB}{pinned}", seconds=REACHED_WITHIN).strip()
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             self.base = self._made(pinned.partition("@")[0])
             return dockerfile.replace(f"@{pinned.partition('@')[2]}", "")
         self.base = "the pinned base"
-        return dockerfile
+        return dockerfile.replace(f"FROM {pinned}", f"FROM {identifier}")
 
     def _made(self, name: str) -> str:
         version = re.search(r":(\d+\.\d+)", name)
