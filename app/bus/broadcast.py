@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 from loguru import logger
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
+    from nats.aio.subscription import Subscription
 
 NAME: Final = "internal.forget"
 """The subject without the prefix that all have."""
@@ -40,6 +42,7 @@ class Broadcast:
         self._client = client
         self._stands = False
         self._refused = False
+        self._subscription: Subscription | None = None
         self._heard: Callable[[bytes], None] = _ignore
         self._lost: Callable[[], None] = _nothing
         self._back: Callable[[], None] = _nothing
@@ -49,17 +52,31 @@ class Broadcast:
         """Whether messages of others arrive here."""
         return self._stands
 
+    @property
+    def unheard(self) -> bool:
+        """Whether messages have arrived that `heard` was not called with yet.
+
+        Each subscription has a queue of its own, so a request that came later may be served before.
+        """
+        return self._subscription is not None and self._subscription.pending_msgs > 0
+
     def listen(self, heard: Callable[[bytes], None], lost: Callable[[], None], back: Callable[[], None]) -> None:
         """Have `heard` called with every message, `lost` when messages arrive no more, `back` when they do again."""
         self._heard, self._lost, self._back = heard, lost, back
 
     async def tell(self, message: bytes) -> bool:
-        """Send a message; return whether the server has it. Raises nothing."""
+        """Send a message; return whether the server has it. Raises nothing.
+
+        Whatever is published after this comes after the message, also when False is returned.
+        """
         try:
             await self._client.publish(self.subject, message)
             await self._client.flush(_FLUSH_TIME)
         except Exception as error:  # noqa: BLE001 - whatever it is, the change stands
             logger.warning("other replicas could not be told of a change", error=repr(error))
+            # It may be lost with the connection. Once more it stands in line before the reply, which goes on the next.
+            with contextlib.suppress(Exception):
+                await self._client.publish(self.subject, message)
             return False
         return True
 
@@ -67,7 +84,7 @@ class Broadcast:
         """Subscribe, if anybody listens; on a connection that stands, before there are requests: nothing is missed."""
         if self._heard is _ignore:
             return
-        await self._client.subscribe(
+        self._subscription = await self._client.subscribe(
             self.subject, cb=self._on_message, pending_msgs_limit=_UNLIMITED, pending_bytes_limit=_UNLIMITED
         )
         await self._client.flush(_FLUSH_TIME)

@@ -83,6 +83,11 @@ class Broadcast(Protocol):
         """Whether messages of others arrive here."""
         ...
 
+    @property
+    def unheard(self) -> bool:
+        """Whether messages have arrived that `heard` was not called with yet."""
+        ...
+
     def listen(self, heard: Callable[[bytes], None], lost: Callable[[], None], back: Callable[[], None]) -> None:
         """Have `heard` called with every message, `lost` when messages arrive no more, `back` when they do again."""
         ...

@@ -92,6 +92,7 @@ class Remembering:
         parts = Parts(self._memory, self._forgetting, self._outage, self._around.notes, self._around.turn)
         rules = Rules(
             fresh_for=lambda: self._fresh_for() if self._around.broadcast.stands else 0.0,
+            unheard=lambda: self._around.broadcast.unheard,
             stale_for=self._settings.stale_for,
             patience=self._settings.patience,
             longest_read=self._around.request_timeout,

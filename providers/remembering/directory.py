@@ -43,7 +43,8 @@ _MOST_RENEWALS: Final = 16
 class Rules:
     """How old answers may be, and how long the provider is tried; seconds.
 
-    `fresh_for` is asked at every read. `limited` tells whether the provider is known to take no reads just now.
+    `fresh_for` is asked at every read. `limited` tells whether the provider is known to take no reads just now,
+    `unheard` whether messages of changes have arrived that were not dealt with.
     """
 
     fresh_for: Callable[[], float]
@@ -51,6 +52,7 @@ class Rules:
     patience: float
     longest_read: float
     limited: Callable[[], bool]
+    unheard: Callable[[], bool]
     clock: Callable[[], float]
 
 
@@ -116,7 +118,8 @@ class RememberingDirectory:
 
     async def _read(self, key: bytes, ask: Ask, owner: bytes = b"") -> User:
         """Return whom `key` means: from memory where that may be, else what `ask` says; `owner`: who it must be."""
-        now, fresh_for = self._rules.clock(), self._rules.fresh_for()
+        now, unheard = self._rules.clock(), self._rules.unheard()
+        fresh_for = self._rules.fresh_for() * (not unheard)
         found = self._at_hand(key, owner)
         if fresh_for:
             if found is not None and found.settled and found.began >= now - fresh_for:
@@ -125,7 +128,7 @@ class RememberingDirectory:
             if self._memory.was_absent(key, now - min(fresh_for, ABSENT_FOR)):
                 self._notes.answered(Source.FRESH)
                 raise UserNotFound
-        await self._turn()
+        await self._wait(unheard)
         if not self._usable(found):
             return await self._asked(key, ask)
         failure: ServiceError | None = None
@@ -143,6 +146,12 @@ class RememberingDirectory:
                 raise failure
             return await self._asked(key, ask)
         return self._stale(found)
+
+    async def _wait(self, unheard: bool) -> None:  # noqa: FBT001 - said by its name
+        """Wait for the request's turn, and until what had arrived before it is heard: its task was woken before."""
+        await self._turn()
+        if unheard:
+            await asyncio.sleep(0)
 
     def _at_hand(self, key: bytes, owner: bytes) -> AtHand | None:
         found = self._memory.find(key)

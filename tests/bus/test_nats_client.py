@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 import nats as nats_py
 import pytest
 from nats.aio.client import Client, Srv
-from nats.errors import NoServersError, SecureConnRequiredError
+from nats.errors import ConnectionReconnectingError, NoServersError, SecureConnRequiredError
 
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
@@ -23,6 +23,7 @@ from app.cli.dev.nats_server import free_port, nats_server
 from app.settings import NatsSettings
 from tests.bus.subjects import broker_of
 from tests.stand_ins.certificates import write_certificates
+from tests.support.waiting import until
 
 SEED = b"SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"
 LOOK = "nats-py changed; look at app/bus/nats/client.py"
@@ -34,6 +35,7 @@ LOOK = "nats-py changed; look at app/bus/nats/client.py"
         "_attempt_reconnect",
         "_select_next_server",
         "_send_ping",
+        "flush",
         "_connect_command",
         "_connect_to_server",
         "_parse_server_uri",
@@ -89,6 +91,23 @@ async def test_a_ping_does_not_overtake_what_was_sent_before_it():
         assert lines == [b"CONNECT", b"PING", b"SUB", b"PING"]
         await subscription.drain()
         assert lines[4:] == [b"UNSUB", b"PING"]
+        await client.close()
+
+
+async def test_nothing_is_taken_as_sent_while_there_is_no_connection():
+    with nats_server() as server:
+        client = await _connected(server.url, max_reconnect_attempts=-1)
+        await client.flush()
+        server.stop()
+        await until(lambda: client.is_reconnecting)
+        await client.publish("a", b"lost, or not")
+        for _ in range(20):  # whatever becomes of the client's tasks meanwhile
+            with pytest.raises(ConnectionReconnectingError):
+                await client.flush()
+            await asyncio.sleep(0.01)
+        server.start()
+        await until(lambda: client.is_connected)
+        await client.flush()
         await client.close()
 
 
@@ -248,3 +267,4 @@ async def test_nats_py_itself_still_does_otherwise():
     """Where this fails, an override has become superfluous."""
     assert nats_py.NATS is Client
     assert "self._transport.write(PING_PROTO)" in inspect.getsource(Client._send_ping), LOOK
+    assert "await self._flush_pending()\n            return" in inspect.getsource(Client.flush), LOOK

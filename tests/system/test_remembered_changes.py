@@ -69,7 +69,12 @@ async def _disturb(course, server, fleet):
 
 
 async def test_no_read_after_a_confirmed_change_shows_the_state_before_it(tenant, tmp_path):
-    variables = {"READ_FRESH_FOR": "10m", "NATS_MAX_RECONNECT": "-1", "NATS_RECONNECT_WAIT": "100ms"}
+    variables = {
+        "READ_FRESH_FOR": "10m",
+        "READ_STALE_FOR": "0",
+        "NATS_MAX_RECONNECT": "-1",
+        "NATS_RECONNECT_WAIT": "100ms",
+    }
     tenant.environment.update(variables)
     with nats_server() as server, ExitStack() as running:
         fleet = Fleet(server.url, tmp_path, tenant, running)

@@ -12,10 +12,10 @@ import time
 from typing import Any, Final
 from urllib.parse import ParseResult, unquote
 
-from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
+from nats.aio.client import DEFAULT_BUFFER_SIZE, DEFAULT_FLUSH_TIMEOUT, Client, Srv
 from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
-from nats.errors import Error, NoServersError, ProtocolError, SecureConnRequiredError
+from nats.errors import ConnectionReconnectingError, Error, NoServersError, ProtocolError, SecureConnRequiredError
 
 from app.bus.nats.parser import TolerantParser
 
@@ -92,6 +92,15 @@ class DecodingClient(Client):
                 message: Msg = super()._build_message(sid, subject, where, data, headers)
                 return message
         return None
+
+    async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:  # noqa: ASYNC109 - as nats-py has it
+        """Return when the server has all that was sent. Raises ConnectionReconnectingError when there is no connection.
+
+        As it comes, it then returns at once, as if the server had what may be lost with the connection.
+        """
+        if self.is_reconnecting:
+            raise ConnectionReconnectingError
+        await super().flush(timeout)
 
     async def _read_loop(self) -> None:
         await super()._read_loop()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 
 import pytest
 
 from app.cli.dev.nats_server import nats_server
 from tests.providers.remembering.course import Course, people
-from tests.providers.remembering.replicas import FORGET, replicas
+from tests.providers.remembering.replicas import FORGET, PREFIX, replicas
 
 CHANGES = int(os.environ.get("REMEMBERED_CHANGES", "60"))
 USERS = max(30, CHANGES // 20)
@@ -84,3 +85,22 @@ async def test_what_a_write_depends_on_is_not_taken_from_memory(subject, server,
         else:
             reply = await service.ask(subject, "grace@new.example")
             assert reply == {"success": False, "error": "email already linked"}
+
+
+async def test_a_request_after_a_change_is_told_is_not_served_before_it_is_heard(server, nats):
+    """A request, the news of a change, a request: all in one piece, as they come to a busy process."""
+    async with replicas(server, nats.url, 1, READ_FRESH_FOR="10m") as service:
+        inbox = service.client.new_inbox()
+        replies = await service.client.subscribe(f"{inbox}.*")
+        for number in range(10):
+            await service.ask("user_metadata.read", "ada")
+            server.tenant.accounts.change(server.tenant.user("ada"), user_metadata={"city": f"City {number}"})
+            for subject, body, reply in (
+                (PREFIX + "user_metadata.read", b"ada", f"{inbox}.before"),
+                (FORGET, b"forget all", ""),
+                (PREFIX + "user_metadata.read", b"ada", f"{inbox}.after"),
+            ):
+                await service.client.publish(subject, body, reply=reply)
+            answers = [await replies.next_msg(timeout=30) for _ in range(2)]
+            (after,) = [json.loads(answer.data) for answer in answers if answer.subject.endswith("after")]
+            assert after["data"]["city"] == f"City {number}"

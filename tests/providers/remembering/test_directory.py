@@ -85,6 +85,7 @@ class Around:
             patience=patience,
             longest_read=10.0,
             limited=lambda: self.limited,
+            unheard=lambda: False,
             clock=lambda: begun + now(),
         )
         self.forgetting._clock = rules.clock  # noqa: SLF001 - one clock for both
