@@ -107,6 +107,10 @@ examples: $(INSTALLED) $(NODE) $(NATS) $(GO_TOOLS) ## Run the examples that need
 clients: $(INSTALLED) $(NODE) $(TOOLS) ## Check the generated clients, and compile them; ARGS=--write renews them
 	@$(BIN)/python -m $(if $(findstring --write,$(ARGS)),tests.clients,pytest tests/clients $(ARGS))
 
+# All that is made outside of .venv, so that it can be made while the tests run.
+.PHONY: prepared
+prepared: $(NATS) $(PROMTOOL) $(GO_TOOLS) $(OLD_PIPS)
+
 .PHONY: tools
 tools: $(NATS) ## Build the command nats into build/nats
 
@@ -126,7 +130,7 @@ chart: $(INSTALLED) $(GO_TOOLS) ## Check the Helm chart; ARGS=--write renews its
 
 .PHONY: setup
 setup: $(INSTALLED) $(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS) $(TOOLS) $(OLD_PIPS) ## Check the lock files, and that old pips install exactly what they name
-	@$(BIN)/python -m pytest tests/setup $(ARGS)
+	@$(BIN)/python -m pytest tests/setup --numprocesses=3 $(ARGS)
 
 .PHONY: image
 image: $(INSTALLED) $(TOOLS) ## Check the Dockerfile, run its steps, check deploy/compose.yaml

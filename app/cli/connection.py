@@ -106,6 +106,9 @@ async def connected(
                 name="auth-service",
                 **options,
             )
+    except asyncio.CancelledError:
+        await client.close()
+        raise
     except Exception as error:  # noqa: BLE001 - a bad address or seed raises whatever the library happens to do with it
         await client.close()
         raise Unreachable(f"NATS at {without_passwords(settings)}: {_reason(error, faults)}") from None
