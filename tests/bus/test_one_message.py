@@ -267,7 +267,7 @@ async def test_a_reply_that_the_server_would_not_take_is_an_internal_error(logge
     await service.ask(b"1001")
     assert (await service.replies())[1] == INTERNAL
     assert service.outcomes() == {"success": 1, "internal_error": 1}
-    assert "a reply of 1001 bytes" in " ".join(str(record["exception"]) for record in logged)
+    assert "a reply of 1001 bytes" in " ".join(map(str, logged))
 
 
 @in_virtual_time
@@ -288,7 +288,7 @@ async def test_a_handler_that_waits_before_its_turn_is_an_internal_error(logged)
     service = Service(early)
     await service.ask()
     assert (await service.replies(), service.turns.at_work) == ([INTERNAL], 0)
-    assert "a handler waited before its turn" in " ".join(str(record["exception"]) for record in logged)
+    assert "a handler waited before its turn" in " ".join(map(str, logged))
 
 
 @in_virtual_time

@@ -106,7 +106,8 @@ async def back(server, service):
 
 
 async def _is(service, who, city):
-    return await service.city(who) == city
+    reply = await service.ask("user_metadata.read", who)
+    return reply["success"] and reply["data"]["city"] == city
 
 
 async def test_the_provider_is_believed_again_as_soon_as_it_is_back(server, nats):
