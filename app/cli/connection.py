@@ -99,20 +99,16 @@ async def connected(
 
     client = DecodingClient()
     try:
-        async with asyncio.timeout(seconds):
-            await client.connect(
-                list(settings.servers),
-                error_cb=remember,
-                name="auth-service",
-                **options,
-            )
-    except asyncio.CancelledError:
-        await client.close()
-        raise
-    except Exception as error:  # noqa: BLE001 - a bad address or seed raises whatever the library happens to do with it
-        await client.close()
-        raise Unreachable(f"NATS at {without_passwords(settings)}: {_reason(error, faults)}") from None
-    try:
+        try:
+            async with asyncio.timeout(seconds):
+                await client.connect(
+                    list(settings.servers),
+                    error_cb=remember,
+                    name="auth-service",
+                    **options,
+                )
+        except Exception as error:  # noqa: BLE001 - a bad address or seed raises whatever the library happens to do with it
+            raise Unreachable(f"NATS at {without_passwords(settings)}: {_reason(error, faults)}") from None
         yield client
     finally:
         await client.close()

@@ -23,3 +23,12 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever was read
     if isinstance(value, dict):
         return {_whole(name): _whole(member) for name, member in value.items()}
     return [_whole(member) for member in value] if isinstance(value, list) else value
+
+
+def is_unicode(text: str) -> bool:
+    """Whether `text` came from well-formed UTF-8 (a body that did not contains surrogates, see `app.bus.bodies`)."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

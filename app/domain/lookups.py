@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.domain import subject_ids
 from app.domain.addresses import parse_address
 from app.domain.errors import EmailAlreadyLinked, EmailRequired, UsernameRequired, UserNotFound, require
+from app.domain.halves import is_unicode
 
 if TYPE_CHECKING:
     from app.domain.ports import Directory, StoredSubjects
@@ -78,12 +79,3 @@ class Lookups:
     async def _user_of_email(self, email: str) -> User:
         require(email, EmailRequired)
         return await self._directory.by_email(parse_address(email, UserNotFound))
-
-
-def is_unicode(text: str) -> bool:
-    """Whether `text` came from well-formed UTF-8 (a body that did not contains surrogates, see `app.bus.bodies`)."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -17,7 +17,7 @@ from app.domain.errors import (
     UserNotFound,
     require,
 )
-from app.domain.lookups import is_unicode
+from app.domain.halves import is_unicode
 from app.domain.tokens import UPDATE_METADATA, bare
 from app.domain.users import METADATA_FIELDS
 

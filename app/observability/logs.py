@@ -79,10 +79,9 @@ class Sink:
     def __call__(self, message: Message) -> None:
         """Write one record. Raises nothing: whoever handles that would show the record as it is."""
         try:
-            fields = self.fields(message.record)
-        except Exception as error:  # noqa: BLE001 - a value that cannot be shown
-            fields = {"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"}
-        self._write(fields)
+            self._write(self.fields(message.record))
+        except Exception as error:  # noqa: BLE001 - a value that cannot be shown, or not forwarded
+            self._put({"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"})
 
     def tell(self, level: str, message: str, /, **fields: object) -> None:
         """Write a record from a thread that must not wait: loguru has a lock, which may be held by what stands still.
@@ -95,6 +94,9 @@ class Sink:
     def _write(self, fields: dict[str, Any]) -> None:
         if self.forward is not None:
             self.forward(fields)
+        self._put(fields)
+
+    def _put(self, fields: dict[str, Any]) -> None:
         line = _to_json(fields) if self._json else self._for_people(fields)
         with contextlib.suppress(OSError, ValueError):  # nobody reads any more
             # Whatever of a request's bytes is no UTF-8 is written as an escape.

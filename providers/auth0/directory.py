@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
-from app.domain.lookups import ByEmail, is_unicode
+from app.domain.halves import is_unicode
+from app.domain.lookups import ByEmail
 from app.domain.reads import Meant
 from app.domain.spellings import forms, same
 from app.domain.subject_ids import derive

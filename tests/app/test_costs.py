@@ -21,7 +21,7 @@ from app.bus.replies import encode_failure
 from app.bus.subjects import is_inbox
 from app.domain import addresses, aliases, identity_tokens, metadata, spellings, subject_ids, tokens
 from app.domain.errors import InvalidEmail, ServiceError
-from app.domain.lookups import is_unicode
+from app.domain.halves import is_unicode
 from app.observability.logs import HEADER_LOGGERS
 from app.observability.tracing import PROPAGATORS, Tracing
 from app.settings import ConfigurationError

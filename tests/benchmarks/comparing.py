@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, Final
 import nats
 
 from tests.benchmarks.load import Load, Order, Tally
-from tests.benchmarks.processes import environment, memory, service
+from tests.benchmarks.processes import environment, service
+from tests.support.memory import memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

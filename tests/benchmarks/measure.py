@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks.echo import SUBJECT
 from tests.benchmarks.load import Order, Tally
-from tests.benchmarks.processes import cpu_seconds, generator, memory, service
+from tests.benchmarks.processes import cpu_seconds, generator, service
+from tests.support.memory import memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

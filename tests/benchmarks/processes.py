@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.cli.dev.children import end
 from app.cli.dev.nats_server import free_port
 from tests.benchmarks.load import Tally
 
@@ -39,14 +40,6 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def memory(pid: int, field: str = "VmRSS") -> float:
-    """Return the resident memory of a process in MiB, or with `VmHWM` the most that it ever had."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) / 1024
-    raise ProcessLookupError(pid)
-
-
 @contextmanager
 def child(command: list[str], variables: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a process while the context lasts, its output in `log`."""
@@ -55,12 +48,7 @@ def child(command: list[str], variables: dict[str, str], log: Path) -> Iterator[
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_TIME)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process, _STOP_TIME)
 
 
 @dataclass(frozen=True)

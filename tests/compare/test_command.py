@@ -13,7 +13,6 @@ import struct
 import sys
 import termios
 import tracemalloc
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -26,6 +25,7 @@ from app.cli.compare.reads import Read, Request, requests_for
 from app.cli.compare.tally import Latencies, Tally
 from tests.compare.command import NEW, OLD, PATIENCE, beside, compare, end, start
 from tests.support.answering import answering
+from tests.support.memory import memory
 from tests.support.waiting import until
 
 OTHER = {"success": True, "data": {"primary_email": "eve@example.org", "alternate_emails": []}}
@@ -213,18 +213,13 @@ def test_latencies_are_told_to_within_5_per_cent():
     assert Latencies().quantile(0.5) is None
 
 
-def most_memory(pid):
-    """The most that a process had in memory so far, in MiB."""
-    return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
-
-
 async def test_a_service_that_does_not_answer_is_told_within_its_time(nats):
     """Sixty-four requests wait at once, and no more."""
     async with answering(nats.url, OLD), answering(nats.url, NEW, {"username_to_sub": None}) as new:
         process = await start(nats.url, "--inputs", "-", "--timeout", "500ms")
         ended = asyncio.create_task(end(process, b"ada\n" * 100))
         await until(lambda: len(new.received) >= 150)  # the first 64 were not answered, and others wait
-        used = most_memory(process.pid)
+        used = memory(process.pid, "VmHWM")
         done = await ended
     (one,) = done.report["differences"]
     assert (one["kind"], one["count"], one["example"]["new"]) == ("no answer", 100, "no reply in time")

@@ -28,9 +28,10 @@ class Away(UpstreamError):
 
 @pytest.fixture
 def log():
-    def begin(**settings):
+    def begin(forward=None, **settings):
         stream = io.StringIO()
-        set_up_logs(LogSettings(**{"level": "debug", **settings}), ["configured-secret"], stream)
+        sink = set_up_logs(LogSettings(**{"level": "debug", **settings}), ["configured-secret"], stream)
+        sink.forward = forward
         return stream
 
     handlers, level = logging.root.handlers[:], logging.root.level
@@ -121,6 +122,16 @@ def test_neither_ill_formed_text_nor_odd_values_stop_the_log(log, capsys):
     logger.bind(odd=Odd()).info("odd")
     assert [record["message"] for record in _records(stream)] == ["ill \udc80", "unwritable record: ValueError"]
     assert capsys.readouterr().err == ""
+
+
+def test_what_cannot_be_forwarded_stops_no_log_and_shows_nothing_of_the_record(log, capsys):
+    def forward(_: object) -> None:
+        raise ConnectionError("john@example.org")
+
+    stream = log(forward=forward)
+    logger.info("for somebody else")
+    assert [record["message"] for record in _records(stream)] == ["unwritable record: ConnectionError"]
+    assert "john" not in stream.getvalue() + "".join(capsys.readouterr())
 
 
 def test_the_two_disclosures_and_nothing_else_pass_in_clear(log):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.dev.nats_server import free_port
+from tests.support.memory import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,8 +68,7 @@ class Process:
 
     def memory(self) -> float:
         """Return the resident memory in MiB."""
-        status = Path(f"/proc/{self.popen.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:")) / 1024
+        return memory(self.popen.pid)
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
+from app.domain.halves import is_unicode
 from app.domain.json_bounds import NESTED, VALUES, holds_more
 from providers.auth0.events.offsets import MAX_OFFSET, usable_offset
 from providers.http import Bounded, BrokenAnswer
@@ -38,9 +38,6 @@ _MAX_VALUES: Final = 20_000
 _MAX_NESTED: Final = 5_000
 _MAX_ADDRESSES: Final = 16
 _MAX_TEXT: Final = 512
-_HALF: Final = re.compile("[\ud800-\udfff]")
-"""Half a character: JSON can name one, and the library takes it for a fault of the whole event."""
-
 _OK: Final = 200
 _TIME: Final = "1970-01-01T00:00:00Z"
 
@@ -124,7 +121,8 @@ def _value(content: Any, name: str) -> Any:  # noqa: ANN401 - whatever it is
 
 def _text(content: Any, name: str) -> str:  # noqa: ANN401 - whatever it is
     value = _value(content, name)
-    if not isinstance(value, str) or len(value) > _MAX_TEXT or _HALF.search(value):
+    if not isinstance(value, str) or len(value) > _MAX_TEXT or not is_unicode(value):
+        # Half a character: JSON can name one, and the library takes it for a fault of the whole event.
         return ""
     return value
 

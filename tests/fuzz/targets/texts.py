@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from app.domain import aliases, metadata, spellings, subject_ids
 from app.domain.addresses import parse_address
 from app.domain.errors import InvalidEmail, ServiceError
-from app.domain.lookups import is_unicode
+from app.domain.halves import is_unicode
 from app.domain.redaction import MAX_TEXT, redact, redact_email, redact_subject, redact_tokens
 from providers.auth0.tenant.escaping import UnsafeSegment, phrase, segment
 from providers.authelia.storage import kv, records

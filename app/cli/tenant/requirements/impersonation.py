@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.cli.tenant import scopes
 from app.cli.tenant.errors import Refused
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
-from app.cli.tenant.requirements.common import (
-    RS256,
-    changing,
-    compared,
-    differences,
-    grant,
-    making,
-)
+from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, making
 from app.cli.tenant.requirements.exchange_action import NAME, TRIGGER, ExchangeAction
 from app.cli.tenant.tenant import Role, Tenant, several
 
