@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import time
@@ -37,10 +36,6 @@ if TYPE_CHECKING:
 
 NEW = Address("new@example.org")
 SUB = "5d2c1f0e-8d8b-4a53-9a4e-3b9a3ad7d6a1"
-MORTALS = multiprocessing.get_context("forkserver")
-"""Processes that begin with this module imported, which takes longer than all that they do."""
-
-MORTALS.set_forkserver_preload([__name__])
 
 
 class Life:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import pty
 import select
@@ -13,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.support.forking import FORKED
+
 PATIENCE = 120.0
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["app.cli", "app.cli.tenant.run"])
 
 
 def _main(arguments, environment, output, terminal):
@@ -43,7 +42,7 @@ class Forked:
         self._master, slave = pty.openpty() if terminal else (-1, -1)
         place = os.ttyname(slave) if terminal else str(self._output)
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-        self._process = _CONTEXT.Process(target=_main, args=(arguments, environment, place, terminal))
+        self._process = FORKED.Process(target=_main, args=(arguments, environment, place, terminal))
         self._process.start()
         self._shown = b""
         self._slave = slave

@@ -14,9 +14,9 @@ from app.domain.errors import IdentityLinkedElsewhere
 from providers.authelia.storage import records
 from providers.authelia.storage.records import email_key
 from tests.support.authelia import signing_key
+from tests.support.forking import FORKED
 from tests.support.parts import (
     LATER,
-    MORTALS,
     NEW,
     OPERATIONS,
     SUB,
@@ -53,7 +53,7 @@ async def _old_lookup(people, js) -> None:  # noqa: ARG001 - people are there fi
 
 async def _ended(stage, operation, writes) -> int:
     """Run the operation in a process that survives so many writes; return its exit status."""
-    process = MORTALS.Process(target=do, args=(stage.url, signing_key(), operation, writes))
+    process = FORKED.Process(target=do, args=(stage.url, signing_key(), operation, writes))
     process.start()
     await asyncio.to_thread(process.join)
     return process.exitcode
