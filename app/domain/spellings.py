@@ -68,12 +68,14 @@ def forms(address: str) -> tuple[str, ...]:
     """
     if address.isascii() and _PREFIX not in address:
         return (address,)
-    local, _, domain = comparable(address).rpartition("@")
+    compared = comparable(address)
+    local, _, domain = compared.rpartition("@")
     if not _HOST.fullmatch(domain):
         return (address,)
     in_unicode = ".".join(_u_label(label) for label in domain.split("."))
     others = (f"{one}@{other}" for one in (local, _nfd(local)) for other in (domain, in_unicode, _nfd(in_unicode)))
-    return tuple(dict.fromkeys((address, *(form for form in others if len(form) <= LONGEST))))
+    # An A-label can say what no mapping gives, or what is too long as one: that is another address.
+    return tuple(dict.fromkeys((address, *(form for form in others if comparable(form) == compared))))
 
 
 def _a_label(label: str) -> str:
