@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from providers.auth0.tenant.client import Line
 
 REFRESH: Final = 10 * 60.0
-"""Seconds after which the set is fetched again, whether or not anybody asks."""
+"""Seconds after which the set is fetched again, even if nobody asks."""
 
 PATIENCE: Final = 30.0
-"""Seconds within which an unknown key does not make the set be fetched again."""
+"""Seconds after a fetch in which an unknown key causes no other fetch."""
 
 _MAX_KEYS: Final = 100
 _MAX_LENGTH: Final = 4 * 1024
