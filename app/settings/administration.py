@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `auth-service tenant` is told beside the settings of the Auth0 provider; the service itself never reads it."""
+"""Settings of `auth-service tenant` beside those of the Auth0 provider. The service itself never reads them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from app.settings.types import Section
 
 
 class AdministrationSettings(Section):
-    """Rights of an administrator of the tenant."""
+    """How `auth-service tenant` logs in as an administrator."""
 
     token: SecretStr = Field(
         SecretStr(""), validation_alias="AUTH0_ADMIN_TOKEN", description="A token for the Management API."
     )
     client_id: str = Field(
-        "", validation_alias="AUTH0_ADMIN_CLIENT_ID", description="An application that gets such a token."
+        "", validation_alias="AUTH0_ADMIN_CLIENT_ID", description="Client ID of an application that gets such a token."
     )
     client_secret: SecretStr = Field(
-        SecretStr(""), validation_alias="AUTH0_ADMIN_CLIENT_SECRET", description="Its client secret."
+        SecretStr(""), validation_alias="AUTH0_ADMIN_CLIENT_SECRET", description="Client secret of this application."
     )

@@ -17,21 +17,21 @@ _PORTS: Final = range(1, 65_536)
 
 
 class Auth0Settings(Section):
-    """The Auth0 provider. What it cannot do without is asked for only when it is the provider."""
+    """The Auth0 provider. "Required" applies only with this provider."""
 
-    tenant: str = Field("", validation_alias="AUTH0_TENANT", description="Required unless `AUTH0_DOMAIN` is given.")
+    tenant: str = Field("", validation_alias="AUTH0_TENANT", description="Required unless `AUTH0_DOMAIN` is set.")
     domain: str = Field(
         "",
         validation_alias="AUTH0_DOMAIN",
-        description="Host, may carry a port; `<AUTH0_TENANT>.auth0.com` unless set.",
+        description="Host, with or without a port. Default: `<AUTH0_TENANT>.auth0.com`.",
     )
     m2m_client_id: str = Field(
-        "", validation_alias="AUTH0_M2M_CLIENT_ID", description="Required: the service's own application."
+        "", validation_alias="AUTH0_M2M_CLIENT_ID", description="Required: client ID of the service's own application."
     )
     m2m_private_key: SecretStr = Field(
         SecretStr(""),
         validation_alias="AUTH0_M2M_PRIVATE_BASE64_KEY",
-        description="Required: its RSA key, PEM (PKCS#8 or PKCS#1) or base64 of that.",
+        description="Required: RSA key of this application, PEM (PKCS#8 or PKCS#1) or base64 of it.",
     )
     audience: str = Field(
         "", validation_alias="AUTH0_AUDIENCE", description="Required: audience of the service's own token."
@@ -39,7 +39,7 @@ class Auth0Settings(Section):
     management_audience: str = Field(
         "",
         validation_alias="AUTH0_MANAGEMENT_AUDIENCE",
-        description="Audience of callers' tokens; `https://<domain>/api/v2/` unless set.",
+        description="Audience of callers' tokens. Default: `https://<domain>/api/v2/`.",
     )
     organization: str = Field(
         "", validation_alias="AUTH0_ORGANIZATION", description="Organization of the service's own token."
@@ -47,37 +47,39 @@ class Auth0Settings(Section):
     profile_client_id: str = Field(
         "",
         validation_alias="AUTH0_LFX_PROFILE_CLIENT_ID",
-        description="Required: the application that mails one-time codes and checks passwords.",
+        description="Required: client ID of the application that mails one-time codes and checks passwords.",
     )
     profile_client_secret: SecretStr = Field(
-        SecretStr(""), validation_alias="AUTH0_LFX_PROFILE_CLIENT_SECRET", description="Required: its secret."
+        SecretStr(""),
+        validation_alias="AUTH0_LFX_PROFILE_CLIENT_SECRET",
+        description="Required: client secret of this application.",
     )
     lfx_one_client_id: str = Field(
         "",
         validation_alias="AUTH0_LFX_ONE_CLIENT_ID",
-        description="The application of reset links; without it: `password service unavailable`.",
+        description="Client ID of the application for reset links. Without it: `password service unavailable`.",
     )
     lfx_v2_api_audience: str = Field(
         "",
         validation_alias="AUTH0_LFX_V2_API_AUDIENCE",
-        description="Audience of the platform's API. Reads take its tokens too, and impersonation needs it: without "
-        "it, `impersonation flow unavailable`.",
+        description="Audience of the platform's API. Reads accept its tokens too. Impersonation needs it; without it: "
+        "`impersonation flow unavailable`.",
     )
     impersonation_require_claim: bool = Field(
         default=True,
         validation_alias="AUTH0_IMPERSONATION_REQUIRE_CLAIM",
-        description="Whether the token of who impersonates must say that they may.",
+        description="Whether a token must contain a claim that its user may impersonate others.",
     )
     impersonation_audiences: Words = Field(
         (),
         validation_alias="AUTH0_IMPERSONATION_AUDIENCES",
-        description="Comma-separated: further audiences for which impersonation may be asked.",
+        description="More audiences for which impersonation can be requested, comma-separated.",
     )
 
     events: bool = Field(
         default=False,
         validation_alias="AUTH0_EVENTS",
-        description="Whether the tenant's own events are followed, where its plan has them; needs the scope "
+        description="Whether the service follows the tenant's events. Needs a plan with events, the scope "
         "`read:events` and the extra `[auth0]`.",
     )
     events_replicas: int = Field(
@@ -85,7 +87,7 @@ class Auth0Settings(Section):
         validation_alias="AUTH0_EVENTS_REPLICAS",
         ge=1,
         le=5,
-        description="Replicas of the bucket `auth0-events`, when it is made.",
+        description="Replicas of the bucket `auth0-events`, if the service creates it.",
     )
 
     @property

@@ -32,7 +32,7 @@ class AutheliaSettings(Section):
     daemonset_name: ObjectName = Field(
         "lfx-platform-authelia",
         validation_alias="AUTHELIA_DAEMONSET_NAME",
-        description="DaemonSet that is restarted when the users file has changed.",
+        description="DaemonSet that the service restarts when the users file has changed.",
     )
     secret_name: ObjectName = Field(
         "authelia-users", validation_alias="AUTHELIA_SECRET_NAME", description="Secret with the users' passwords."
@@ -45,17 +45,21 @@ class AutheliaSettings(Section):
     signing_key: Annotated[SecretStr, AfterValidator(check_signing_key)] | None = Field(
         None,
         validation_alias="AUTHELIA_SIGNING_KEY",
-        description="RSA private key of identity tokens, PEM or base64 of that; made once in KV unless set.",
+        description="RSA private key that signs identity tokens, PEM or base64 of it. Default: a key made once in KV.",
     )
     max_codes_per_hour: int = Field(
         600,
         validation_alias="AUTHELIA_MAX_CODES_PER_HOUR",
         ge=1,
         le=100_000,
-        description="How many one-time codes are sent in an hour in all, over all replicas.",
+        description="Maximum number of one-time codes per hour, for all addresses and replicas together.",
     )
     kv_replicas: int = Field(
-        1, validation_alias="AUTHELIA_KV_REPLICAS", ge=1, le=5, description="Replicas of the buckets that are made."
+        1,
+        validation_alias="AUTHELIA_KV_REPLICAS",
+        ge=1,
+        le=5,
+        description="Replicas of the buckets that the service creates.",
     )
     users_bucket: BucketName = Field(
         "authelia-users", validation_alias="AUTHELIA_USERS_KV_BUCKET", description="Bucket of the users."
@@ -66,27 +70,27 @@ class AutheliaSettings(Section):
     otp_ledger_bucket: BucketName = Field(
         "authelia-otp-ledger",
         validation_alias="AUTHELIA_OTP_LEDGER_KV_BUCKET",
-        description="Bucket of what outlives a code.",
+        description="Bucket of counts that outlive a code: sends, guesses.",
     )
     claims_bucket: BucketName = Field(
         "authelia-claims",
         validation_alias="AUTHELIA_CLAIMS_KV_BUCKET",
-        description="Bucket of what else outlives a process.",
+        description="Bucket of other data that outlives a process: used tokens, claims of identities, restarts.",
     )
     signing_key_bucket: BucketName = Field(
         "authelia-signing-key",
         validation_alias="AUTHELIA_SIGNING_KEY_KV_BUCKET",
-        description="Bucket of the key of identity tokens.",
+        description="Bucket of the key that signs identity tokens.",
     )
     trust_unverified_identity_tokens: bool = Field(
         default=False,
         validation_alias="AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS",
-        description="Link social identities by tokens that nobody has verified: for development only.",
+        description="Whether social identities are linked with unverified tokens. For development only.",
     )
     client_tokens: bool = Field(
         default=True,
         validation_alias="AUTHELIA_CLIENT_TOKENS",
-        description="Let clients' tokens change the metadata of the user whom the request names.",
+        description="Whether a client's token can change the metadata of the user that the request names.",
     )
 
     def faults(self, bad: frozenset[str]) -> Iterator[str]:
@@ -111,22 +115,24 @@ class EmailSettings(Section):
     )
     port: int = Field(25, validation_alias="EMAIL_SMTP_PORT", ge=1, le=65_535, description="Port of the mail server.")
     username: str | None = Field(
-        None, validation_alias="EMAIL_SMTP_USERNAME", description="User name at the mail server."
+        None, validation_alias="EMAIL_SMTP_USERNAME", description="User name for the mail server."
     )
     password: SecretStr | None = Field(
-        None, validation_alias="EMAIL_SMTP_PASSWORD", description="The password; sent only after STARTTLS."
+        None,
+        validation_alias="EMAIL_SMTP_PASSWORD",
+        description="Password of this user. It is sent only after STARTTLS.",
     )
     from_address: str = Field(
         "noreply@lfx.dev",
         validation_alias="EMAIL_FROM_ADDRESS",
         pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$",
-        description="Address in whose name mail is sent.",
+        description="Address of the sender.",
     )
     from_name: str = Field(
         "",
         validation_alias="EMAIL_FROM_NAME",
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="The name beside that address.",
+        description="Name of the sender.",
     )
 
     def faults(self, bad: frozenset[str]) -> Iterator[str]:

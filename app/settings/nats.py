@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How NATS is reached."""
+"""The connection to NATS."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from app.settings.types import File, Seconds, Section, Words
 
 
 class NatsSettings(Section):
-    """How NATS is reached."""
+    """The connection to NATS."""
 
     servers: Annotated[Words, AfterValidator(check_servers)] = Field(
         ("nats://localhost:4222",),
         validation_alias="NATS_URL",
-        description="One or several, comma-separated.",
+        description="Addresses of NATS servers, comma-separated.",
         min_length=1,
     )
     timeout: Seconds = Field(
         10.0,
         validation_alias="NATS_TIMEOUT",
-        description="Bound on connecting and on the service's own calls over NATS.",
+        description="Timeout of connecting, and of the service's own calls over NATS.",
     )
     max_reconnect: int = Field(
-        3, validation_alias="NATS_MAX_RECONNECT", ge=-1, description="Attempts per server; `-1` for ever, `0` none."
+        3, validation_alias="NATS_MAX_RECONNECT", ge=-1, description="Attempts per server; `-1`: no limit, `0`: none."
     )
-    reconnect_wait: Seconds = Field(2.0, validation_alias="NATS_RECONNECT_WAIT", description="Between attempts.")
+    reconnect_wait: Seconds = Field(2.0, validation_alias="NATS_RECONNECT_WAIT", description="Pause between attempts.")
     credentials: Annotated[File, AfterValidator(check_credentials)] | None = Field(
         None, validation_alias="NATS_CREDENTIALS", description="File with JWT and seed (`.creds`)."
     )
@@ -47,10 +47,10 @@ class NatsSettings(Section):
         None, validation_alias="NATS_NKEY_SEED", description="NKey seed."
     )
     user: str | None = Field(None, validation_alias="NATS_USER", description="User name.")
-    password: SecretStr | None = Field(None, validation_alias="NATS_PASSWORD", description="The user's password.")
+    password: SecretStr | None = Field(None, validation_alias="NATS_PASSWORD", description="Password of this user.")
     token: SecretStr | None = Field(None, validation_alias="NATS_TOKEN", description="Authentication token.")
     tls_ca: Annotated[File, AfterValidator(check_ca)] | None = Field(
-        None, validation_alias="NATS_TLS_CA", description="File with the certificates that are trusted."
+        None, validation_alias="NATS_TLS_CA", description="File with the trusted certificates."
     )
     tls_cert: Annotated[File, AfterValidator(check_ca)] | None = Field(
         None, validation_alias="NATS_TLS_CERT", description="File with the client certificate."
@@ -61,12 +61,12 @@ class NatsSettings(Section):
     subject_prefix: Annotated[str, AfterValidator(check_prefix)] = Field(
         "lfx.auth-service.",
         validation_alias="SUBJECT_PREFIX",
-        description="How the service's subjects begin; the dot at the end may be left out. For running beside another.",
+        description="How the service's subjects begin; the last dot is optional. Change it to run beside another.",
     )
     queue_group: Annotated[str, AfterValidator(check_queue)] = Field(
         "lfx.auth-service.queue",
         validation_alias="QUEUE_GROUP",
-        description="The queue group in which replicas share the requests; another one for another prefix.",
+        description="The queue group in which replicas share the requests. Change it together with the prefix.",
     )
 
     def faults(self, bad: frozenset[str]) -> Iterable[str]:

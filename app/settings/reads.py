@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long answers of the provider are remembered, and what for."""
+"""How long answers of the provider are remembered, and how they are used."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ class ReadSettings(Section):
     stale_for: SecondsOrNone = Field(
         3600.0,
         validation_alias="READ_STALE_FOR",
-        description="How old an answer may be that is given in place of an error of the provider; `0`: none is given.",
+        description="Maximum age of an answer that replaces an error of the provider. `0`: never.",
     )
     fresh_for: SecondsOrNone = Field(
         0.0,
         validation_alias="READ_FRESH_FOR",
-        description="How old an answer may be that is given in place of a call of the provider; `0`: none is given.",
+        description="Maximum age of an answer that replaces a call of the provider. `0`: never.",
     )
     fresh_for_with_events: SecondsOrNone = Field(
         600.0,
         validation_alias="READ_FRESH_FOR_WITH_EVENTS",
-        description="The same while the tenant's events are followed (`AUTH0_EVENTS`) and their stream stands.",
+        description="The same while the service follows the tenant's events (`AUTH0_EVENTS`) and receives them.",
     )
     patience: Seconds = Field(
         1.0,
         validation_alias="READ_PATIENCE",
-        description="How long the provider is tried before an older answer that is at hand is given instead.",
+        description="How long the service tries the provider before it uses an older answer, if it has one.",
     )
     memory: Bytes = Field(
         32 * 1024**2,
         validation_alias="READ_MEMORY",
-        description="What a process remembers at most, such as `512KiB`, `32MiB` or plain bytes; the least recently "
-        "used goes first.",
+        description="Maximum size of all answers that a process remembers: `512KiB`, `32MiB` or plain bytes. The least "
+        "recently used is forgotten first.",
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The service's own settings: its work, its HTTP side, its log, its provider, and what concerns every process."""
+"""The service's own settings: its work, its HTTP server, its log, its provider, and what every process reads."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from app.settings.types import File, Seconds, Section, Words, lower_case
 
 
 class WorkSettings(Section):
-    """How much is done at once, and for how long."""
+    """How many requests at once, and how long each may take."""
 
     timeout: Seconds | None = Field(
         None,
         validation_alias="REQUEST_TIMEOUT",
-        description="Bound on handling one request; `NATS_TIMEOUT` unless set.",
+        description="Timeout of one request. Default: `NATS_TIMEOUT`.",
     )
     nats_timeout: Seconds = Field(10.0, validation_alias="NATS_TIMEOUT", exclude=True)
     max_concurrent_requests: int = Field(
@@ -25,14 +25,14 @@ class WorkSettings(Section):
         validation_alias="MAX_CONCURRENT_REQUESTS",
         ge=1,
         le=100_000,
-        description="Requests handled at once by a process, at most three quarters of them on one subject.",
+        description="Requests that a process handles at once, at most three quarters of them on one subject.",
     )
     max_pending_requests: int = Field(
         65_536,
         validation_alias="MAX_PENDING_REQUESTS",
         ge=0,
         le=10_000_000,
-        description="Requests waiting for their turn in a process.",
+        description="Requests that may wait for their turn in a process.",
     )
 
     @property
@@ -42,14 +42,14 @@ class WorkSettings(Section):
 
 
 class HttpSettings(Section):
-    """The HTTP side: health, metrics, documentation."""
+    """The HTTP server: health, metrics, documentation."""
 
-    port: int = Field(8080, validation_alias="PORT", ge=0, le=65_535, description="Port of the HTTP side.")
-    bind: str = Field("*", validation_alias="BIND", description="Address of the HTTP side; `*`: all addresses.")
+    port: int = Field(8080, validation_alias="PORT", ge=0, le=65_535, description="Port of the HTTP server.")
+    bind: str = Field("*", validation_alias="BIND", description="Address of the HTTP server; `*`: all addresses.")
 
 
 class LogSettings(Section):
-    """What is logged, and in which form."""
+    """The log."""
 
     level: Annotated[Literal["debug", "info", "warn", "error"], BeforeValidator(lower_case)] = Field(
         "info", validation_alias="LOG_LEVEL", description="`debug`, `info`, `warn` or `error`."
@@ -57,25 +57,27 @@ class LogSettings(Section):
     format: Annotated[Literal["json", "console"], BeforeValidator(lower_case)] = Field(
         "json", validation_alias="LOG_FORMAT", description="`json` or `console`."
     )
-    add_source: bool = Field(default=False, validation_alias="LOG_ADD_SOURCE", description="File and line in records.")
+    add_source: bool = Field(
+        default=False, validation_alias="LOG_ADD_SOURCE", description="Whether records show file and line."
+    )
 
 
 class AliasSettings(Section):
-    """Which aliases are given out."""
+    """Which aliases users can get."""
 
     allowed_domains: Words = Field(
-        (), validation_alias="ALLOWED_ALIAS_DOMAINS", description="Comma-separated; empty: aliases are off."
+        (), validation_alias="ALLOWED_ALIAS_DOMAINS", description="Comma-separated domains. Empty: aliases are off."
     )
     reserved_extra: Words = Field(
-        (), validation_alias="AUTH0_ALIAS_RESERVED_EXTRA", description="Comma-separated further reserved names."
+        (), validation_alias="AUTH0_ALIAS_RESERVED_EXTRA", description="More reserved names, comma-separated."
     )
 
 
 class ProviderSettings(Section):
-    """Which identity provider stands behind the service."""
+    """Which identity provider the service uses."""
 
     type: Annotated[Literal["mock", "auth0", "authelia"], BeforeValidator(lower_case)] = Field(
-        "mock", validation_alias="USER_REPOSITORY_TYPE", description="Which provider: `mock`, `auth0` or `authelia`."
+        "mock", validation_alias="USER_REPOSITORY_TYPE", description="The provider: `mock`, `auth0` or `authelia`."
     )
 
 
@@ -85,15 +87,15 @@ class MockSettings(Section):
     users_file: File | None = Field(
         None,
         validation_alias="MOCK_USERS_FILE",
-        description="Users of the mock provider, a YAML file; the fixture users unless set.",
+        description="YAML file with the users of the mock provider. Default: the fixture users.",
     )
 
 
 class ProcessSettings(Section):
-    """What concerns every process."""
+    """Variables that every process reads."""
 
     trusted: Annotated[File, AfterValidator(check_ca)] | None = Field(
         None,
         validation_alias="SSL_CERT_FILE",
-        description="File with the certificates that are trusted, in the place of the system's.",
+        description="File with the trusted certificates. It replaces the system's.",
     )

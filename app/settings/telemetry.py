@@ -47,23 +47,23 @@ class TelemetrySettings(Section):
     """Telemetry: OpenTelemetry's own variables."""
 
     disabled: bool = Field(
-        default=False, validation_alias="OTEL_SDK_DISABLED", description="Switches every exporter off."
+        default=False, validation_alias="OTEL_SDK_DISABLED", description="Whether all exporters are off."
     )
     traces_exporter: Exporter = Field("none", validation_alias="OTEL_TRACES_EXPORTER", description="`otlp` or `none`.")
     metrics_exporter: Exporter = Field(
         "none",
         validation_alias="OTEL_METRICS_EXPORTER",
-        description="`otlp` or `none`; `/metrics` is there in any case.",
+        description="`otlp` or `none`. `/metrics` works in any case.",
     )
     logs_exporter: Exporter = Field(
         "none",
         validation_alias="OTEL_LOGS_EXPORTER",
-        description="`otlp` or `none`; standard output is written in any case.",
+        description="`otlp` or `none`. Records go to standard output in any case.",
     )
     protocol: Protocol = Field(
         "grpc",
         validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL",
-        description="`grpc` or `http/protobuf` (`http` means that).",
+        description="`grpc` or `http/protobuf`; `http` means the latter.",
     )
     traces_protocol: Protocol | None = Field(
         None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", description="The same, for traces alone."
@@ -77,12 +77,12 @@ class TelemetrySettings(Section):
     endpoint: str = Field(
         "",
         validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
-        description="Where the collector is; `http://localhost:4317` (gRPC) or `http://localhost:4318` unless set.",
+        description="Address of the collector. Default: `http://localhost:4317` (gRPC) or `http://localhost:4318`.",
     )
     headers: SecretStr | None = Field(
         None,
         validation_alias="OTEL_EXPORTER_OTLP_HEADERS",
-        description="What the collector asks for: `name=value`, comma-separated, percent-encoded.",
+        description="Headers for the collector: `name=value`, comma-separated, percent-encoded.",
     )
     traces_headers: SecretStr | None = Field(
         None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_HEADERS", description="The same, for traces alone."
@@ -96,7 +96,7 @@ class TelemetrySettings(Section):
     insecure: bool = Field(
         default=False,
         validation_alias="OTEL_EXPORTER_OTLP_INSECURE",
-        description="Whether an endpoint without a scheme is spoken to without TLS.",
+        description="Whether an endpoint without a scheme is used without TLS.",
     )
     sampler: Sampler = Field(
         "parentbased_always_on",
@@ -108,24 +108,24 @@ class TelemetrySettings(Section):
         validation_alias="OTEL_TRACES_SAMPLER_ARG",
         ge=0,
         le=1,
-        description="The part of new traces that `traceidratio` takes, 0 to 1.",
+        description="Share of new traces that `traceidratio` records, 0 to 1.",
     )
     metrics_interval: float = Field(
         60_000,
         validation_alias="OTEL_METRIC_EXPORT_INTERVAL",
         ge=100,
         le=3_600_000,
-        description="Milliseconds from one export of the metrics to the next.",
+        description="Milliseconds between two exports of the metrics.",
     )
     propagators: Annotated[Words, AfterValidator(_known)] = Field(
         ("tracecontext", "baggage"),
         validation_alias="OTEL_PROPAGATORS",
-        description="How trace contexts are written: `tracecontext`, `baggage`, `jaeger`, comma-separated; or `none`.",
+        description="Formats of trace contexts: `tracecontext`, `baggage`, `jaeger`, comma-separated; or `none`.",
     )
     service_version: str = Field(
         "",
         validation_alias="OTEL_SERVICE_VERSION",
-        description="`service.version` of what is exported; the service's own unless set.",
+        description="`service.version` in exported data. Default: the version of the service.",
     )
 
     def faults(self, bad: frozenset[str]) -> Iterator[str]:
