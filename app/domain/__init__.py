@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What the service knows: the model, the rules and the ports. Knows nothing of wires or upstreams."""
+"""What the service knows: the model, the rules and the ports. It does not know the bus or the upstreams."""

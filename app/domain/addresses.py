@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""E-mail addresses: what is one. Which are the same stands in `spellings`."""
+"""E-mail addresses: which texts are one. `spellings` says which ones are the same."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def is_local_part(text: str) -> bool:
 
 
 def parse_address(text: str, error: type[ServiceError]) -> Address:
-    """Return the address in the form in which it is stored and mailed: as it was given, trimmed and in lower case.
+    """Return the address as it is stored and used for mail: trimmed and in lower case.
 
     An address is a bare `local@domain` (the addr-spec of RFC 5322, section 3.4.1, without quoted strings,
     domain literals and comments) of at most 254 characters.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Aliases: addresses in the platform's own domains, one an account and domain."""
+"""Aliases: addresses in the platform's own domains, one for each account and domain."""
 
 from __future__ import annotations
 
@@ -59,32 +59,32 @@ _FORBIDDEN: Final = frozenset('/*$^:()<>[]; @\\,"')
 
 @dataclass(frozen=True, slots=True)
 class AliasPolicy:
-    """The domains in which aliases are given and the local parts kept back beside the fixed ones, in any case."""
+    """The domains of aliases, and the local parts that are reserved beside the fixed ones, in any case."""
 
     domains: frozenset[str] = frozenset()
     reserved_extra: frozenset[str] = frozenset()
     _spelled: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Bring both into the form in which they are compared."""
+        """Convert both into the form that is compared."""
         for name in ("domains", "reserved_extra"):
             object.__setattr__(self, name, frozenset(word.strip().lower() for word in getattr(self, name)))
         spelled = {comparable_domain(domain): domain for domain in sorted(self.domains, reverse=True)}
         object.__setattr__(self, "_spelled", spelled)
 
     def covers(self, email: str) -> bool:
-        """Whether the address lies in one of the domains."""
+        """Whether the address is in one of the domains."""
         return _domain_of(email) in self._spelled
 
     def domain(self, domain: str) -> str:
-        """Return the domain as it is configured: there is one spelling of an alias, and the provider makes it once.
+        """Return the domain as it is configured. So an alias has one spelling, and the provider makes it once.
 
         Raises DomainNotAllowed.
         """
         return self._spelled.get(comparable_domain(domain)) or fail(DomainNotAllowed)
 
     def local_part(self, alias: str) -> str:
-        """Return the local part in the form in which it is given. Raises AliasInvalid, AliasReserved."""
+        """Return the local part as it is stored. Raises AliasInvalid, AliasReserved."""
         local = alias.strip()
         if len(local) > MAX_LOCAL_PART:  # before anything that costs: of a mebibyte lower case alone takes 50 ms
             raise AliasInvalid
@@ -99,8 +99,8 @@ class AliasPolicy:
 def address_in(user: User, domain: str) -> str:
     """Return the address that the account has in `domain`, the empty string for none.
 
-    Of several it is the primary e-mail, else the e-mail identity that is first in stored order: whoever claims at the
-    same time, through whichever replica, sees the same one.
+    If there are several, it is the primary e-mail, else the first e-mail identity in stored order. So simultaneous
+    claims see the same one, in all replicas.
     """
     addresses = (user.primary_email, *(identity.email for identity in user.alternate_emails))
     domain = comparable_domain(domain)
@@ -108,7 +108,7 @@ def address_in(user: User, domain: str) -> str:
 
 
 def _domain_of(address: str) -> str:
-    """Return the domain of an address in the form in which it is compared."""
+    """Return the domain of an address in the form that is compared."""
     return comparable(address).rpartition("@")[2]
 
 

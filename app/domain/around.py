@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Something to be done around every method of a capability by which a provider does its work."""
+"""Wraps the methods of a provider's capability."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ T = TypeVar("T")
 
 
 def around(capability: T, put: Callable[[Method], Method]) -> T:
-    """Return `capability` with `put` applied to each of its coroutine methods; what is absent stays so.
+    """Return `capability` with `put` applied to each of its coroutine methods. `Absent` stays as it is.
 
-    What else it has is as it was.
+    Everything else stays as it is.
     """
     if capability is None or isinstance(capability, Absent):
         return capability

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""One-time codes, where this service makes them itself: their life, and the bounds on guessing and sending.
+"""One-time codes that this service makes itself: their life, and the limits on guesses and sends.
 
-The same on every provider that has no passwordless service of its own; where the two records of an address
-are kept is the provider's affair (`CodeStore`).
+Every provider without its own passwordless service uses them. The provider decides where the two records of an
+address are kept (`CodeStore`).
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ LOCK_TIME: Final = 24 * 60 * 60
 
 
 class StaleRevision(Exception):
-    """The record was changed by somebody else since it was read."""
+    """Somebody else has changed the record since it was read."""
 
 
 class LedgerFull(Exception):
-    """There is no room for a ledger, or for one that grows."""
+    """There is no room for a new or a longer ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What outlives a code: when codes were sent, guesses since the last success, until when the address is locked."""
+    """Data that outlives a code: times of sends, guesses since the last success, end of the address's lock."""
 
     sends: tuple[float, ...] = ()
     guesses: int = 0
@@ -56,11 +56,11 @@ class Ledger:
 
 
 class CodeStore(Protocol):
-    """Keeps the two records of an address, which is given in the form in which addresses are compared.
+    """Keeps the two records of an address. The address is in the form that is compared.
 
-    A revision is whatever the store compares; None: there is no record.
+    A revision is a value that the store compares. None: there is no record.
 
-    The `save` methods raise StaleRevision when the record is not at that revision any more; saving None removes it.
+    The `save` methods raise StaleRevision if the record has another revision by now. Saving None removes it.
     Saving a ledger may raise LedgerFull.
     """
 
@@ -82,24 +82,24 @@ class CodeStore(Protocol):
 
 
 def _one_for_all(address: Address) -> Address:
-    """Return the address in the form that all its spellings share."""
+    """Return the form of the address that is the same for all its spellings."""
     return Address(comparable(address))
 
 
 class OneTimeCodes:
-    """Makes codes and checks guesses, however many replicas share the store."""
+    """Makes codes and checks guesses. Any number of replicas can share the store."""
 
     def __init__(self, store: CodeStore, key: bytes, now: Callable[[], float], randbelow: Callable[[int], int]) -> None:
-        """Take the store, the key of the hash, the clock (Unix seconds) and a source of unguessable numbers."""
+        """Take the store, the key of the hash, the clock (Unix seconds) and a source of random numbers."""
         self._store = store
         self._key = key
         self._now = now
         self._randbelow = randbelow
 
     async def send(self, given: Address, deliver: Callable[[Address, str], Awaitable[None]]) -> None:
-        """Make a code, deliver it, and let it replace the one before; what `deliver` raises leaves no code behind.
+        """Make a code, deliver it, and replace the previous one. If `deliver` raises, no code remains.
 
-        It goes to the address as it was given; all else is kept and counted for all spellings of the address together.
+        It goes to the address as given. Everything else is kept and counted for all spellings of the address together.
 
         Raises:
             TooManyCodes: five were sent within the hour.
@@ -119,10 +119,10 @@ class OneTimeCodes:
                 continue
 
     async def redeem(self, address: Address, guess: str) -> None:
-        """Use the code up when `guess` is right. A guess is counted before it is compared.
+        """Use up the code if `guess` is right. A guess is counted before it is compared.
 
-        Where the ledger takes no more, the code's own count is enough: no code is sent then, so there is at most one
-        for the address, and five guesses.
+        If the ledger is full, the code's own count is enough: no more codes are sent, so the address has at most one
+        code and five guesses.
 
         Raises:
             CodeNotFound: there is none, or it has expired or been used.

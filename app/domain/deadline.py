@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""How long the request at work has, and whether it may still be cut off.
+"""How much time the current request has, and whether it may still be cancelled.
 
-The runtime sets the deadline of the request at work; whoever talks to an upstream asks it how much time is left
-and tells it when a write was sent, after which the remaining steps are not cut off.
+The runtime sets the deadline of the current request. Code that calls an upstream asks it how much time is left, and
+tells it when a write was sent. After that, the remaining steps are not cancelled.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Deadline:
-    """The moment, on the event loop's clock, by which a request must be answered."""
+    """The time, on the event loop's clock, by which a request must have its reply."""
 
     at: float = float("inf")
     grace: float = 0.0
     """Seconds past `at` for which the steps after a write may go on."""
 
     begun: bool = True
-    """Whether the request has its turn; until then it may not wait for anything."""
+    """Whether the request has its turn. Until then it must not wait for anything."""
 
     committed: bool = False
 
     @property
     def end(self) -> float:
-        """The moment at which the work is cut off."""
+        """The time at which the work is cancelled."""
         return self.at + self.grace if self.committed else self.at
 
     def remaining(self) -> float:
-        """Return the seconds that are left for the work, never below zero; a write that was sent gives it more."""
+        """Return the seconds that are left for the work, never below zero. After a write was sent there are more."""
         return max(0.0, self.end - asyncio.get_running_loop().time())
 
     def until_reply(self) -> float:
-        """Return the seconds until the reply is due, never below zero; no write prolongs them."""
+        """Return the seconds until the reply is due, never below zero. A write does not change them."""
         return max(0.0, self.at - asyncio.get_running_loop().time())
 
     def commit(self) -> None:
-        """Say that a write is on its way: what remains to be done, or undone, must not be cut off."""
+        """Say that a write was sent: the remaining steps, or their undoing, must not be cancelled."""
         self.committed = True
 
 
@@ -47,7 +47,7 @@ _current: ContextVar[Deadline] = ContextVar("deadline")
 
 
 def current_deadline() -> Deadline:
-    """Return the deadline of the request at work; one without end outside of a request."""
+    """Return the deadline of the current request, or an infinite one outside of a request."""
     return _current.get(None) or Deadline()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The two records that the log shows in clear, each a type of its own; everything else is redacted there."""
+"""The two records that the log shows without redaction, each with its own type."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_SHOWN: Final = 320
 
 @dataclass(frozen=True, slots=True)
 class VerificationCode:
-    """A one-time code of the mock provider, which has nobody to mail it to. The address is redacted."""
+    """A one-time code of the mock provider, which sends no mail. The address is redacted."""
 
     address: Address
     code: str
@@ -29,9 +29,9 @@ class VerificationCode:
 
 @dataclass(frozen=True, slots=True)
 class ImpersonationAttempt:
-    """An audit record: who wanted to be whom, how it ended, and for which audience, when one was asked for.
+    """An audit record: who wanted to impersonate whom, the outcome, and the audience if one was requested.
 
-    Both accounts are named in clear.
+    Both accounts are shown without redaction.
     """
 
     subject: str
@@ -40,7 +40,7 @@ class ImpersonationAttempt:
     audience: str = ""
 
     def in_clear(self) -> dict[str, str]:
-        """Return the fields of its record, each in one line and without any token: some of it comes from outside."""
+        """Return the fields of its record, each in one line and without tokens, because some come from outside."""
         named = {
             "impersonator": self.subject,
             "target_user": self.target_user,

@@ -66,7 +66,7 @@ class Emails:
 
 
 def _to_keep(user: User) -> Address | None:
-    """Return the present primary address, unless an e-mail identity has it already or it is no address at all."""
+    """Return the current primary address, or None if an e-mail identity has it already or it is not valid."""
     try:
         primary = parse_address(user.primary_email, UserNotFound)
     except UserNotFound:
@@ -75,7 +75,7 @@ def _to_keep(user: User) -> Address | None:
 
 
 class EmailLinking:
-    """Proof that an address is the user's, by a one-time code."""
+    """Proof by a one-time code that an address belongs to the user."""
 
     def __init__(self, directory: Directory, verification: EmailVerification) -> None:
         """Take the provider's capabilities."""
@@ -83,7 +83,7 @@ class EmailLinking:
         self._verification = verification
 
     async def send_verification(self, email: str) -> None:
-        """Send a code to an address that is nobody's yet.
+        """Send a code to an address that no account has yet.
 
         Raises AlternateEmailRequired, InvalidEmail, EmailAlreadyLinked, TooManyCodes, TooManyAttempts.
         """

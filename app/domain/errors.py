@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""The tree of failures. Each string that a caller can read stands here and nowhere else.
+"""The tree of failures. Each error string that a caller can get is here and nowhere else.
 
     ServiceError
-    ├── CallerError      the caller asked for something that cannot be had
-    ├── Conflict         the caller lost to what is there already
+    ├── CallerError      the request cannot be fulfilled
+    ├── Conflict         the value is taken already
     ├── LimitReached     too much, too often or too late
     ├── UpstreamError    the identity provider, mail or storage failed
     └── OwnError         this service failed
 
-The base class says whose fault a failure is, unless the one at hand is blamed on somebody else
-(`ServiceError.blamed_on`); that decides its log level and its metric label.
-The one string that is not here is the error for a malformed body, which differs from subject to
-subject and stands in the subject's declaration.
+The base class says whose fault a failure is. `ServiceError.blamed_on` changes that for one failure. The fault
+decides the log level and the metric label. Only the error for a malformed body is not here: each subject
+declares its own.
 """
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ class Fault(StrEnum):
 
 
 class ServiceError(Exception):
-    """A failure that the caller is told about, in one short line: `wire`."""
+    """A failure that is the reply to the caller, in one short line: `wire`."""
 
     wire: str
     fault: Fault
 
     def blamed_on(self, fault: Fault) -> Self:
-        """Return this failure, with `fault` for whose fault it is: a provider may refuse for what its callers sent."""
+        """Return this failure with another fault: a provider may refuse a call because of what the caller sent."""
         self.fault = fault
         return self
 
     def __str__(self) -> str:
-        """Return the line the caller reads; details, where there are any, are in `__cause__`."""
+        """Return the line that the caller gets. Details, if there are any, are in `__cause__`."""
         return self.wire
 
 
@@ -80,7 +79,7 @@ class OwnError(ServiceError):
 
 
 def fail(error: type[ServiceError]) -> NoReturn:
-    """Raise the error where only an expression can stand, as after `found or`."""
+    """Raise the error in an expression, such as after `found or`."""
     raise error
 
 

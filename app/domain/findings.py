@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a look at something that the service needs has shown."""
+"""Results of the checks of what the service needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """How something is."""
+    """The state of a checked thing."""
 
     OK = "ok"
     FAILED = "FAILED"
@@ -17,7 +17,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A row of `auth-service check`: what was looked at, how it is, and in a few words why. No secret stands in it."""
+    """A row of `auth-service check`: what was checked, its state, and a short reason. It contains no secret."""
 
     what: str
     state: State

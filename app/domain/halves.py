@@ -12,7 +12,7 @@ _HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 def whole(value: Any, data: bytes) -> Any:  # noqa: ANN401 - whatever was read
     """Return `value`, which was read from the JSON text `data`, with U+FFFD for every half of a surrogate pair.
 
-    Only what is written as an escape can be one, so without escapes there is nothing to look for.
+    Only an escape can be such a half. So a text without escapes is not searched.
     """
     return _whole(value) if b"\\u" in data else value
 

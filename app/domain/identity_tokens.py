@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Identity tokens: reading any, and the service's own, which prove that an address was verified here."""
+"""Identity tokens: reading any token, and the service's own ones, which prove that it verified an address."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.domain.users import Address
 
 MAX_TOKEN: Final = 16 * 1024
-"""Characters of a token that are looked at."""
+"""Maximum number of characters of a token."""
 
 LIFETIME: Final = 3600
 """Seconds for which an identity token of this service is valid."""
@@ -31,7 +31,7 @@ _SEGMENTS: Final = 3
 
 
 def unverified_claims(token: str) -> dict[str, Any] | None:
-    """Return the claims of a compact JWT (RFC 7519, section 3) as they stand, None when it is none."""
+    """Return the claims of a compact JWT (RFC 7519, section 3) without verification, None if it is not a JWT."""
     segments = token.split(".") if len(token) <= MAX_TOKEN else ()
     if len(segments) != _SEGMENTS:
         return None
@@ -47,14 +47,14 @@ def unverified_claims(token: str) -> dict[str, Any] | None:
 
 
 def unverified_subject(token: str) -> str:
-    """Return the `sub` of a JWT as it stands, the empty string when there is none."""
+    """Return the `sub` of a JWT without verification, the empty string if there is none."""
     subject = (unverified_claims(token) or {}).get("sub")
     return subject.strip() if isinstance(subject, str) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class EmailProof:
-    """What an identity token of this service proves: the address, under an id that can be used once."""
+    """The content of an identity token of this service: the address, and an id that can be used once."""
 
     address: Address
     jti: str

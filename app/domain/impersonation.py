@@ -29,7 +29,7 @@ class Audit(Protocol):
 
 
 class Impersonation:
-    """Token exchange for impersonation."""
+    """The exchange of tokens for impersonation."""
 
     def __init__(self, impersonation: ImpersonationPort, audit: Audit) -> None:
         """Take the provider's capability and where attempts are recorded."""
@@ -39,9 +39,9 @@ class Impersonation:
     async def exchange(self, subject_token: str, target_user: str, audience: str = "") -> str:
         """Return an access token of the target user; every attempt leaves one audit record.
 
-        `audience`: for which API the token is to be; the provider's usual one when it is empty.
+        `audience` is the API that the token is for; empty: the provider's default.
 
-        Who attempts is named when the token is genuine, and also when it is refused for another reason.
+        The record names the user of a genuine token, even if the request is refused for another reason.
 
         Raises SubjectTokenRequired, TargetUserRequired, AudienceNotAllowed, what verifying a token raises, and the
         provider's refusal.
@@ -67,6 +67,6 @@ class Impersonation:
 
 
 def unavailable(audit: Audit, target_user: str, audience: str) -> None:
-    """Record an attempt where there is no impersonation: nobody looks whose token it is."""
+    """Record an attempt on a provider without impersonation. The token is not read."""
     outcome = f"refused: {ImpersonationUnavailable.wire}"
     audit.impersonation(ImpersonationAttempt("", target_user, outcome, audience.strip()))

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""How much a JSON text holds, told without reading it: what it costs to read goes by its values, not by its bytes."""
+"""Counts the values of a JSON text without parsing it: parsing time depends on values, not on bytes."""
 
 from __future__ import annotations
 
 from typing import Final
 
 NESTED: Final = (b"[", b"{")
-"""What arrays and objects begin with."""
+"""The characters at the beginning of arrays and objects."""
 
 VALUES: Final = (*NESTED, b",")
-"""What there is of for every value: one each, or so."""
+"""The characters that occur about once for each value."""
 
 _ALL: Final = bytes(range(256))
 
 
 def holds_more(most: int, data: bytes, marks: tuple[bytes, ...]) -> bool:
-    """Return whether more than `most` of `marks` stand in a JSON text (RFC 8259) outside of its strings."""
+    """Return whether a JSON text (RFC 8259) has more than `most` of `marks` outside of its strings."""
     # Counting costs next to nothing. What is within strings is looked for only where it matters.
     return len(data) > most and _count(data, marks) > most and _count(_outside_strings(data, marks), marks) > most
 
@@ -25,7 +25,7 @@ def _count(data: bytes, marks: tuple[bytes, ...]) -> int:
 
 
 def _outside_strings(data: bytes, marks: tuple[bytes, ...]) -> bytes:
-    """Return what of the marks stands outside of strings; a text can consist of strings, so each is to cost little."""
+    """Return the marks outside of strings. A text can consist of strings, so each must cost little."""
     if b"\\" in data:
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     kept = data.translate(None, _ALL.translate(None, b'"' + b"".join(marks)))

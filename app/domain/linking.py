@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from app.domain.users import Identity
 
 _LONGEST: Final = 1024
-"""Characters of a provider's name, and of an identity's id, beyond which there is none."""
+"""Maximum number of characters of a provider's name, and of an identity's id."""
 
 
 class Linking:

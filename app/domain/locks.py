@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Locks by key, kept only while somebody holds one or waits for it."""
+"""Locks by key. A lock is kept only while a task holds it or waits for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from weakref import WeakValueDictionary
 
 
 class KeyedLocks:
-    """A lock a key; those that nobody uses are forgotten. They hold within one process."""
+    """One lock for each key. Unused locks are dropped. They work only within one process."""
 
     def __init__(self) -> None:
-        """Begin without any."""
+        """Begin without locks."""
         self._locks: WeakValueDictionary[str, Lock] = WeakValueDictionary()
 
     def of(self, key: str) -> Lock:
-        """Return the lock of that key, to be used at once: `async with locks.of(key)`."""
+        """Return the lock of that key. Use it at once: `async with locks.of(key)`."""
         return self._locks.setdefault(key, Lock())

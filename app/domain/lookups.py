@@ -28,12 +28,12 @@ class ByEmail(ABC):
         """Find the user who has `address` as a verified e-mail identity. Raises UserNotFound."""
 
     async def by_email(self, address: Address, *, fresh: bool = False) -> User:
-        """Find whose primary e-mail `address` is; only when there is nobody, whose verified alternate it is.
+        """Find the user with the primary e-mail `address`; if there is none, the user with it as a verified alternate.
 
-        `fresh` as in `ports.Directory`.
+        `fresh`: see `ports.Directory`.
 
         Raises:
-            UserNotFound: it is nobody's.
+            UserNotFound: no user has it.
         """
         try:
             return await self.by_primary_email(address, fresh=fresh)
@@ -42,7 +42,7 @@ class ByEmail(ABC):
 
 
 async def refuse_taken(directory: Directory, address: Address) -> None:
-    """Raise EmailAlreadyLinked when `address` is somebody's; a search that fails is no proof that it is free."""
+    """Raise EmailAlreadyLinked if a user has `address`. A failed search does not prove that it is free."""
     try:
         await directory.by_email(address, fresh=True)
     except UserNotFound:
@@ -51,10 +51,10 @@ async def refuse_taken(directory: Directory, address: Address) -> None:
 
 
 class Lookups:
-    """Who is meant by an e-mail address or a username."""
+    """Finds users by e-mail address or username."""
 
     def __init__(self, directory: Directory, subjects: StoredSubjects | None) -> None:
-        """Take where users are found and, where the provider stores them, their subject identifiers."""
+        """Take the directory of users and, if the provider stores them, their subject identifiers."""
         self._directory = directory
         self._subjects = subjects
 

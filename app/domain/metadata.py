@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reading and changing what users tell about themselves."""
+"""Reads and changes users' metadata."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ MAX_SKILLS: Final = 2_000
 MAX_SKILLS_SENT: Final = 4_000
 MAX_SKILL_COUNT: Final = 50
 MAX_FIELD: Final = 48 * 1024
-"""Bytes of a field as it stands in JSON (UTF-8): all seventeen fit into a reply, an event and a record of 1 MiB."""
+"""Maximum bytes of a field in JSON (UTF-8). All seventeen fit into a reply, an event and a record of 1 MiB."""
 _SEPARATOR: Final = ", "
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileUpdated:
-    """A profile was changed: whose, by whom, the whole metadata after it, and when it was written."""
+    """A changed profile: whose it is, who changed it, the whole new metadata, and the time of the write."""
 
     user_id: str
     principal: str
@@ -48,15 +48,15 @@ class ProfileUpdated:
 
 
 class ProfileEvents(Protocol):
-    """Tells the platform of changed profiles."""
+    """Publishes changes of profiles."""
 
     async def profile_updated(self, event: ProfileUpdated) -> None:
-        """Publish the event. Never raises: a failure is logged, the change stands."""
+        """Publish the event. Never raises: a failure is logged, and the change remains."""
         ...
 
 
 def tidy_skills(text: str) -> str:
-    """Put a comma-separated list in order.
+    """Normalise a comma-separated list.
 
     Of the first 4,000 characters: items trimmed, empty ones and repetitions (Unicode case folding; the first
     spelling stays) dropped, at most 50 kept, and of these whole items up to 2,000 characters in all; a first
@@ -76,7 +76,7 @@ def tidy_skills(text: str) -> str:
 
 
 def tidy(change: Mapping[str, str | None]) -> dict[str, str]:
-    """Return what of `change` is to be stored: known fields that are present, trimmed and within their bounds."""
+    """Return the fields of `change` to store: known fields that are present, trimmed and within their bounds."""
     tidied = {key: value.strip() for key, value in change.items() if key in METADATA_FIELDS and value is not None}
     if "bio" in tidied:
         tidied["bio"] = tidied["bio"][:MAX_BIO]
@@ -86,12 +86,12 @@ def tidy(change: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def known(stored: Mapping[str, object]) -> dict[str, str]:
-    """Return what of stored metadata may be told: known fields whose value is a string."""
+    """Return the stored metadata that a reply may contain: known fields whose value is a string."""
     return {key: value for key, value in stored.items() if key in METADATA_FIELDS and isinstance(value, str)}
 
 
 def is_too_long(value: str) -> bool:
-    """Return whether a field would take more room than it may, in what is sent and stored."""
+    """Return whether a field takes more room than allowed in messages and in storage."""
     written = json.dumps(value[: MAX_FIELD + 1], ensure_ascii=False)
     return len(written.encode("utf-8", "surrogatepass")) > MAX_FIELD
 
@@ -108,9 +108,9 @@ class Metadata:
         now: Callable[[], datetime],
         clients: ClientCallers | None = None,
     ) -> None:
-        """Take the provider's capabilities, where changes are told, and the clock (UTC).
+        """Take the provider's capabilities, the publisher of events, and the clock (UTC).
 
-        `clients` lets tokens of clients act for the user whom the request names; without it they are invalid.
+        With `clients`, a client's token can act for the user that the request names. Without it, it is invalid.
         """
         self._callers = callers
         self._directory = directory
@@ -133,7 +133,7 @@ class Metadata:
     async def update(self, token: str, change: Mapping[str, str | None] | None, username: str = "") -> dict[str, str]:
         """Set the fields of `change` on the caller's profile, return the whole metadata after it.
 
-        `username` matters only where clients may act for a user.
+        `username` matters only if clients can act for a user.
 
         Raises TokenRequired, MetadataRequired, UserNotFound, UpdateFailed for a field that is too long, and what
         verifying a token raises.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Passwords: changing one's own, and asking for a reset link."""
+"""Passwords: changing one's own, and requesting a reset link."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Passwords:
 
 
 class PasswordResets:
-    """Links by which a forgotten password is replaced."""
+    """Links to replace a forgotten password."""
 
     def __init__(self, callers: Callers, directory: Directory, links: ResetLinks) -> None:
         """Take the provider's capabilities."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a provider can do: small protocols, one a capability, each saying how it fails.
+"""The abilities of a provider: one small protocol for each capability. Each says how it fails.
 
-Every method may also raise `ProviderUnavailable`-like `UpstreamError`s; what is listed is what else it
-raises, and nothing besides gets out of a provider. Times are in seconds.
+Every method may also raise an `UpstreamError` such as `ProviderUnavailable`. All other errors are listed; a provider
+raises no others. Times are in seconds.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def _unnoticed(_: bytes) -> None:
-    """Take no note."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Stands where a provider lacks a capability; `error` is what the caller is told, before anything else.
+    """Replaces a capability that the provider lacks. The reply is always `error`, before any other check.
 
-    `note` is given the body of every request that is refused for it.
+    `note` is called with the body of every request that is refused for this reason.
     """
 
     error: type[ServiceError]
@@ -35,10 +35,10 @@ class Absent:
 
 
 class Callers(Protocol):
-    """Tells who calls."""
+    """Identifies the caller."""
 
     async def verify(self, token: str, *, scope: str) -> Caller:
-        """Verify `token` and that it carries `scope`, where the provider's tokens have scopes.
+        """Verify `token` and, if the provider's tokens have scopes, that it has `scope`.
 
         Raises: InvalidToken, TokenExpired, InvalidIssuer, InvalidAudience, MissingScope.
         """
@@ -46,32 +46,32 @@ class Callers(Protocol):
 
 
 class ClientCallers(Protocol):
-    """Lets a client, whose token names no user, act for one it names; only where the provider is set up for that."""
+    """Lets a client act for a user that it names, if the provider is configured for it. Its token names no user."""
 
     async def acting_for(self, token: str, username: str) -> Caller:
-        """Return the account of that name as the caller; `token` is genuine. Raises UserNotFound."""
+        """Return the account of that name as the caller; `token` has been verified. Raises UserNotFound."""
         ...
 
 
 class Directory(Protocol):
-    """Finds users. Every method raises UserNotFound when there is none.
+    """Finds users. Every method raises UserNotFound if there is none.
 
-    A read may be answered from memory, and share the answer of an identical one in flight, unless it is `fresh`: asked
-    for because a write depends on it. `of_caller`, which comes before writes only, is always fresh.
+    A read may be answered from memory, or share the answer of an identical read in flight. A `fresh` read may not,
+    because a write depends on it. `of_caller` is always fresh: it is used only before writes.
     """
 
     async def by_email(self, address: Address, *, fresh: bool = False) -> User:
-        """Find the user whose primary e-mail `address` is, else who has it as a verified alternate."""
+        """Find the user with the primary e-mail `address`, else the user with it as a verified alternate."""
         ...
 
     async def of_caller(self, caller: Caller) -> User:
-        """Find the account that a verified token speaks for."""
+        """Find the account of a verified token."""
         ...
 
     async def resolve(self, reference: str) -> User:
         """Find the user meant by a token, a subject identifier or a username.
 
-        How the three are told apart is the provider's affair. Raises also what `Callers.verify` raises.
+        The provider distinguishes the three. Also raises what `Callers.verify` raises.
         """
         ...
 
@@ -80,15 +80,15 @@ class StoredSubjects(Protocol):
     """Knows subject identifiers that cannot be derived from the username."""
 
     async def of_username(self, username: str) -> str | None:
-        """Return the stored subject identifier of that user, None when there is none."""
+        """Return the stored subject identifier of that user, None if there is none."""
         ...
 
 
 class Profiles(Protocol):
-    """Changes what users tell about themselves."""
+    """Changes users' metadata."""
 
     async def update_metadata(self, caller: Caller, change: Mapping[str, str]) -> User:
-        """Set the fields of `change` (normalised), leave the others, return the user as stored. Raises UserNotFound."""
+        """Set the fields of `change` (normalised), keep the others, return the stored user. Raises UserNotFound."""
         ...
 
 
@@ -96,16 +96,16 @@ class Accounts(Protocol):
     """Changes the primary e-mail."""
 
     async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
-        """Make `address` the primary e-mail; where `keep` is given, first add it as a verified e-mail identity.
+        """Make `address` the primary e-mail. If `keep` is given, first add it as a verified e-mail identity.
 
-        When `keep` cannot be added nothing is changed. Raises UserNotFound.
+        If `keep` cannot be added, nothing changes. Raises UserNotFound.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedEmail:
-    """What a right one-time code yields. Empty strings stand for what the provider does not give."""
+    """The tokens for a right one-time code. A string is empty if the provider does not give it."""
 
     id_token: str
     access_token: str = ""
@@ -130,9 +130,9 @@ class Identities(Protocol):
     """Links and unlinks identities of the caller's own account."""
 
     async def link(self, caller: Caller, identity_token: str, subject: str) -> None:
-        """Link what `identity_token` proves; `subject` is its unverified `sub`.
+        """Link the identity that `identity_token` proves; `subject` is its unverified `sub`.
 
-        What is linked to the account already stays as it is. Raises InvalidIdentityToken,
+        An identity that the account already has stays as it is. Raises InvalidIdentityToken,
         IdentityLinkedElsewhere, UserNotFound.
         """
         ...
@@ -143,12 +143,12 @@ class Identities(Protocol):
 
 
 class Aliases(Protocol):
-    """Gives out addresses of the platform's own domains."""
+    """Gives accounts addresses in the platform's own domains."""
 
     async def claim(self, user: User, address: Address) -> None:
         """Add `address` as a verified e-mail identity that its owner cannot remove.
 
-        Of several claims in one domain for one account at once, by whichever process, one is granted. Raises
+        Of several simultaneous claims for one account in one domain, in any process, one succeeds. Raises
         AliasNotAvailable, AlreadyClaimed.
         """
         ...
@@ -176,46 +176,46 @@ class ResetLinks(Protocol):
 class Impersonation(Protocol):
     """Exchanges a user's token for one of another user (RFC 8693).
 
-    `audiences` are those for which a token may be asked by name.
+    `audiences` are those that a request can name.
     """
 
     @property
     def audiences(self) -> frozenset[str]: ...  # noqa: D102 - said above
 
     async def subject_of(self, subject_token: str) -> str:
-        """Return whose token it is, though it may be expired or meant for something else. Raises InvalidToken."""
+        """Return the subject of the token, even if it has expired or is for another audience. Raises InvalidToken."""
         ...
 
     async def permit(self, subject_token: str) -> None:
         """Verify the token and that its owner may impersonate.
 
-        Raises ImpersonationNotAllowed, and what `Callers.verify` raises but MissingScope.
+        Raises ImpersonationNotAllowed, and what `Callers.verify` raises except MissingScope.
         """
         ...
 
     async def exchange(self, subject_token: str, target_user: str, audience: str) -> str:
-        """Return an access token of `target_user`, an e-mail or a username, passed on as it is.
+        """Return an access token of `target_user`: an e-mail or a username, passed on unchanged.
 
-        It is for `audience`, the usual one when that is empty. Raises ImpersonationRefused.
+        It is for `audience`; empty: the default one. Raises ImpersonationRefused.
         """
         ...
 
 
 class Attempt(Protocol):
-    """A call of an upstream. Unless whoever makes it says otherwise, it is `ok` when it raises nothing."""
+    """A call of an upstream. Without another `outcome` it is `ok` if it raises nothing."""
 
     outcome: str
 
 
 class Upstream(Protocol):
-    """Takes note of what a provider does with its upstream. Names of operations are constants, never data."""
+    """Counts and traces a provider's calls of its upstream. Names of operations are constants, never data."""
 
     def attempt(self, operation: str) -> AbstractContextManager[Attempt]:
-        """Count, time and trace one attempt of `operation`, which lasts as long as the context."""
+        """Count, time and trace one attempt of `operation`. It lasts as long as the context."""
         ...
 
     def headers(self) -> Mapping[str, str]:
-        """Return the HTTP headers by which an upstream can continue the trace; none when there is nothing to."""
+        """Return the HTTP headers with which an upstream can continue the trace, if there is one."""
         ...
 
     def retried(self, operation: str) -> None:
@@ -223,15 +223,15 @@ class Upstream(Protocol):
         ...
 
     def coalesced(self, operation: str) -> None:
-        """Count a read that shares the answer of another one in flight."""
+        """Count a read that shares the answer of another read in flight."""
         ...
 
     def refreshed(self, what: str, outcome: str) -> None:
-        """Count a refresh of keys or of a token, and how it ended."""
+        """Count a refresh of keys or of a token, with its outcome."""
         ...
 
     def odd(self, field: str) -> None:
-        """Count a field of a user that does not hold what it should. Names of fields are constants, never data."""
+        """Count a user's field with an invalid value. Names of fields are constants, never data."""
         ...
 
 
@@ -248,7 +248,7 @@ def _ready() -> Mapping[str, str]:
 
 
 async def _leave() -> None:
-    """Hold nothing that others wait for."""
+    """Release nothing."""
 
 
 def _nothing() -> Mapping[str, float]:
@@ -257,15 +257,16 @@ def _nothing() -> Mapping[str, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """An identity provider: one object a capability.
+    """An identity provider: one object for each capability.
 
-    `readiness` names what the provider needs before it can serve, and what is wrong with it: the empty string when
-    nothing is; a name that ends in `?` is shown and decides nothing. `measurements` gives what the provider measures
-    by metric name; names that end in `_total` only ever grow.
-
-    `secret` gives one that all replicas have, empty while there is none; `limited` says whether the provider is known
-    to take no reads just now; `changed` is called when some user was changed, through whichever replica; `leave` gives
-    up what other replicas wait for, while NATS is still there: within a second or so, and it raises nothing.
+    - `readiness` names what the provider needs before it can serve. The value is the fault, or the empty string. A name
+      that ends in `?` is shown, but does not affect readiness.
+    - `measurements` gives the provider's numbers by metric name. Names that end in `_total` are counters.
+    - `secret` gives a secret that all replicas share; empty while there is none.
+    - `limited` says whether the provider is known to refuse reads at the moment.
+    - `changed` is called when a user was changed, through any replica.
+    - `leave` releases what other replicas wait for, while NATS is still connected. It takes about a second at most and
+      raises nothing.
     """
 
     name: str
@@ -290,6 +291,6 @@ class Provider:
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """The capabilities by name: what is neither the provider's name nor something to call."""
+        """The capabilities by name: all fields except the name and the functions."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if not callable(value) and name != "name"}

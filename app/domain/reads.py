@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What stands between a provider and those who read users: who is meant, who is told of changes, who counts answers."""
+"""The interfaces for remembered answers: which user is meant, who hears of changes, who counts answers."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Source(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """Who is meant: the user with that username or, where there is none, with that subject identifier.
+    """The requested user: the one with that username or, if it is empty, with that subject identifier.
 
-    Where there are both, as in some tokens, `subject` must be the identifier of the user with that username.
+    If both are given, as in some tokens, `subject` must be the identifier of the user with that username.
     """
 
     subject: str = ""
@@ -38,29 +38,29 @@ class Meant:
 
 
 class NamingDirectory(Directory, Protocol):
-    """A directory that takes reading apart: who is meant, and finding that user."""
+    """A directory with two steps for a read: which user is meant, and finding this user."""
 
     def named(self, reference: str) -> Meant | None:
         """Return whom a subject identifier or a username means; None when `reference` is a token. Waits for nothing.
 
-        Raises UserNotFound for what can be nobody's.
+        Raises UserNotFound if no user can have it.
         """
         ...
 
     async def of_token(self, token: str) -> Meant:
-        """Verify `token`, return whom it speaks for. Raises UserNotFound, and what `Callers.verify` raises."""
+        """Verify `token`, return its user. Raises UserNotFound, and what `Callers.verify` raises."""
         ...
 
     async def find(self, meant: Meant) -> User:
-        """Find the user who is meant. Raises UserNotFound."""
+        """Find this user. Raises UserNotFound."""
         ...
 
 
 class Changes(Protocol):
-    """Is told by a provider of every change that it makes, at once when it is made or may have been."""
+    """A provider reports every change here, as soon as it has made it or may have made it."""
 
     def note(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
-        """Take note that users changed: their subject identifiers, before and after; whose addresses are concerned."""
+        """Report changed users: their subject identifiers before and after, and the affected addresses."""
         ...
 
 
@@ -72,52 +72,52 @@ class _Unheard:
 
 
 UNHEARD: Final[Changes] = _Unheard()
-"""What providers tell where nobody remembers anything."""
+"""Used if nothing is remembered."""
 
 
 class Broadcast(Protocol):
-    """Carries short messages to every replica, this one included, as far as NATS does."""
+    """Carries short messages to every replica, including this one, with the guarantees of NATS."""
 
     @property
     def stands(self) -> bool:
-        """Whether messages of others arrive here."""
+        """Whether messages of other replicas arrive here."""
         ...
 
     @property
     def unheard(self) -> bool:
-        """Whether messages have arrived that `heard` was not called with yet."""
+        """Whether messages have arrived and `heard` was not yet called with them."""
         ...
 
     def listen(self, heard: Callable[[bytes], None], lost: Callable[[], None], back: Callable[[], None]) -> None:
-        """Have `heard` called with every message, `lost` when messages arrive no more, `back` when they do again."""
+        """Call `heard` with every message, `lost` when messages no longer arrive, `back` when they arrive again."""
         ...
 
     async def tell(self, message: bytes) -> bool:
-        """Send a message; return whether the server has it. Raises nothing."""
+        """Send a message. Return whether the server has received it. Raises nothing."""
         ...
 
 
 class ReadNotes(Protocol):
-    """Takes note of where answers come from."""
+    """Counts where answers come from."""
 
     def answered(self, source: Source, age: float = 0.0) -> None:
-        """Count the answer to the read at hand; `age` in seconds, of a stale one."""
+        """Count the answer to the current read; `age` of a stale one in seconds."""
         ...
 
     def forget_received(self) -> None:
-        """Count a message that tells to forget."""
+        """Count a message about answers to forget."""
         ...
 
     def watch(self, entries: Callable[[], int], size: Callable[[], int]) -> None:
-        """Show how many answers are remembered, and how many bytes they take."""
+        """Show the number and the bytes of remembered answers."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
-    """What remembering answers needs of the service.
+    """What the service provides for remembered answers.
 
-    How replicas are told, who counts, what waits for a request's turn, and the time that a request has (seconds).
+    Messages to replicas, counters, waiting for a request's turn, and the timeout of a request (seconds).
     """
 
     broadcast: Broadcast

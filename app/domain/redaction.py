@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What may be logged of a secret or of somebody's name.
+"""Redaction of secrets and names in logs.
 
-Whatever comes here may come from outside: it is cut before anything looks at it, and what looks at it is linear. No
-pattern has two repetitions that could share characters, and none tries the same run of characters from two places.
+Any text can come from outside. So it is cut before it is read, and reading takes linear time. No pattern has two
+repetitions that could share characters, and none tries the same run of characters from two places.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MAX_TEXT: Final = 8 * 1024
-"""Characters of a text that are shown; the rest is left out."""
+"""Maximum number of characters shown of a text."""
 
 MAX_SECRET: Final = 2 * 1024
-"""Characters of a known secret that are looked for. Of a longer one, everything behind its beginning is masked."""
+"""Maximum number of characters of a known secret to search for. For a longer one, everything after them is masked."""
 
 LOOKED_AT: Final = MAX_TEXT + MAX_SECRET + 1
-"""Characters of a text that decide what is shown of it."""
+"""Maximum number of characters read of a text."""
 
 _MAX_SECRETS: Final = 256
 _MAX_FOUND: Final = 200
-"""How often known secrets may stand in a text of which anything is shown."""
+"""Maximum number of known secrets in a text; with more, nothing of it is shown."""
 
 _SHOWN: Final = 3
 _STARS: Final = "****"
@@ -34,7 +34,7 @@ _REDACTED: Final = "[redacted]"
 _LEFT_OUT: Final = "…"
 
 _Span = tuple[int, int, str]
-"""Where something to be masked begins and ends, and what stands there instead."""
+"""Begin and end of a masked part, and its replacement."""
 
 _JWT: Final = re.compile(r"(?<![\w-])(?>[\w-]*?\b(?=eyJ))([\w-]++\.[\w-]*+(?:\.[\w-]*+)?)")
 _AUTHELIA_TOKEN: Final = re.compile(r"\b(authelia_[a-z]++_[\w.~+/-]++)")
@@ -57,7 +57,7 @@ _TOKENS: Final = (
 _SHAPES: Final = (*_TOKENS, (_URL_SECRET, _REDACTED), (_NAMED, _REDACTED))
 
 _TORN: Final = re.compile(r"(?<![\w-])(?>[\w-]*?\b(?=eyJ|authelia_|S[ACNOUX][A-Z2-7]))[\w-]++\Z")
-"""What may be the beginning of a token or key that was cut."""
+"""Possible beginning of a token or key that was cut."""
 
 _ADDRESS: Final = re.compile(r"(?<![^\s@<>()\[\],;:\"'=|])[^\s@<>()\[\],;:\"'=|]++@[^\s@<>()\[\],;:\"'|]++")
 _SUBJECT: Final = re.compile(r"(?<=[\w-]\|)(?!\[(?:redacted|token|key)\])[^\s\"',;)}\]]++")
@@ -73,7 +73,7 @@ _LAST_WORD: Final = re.compile(r"(?<!\S)\S++\Z")
 
 
 def redact_email(address: str) -> str:
-    """Return `joh****@example.org` for `john@example.org`; of a name of up to three characters less."""
+    """Return `joh****@example.org` for `john@example.org`. Names of up to three characters show less."""
     local, _, domain = address.rpartition("@")
     return f"{_masked(local)}@{domain}"
 
@@ -95,9 +95,9 @@ def _masked_encoded(text: str) -> str:
 
 
 def redact_tokens(text: str, most: int = MAX_TEXT) -> str:
-    """Return the first `most` characters of `text` with tokens and keys masked, and nobody's name.
+    """Return the first `most` characters of `text` with tokens and keys masked, but not names.
 
-    A token that is cut in two there is masked as well.
+    A token that is cut at that point is masked too.
     """
     shown = text[:most]
     shown = "".join(_pieces(shown, _found(shown, _TOKENS)))
@@ -107,11 +107,11 @@ def redact_tokens(text: str, most: int = MAX_TEXT) -> str:
 
 
 def redact(text: str, secrets: Iterable[str] = (), most: int = MAX_TEXT) -> str:
-    """Return the first `most` characters of `text` with everything masked that looks like a secret or names a person.
+    """Return the first `most` characters of `text`. Everything that looks like a secret or a person's name is masked.
 
-    `secrets` are strings known to be such, for example the values of the request that failed; of these, what is
-    shorter than three characters is left alone. They are looked for in `text` as it is, never in what stands there
-    instead of another. Of a text that is cut, the word in which it is cut is left out: nobody knows what it was.
+    `secrets` are known secrets, for example the values of the failed request. Secrets shorter than three characters are
+    ignored. The search is in `text` itself, never in replacements. If the text is cut, the cut word is left out,
+    because its content is unknown.
     """
     cut = len(text) > most
     text = text[: most + MAX_SECRET]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The spellings of an e-mail address: which are one address, and in which forms others may have stored it.
+"""The spellings of an e-mail address: which are the same address, and in which forms others may have stored it.
 
-Addresses are compared without regard to case, the local part in NFC (Unicode Standard Annex 15; RFC 6532, section 3.1),
+Addresses are compared case-insensitively, the local part in NFC (Unicode Standard Annex 15; RFC 6532, section 3.1),
 the domain as A-labels (IDNA 2008, RFC 5890, after the mapping of Unicode Technical Standard 46). Nothing here changes
-what is stored or where mail goes. Every text is bounded before it is looked at, so a comparison costs next to nothing.
+stored addresses or mail. Every text is bounded before it is read, so a comparison costs very little.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
 
 def comparable(address: str) -> str:
-    """Return the form in which an address is compared; of what is no address, something no address is the same as."""
+    """Return the form of an address for comparison. For an invalid address, it is equal to no valid one."""
     address = address.strip()
     if len(address) > LONGEST:
         return address
@@ -34,11 +34,11 @@ def comparable(address: str) -> str:
 
 
 def comparable_domain(domain: str) -> str:
-    """Return the form in which a domain is compared: A-labels, in lower case.
+    """Return the form of a domain for comparison: A-labels, in lower case.
 
-    A label that IDNA 2008 does not allow but the mapping does, as an emoji, is encoded all the same, for that is how
-    it is found in the DNS. A domain that the mapping does not allow, or of which it makes none, is left as it is, in
-    NFC; so is a label that is too long.
+    A label that IDNA 2008 does not allow but the mapping does, such as an emoji, is encoded too, because the DNS has it
+    in this form. A domain that the mapping does not allow, or maps to no domain, stays as it is, in NFC. So does a
+    label that is too long.
     """
     domain = domain.strip()
     if len(domain) > LONGEST:
@@ -56,7 +56,7 @@ def comparable_domain(domain: str) -> str:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two texts spell one address."""
+    """Whether two texts are the same address."""
     return comparable(one) == comparable(other)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Username to subject identifier, where the provider stores none."""
+"""Username to subject identifier, for providers that do not store it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOKS_GENERATED: Final = re.compile(r"[0-9a-f]{24,60}")
 def derive(username: str) -> str:
     """Return the subject identifier that Auth0 gives to the database user of that name.
 
-    `auth0|` and the username itself when it is safe as an id and cannot be taken for a generated one;
+    `auth0|` and the username itself, if it is safe as an id and does not look like a generated one;
     otherwise `auth0|` and the base58 encoding (Bitcoin alphabet) of the SHA-512 digest of its UTF-8 bytes.
     """
     if _PLAIN.fullmatch(username) and not _LOOKS_GENERATED.fullmatch(username):

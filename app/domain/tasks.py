@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tasks that go on beside others, and their end."""
+"""Tasks in the background, and their end."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CANCEL_AGAIN: Final = 0.1
 
 
 async def ended(task: asyncio.Task[Any], within: float = _CANCEL_AGAIN) -> None:
-    """Cancel a task until it is over; it has `within` seconds to put things in order before it is cancelled again.
+    """Cancel a task until it ends. It has `within` seconds to clean up before it is cancelled again.
 
     Once is not always enough: `wait_for` of Python 3.11, in nats-py, loses a cancellation that comes together with
-    what it waits for. Raises nothing; what the task raised is left to look at.
+    what it waits for. Raises nothing. The task keeps its own exception.
     """
     while not task.done():
         task.cancel()
@@ -28,7 +28,7 @@ async def ended(task: asyncio.Task[Any], within: float = _CANCEL_AGAIN) -> None:
 
 @asynccontextmanager
 async def beside(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Have `work` done in a task of that name while the context lasts."""
+    """Run `work` in a task of that name while the context lasts."""
     task = asyncio.create_task(work, name=name)
     try:
         yield

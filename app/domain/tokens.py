@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Tokens as callers send them: bare or as `Bearer …`."""
+"""Tokens in the forms that callers send: bare or as `Bearer …`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _BEARER: Final = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever a verified token speaks for: `subject` is the token's `sub`, `token` the token as received.
+    """The user of a verified token: `subject` is the token's `sub`, `token` the token as received.
 
-    `username` names the account where the provider's tokens do so by username; elsewhere it is empty, and `subject`
-    names it.
+    `username` names the account if the provider's tokens contain usernames. Otherwise it is empty, and `subject` names
+    the account.
     """
 
     subject: str

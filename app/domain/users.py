@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one model of a user, whatever the provider."""
+"""The model of a user, the same for all providers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class UserMetadata(BaseModel):
 
     @classmethod
     def of(cls, stored: Mapping[str, str]) -> UserMetadata:
-        """Return the model of metadata that has passed `metadata.known`; checking again is quicker than not to."""
+        """Return the model of metadata that has passed `metadata.known`. Checking again is faster than not checking."""
         return cls.model_validate(stored)
 
 
@@ -54,7 +54,7 @@ METADATA_FIELDS: Final = frozenset(UserMetadata.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A way in which a user signs in, or an address that is theirs.
+    """A way to sign in, or an address of the user.
 
     An alternate e-mail is an identity whose `connection` is `email`. `identity_id` is the part of the
     identity's subject after the bar, always a string.
@@ -69,7 +69,7 @@ class Identity:
     name: str = ""
     is_social: bool = False
     is_account: bool = False
-    """Whether this is the account itself, whose address is the primary e-mail and no alternate."""
+    """Whether this is the account itself. Its address is the primary e-mail and not an alternate."""
 
     @property
     def is_email(self) -> bool:

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Answers that are remembered: one decorator of the port by which users are found, the same for every provider.
+"""Remembered answers: one decorator of the `Directory` port, the same for every provider.
 
-How a provider takes part: it calls `note` of `app.domain.reads.Changes` at every change that it makes; its directory
-is an `app.domain.reads.NamingDirectory`; `Provider.secret`, `.limited` and `.changed` tell what only it knows.
+A provider must do three things: call `note` of `app.domain.reads.Changes` at every change that it makes; have an
+`app.domain.reads.NamingDirectory` as directory; and set `Provider.secret`, `.limited` and `.changed`.
 
-How who hears of changes from elsewhere takes part (a stream of events, say): `forget` for a user that was changed,
-`forget_fresh` when something may have been missed, `trust` to say for how long answers may stand in for a call while
-all is heard, `tell` and `hear` for messages of its own kind between replicas.
+A source of changes by others, such as a stream of events, calls `forget` for a changed user and `forget_fresh` when it
+may have missed changes. With `trust` it says for how long answers may replace calls while it misses nothing. `tell` and
+`hear` are for its own messages between replicas.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class Remembering:
-    """What is remembered of reads by one process, and who may say that it is out of date."""
+    """The remembered answers of one process, and the methods that make them out of date."""
 
     def __init__(self, settings: ReadSettings, around: Around, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the settings, what stands around, and a clock that never jumps (seconds)."""
+        """Take the settings, what the service provides, and a monotonic clock (seconds)."""
         self._settings = settings
         self._around = around
         self._clock = clock
@@ -45,48 +45,48 @@ class Remembering:
         around.notes.watch(lambda: self._memory.entries, lambda: self._memory.size)
 
     def note(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
-        """Take note of a change that the provider itself makes; see `app.domain.reads.Changes`."""
+        """Report a change that the provider itself makes; see `app.domain.reads.Changes`."""
         self._forgetting.note(*user_ids, addresses=addresses)
 
     async def forget(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
-        """Forget users that were changed elsewhere: by their subject identifiers, before and after, and addresses.
+        """Forget users that others have changed: by subject identifiers, before and after, and by addresses.
 
-        It is done here when this begins, and NATS has the message for all other replicas when it returns. To call it
-        twice, or in another order than that of the changes, does no harm.
+        This process forgets at once. When this returns, NATS has the message for all other replicas. It is harmless to
+        call it twice, or in another order than that of the changes.
         """
         await self._forgetting.forget(*user_ids, addresses=addresses)
 
     async def forget_fresh(self) -> None:
-        """Let nothing read until now stand in for a call, in all replicas, since changes may have been missed.
+        """Let no answer read until now replace a call, in all replicas: changes may have been missed.
 
-        It may still stand in for an error.
+        Such answers may still replace errors.
         """
         await self._forgetting.forget_fresh()
 
     def trust(self, fresh_for: Callable[[], float]) -> None:
-        """Have `fresh_for` say, at every read, how old an answer may be that stands in for a call: seconds.
+        """Call `fresh_for` at every read: the maximum age of an answer that replaces a call (seconds).
 
-        Where it says less than `READ_FRESH_FOR`, that counts. It can change at any time: an answer is looked at when it
-        is wanted. After a time in which changes were missed, call `forget_fresh` before it says more again.
+        `READ_FRESH_FOR` applies if it is longer. The value can change at any time, because age is checked at each read.
+        After a time with missed changes, call `forget_fresh` before the value rises again.
         """
         self._fresh_for = lambda: max(fresh_for(), self._settings.fresh_for)
 
     async def tell(self, kind: bytes) -> None:
-        """Send a message of that kind, one byte but not `f`, `n` or `a`, to all replicas, this one included.
+        """Send a message of that kind to all replicas, including this one. A kind is one byte, not `f`, `n` or `a`.
 
-        Where it cannot be sent at once it is not sent: it says what is so now.
+        If it cannot be sent at once, it is dropped, because it describes only the present.
         """
         await self._forgetting.tell(kind)
 
     def hear(self, kind: bytes, heard: Callable[[], None]) -> None:
-        """Have `heard` called when a replica has sent a message of that kind, seconds ago at most.
+        """Call `heard` when a replica has sent a message of that kind, at most some seconds ago.
 
-        Only those with the same secret can send one, and nobody can have it heard twice.
+        Only replicas with the same secret can send one. A repeated message is ignored.
         """
         self._forgetting.hear(kind, heard)
 
     def over(self, provider: Provider) -> Provider:
-        """Return `provider` with a directory that remembers, and with changes told before the capabilities return."""
+        """Return `provider` with a remembering directory. Its capabilities report changes before they return."""
         directory = cast("NamingDirectory", provider.directory)
         self._forgetting.share(provider.secret, provider.changed)
         parts = Parts(self._memory, self._forgetting, self._outage, self._around.notes, self._around.turn)
@@ -115,14 +115,14 @@ class Remembering:
         )
 
     async def close(self) -> None:
-        """End all that goes on."""
+        """End all background tasks."""
         self._outage.close()
         if self._directory is not None:
             await self._directory.close()
         await self._forgetting.close()
 
     def _state(self) -> Mapping[str, str]:
-        """Say what an operator should know; nothing of what is as it should be. It decides nothing."""
+        """Return what an operator should know, without normal states. It does not affect readiness."""
         deaf = "" if self._around.broadcast.stands else "what other replicas change is not heard"
         state = self._outage.state or deaf
         return {"remembered answers?": state} if state else {}

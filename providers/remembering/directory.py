@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Finding users, with what was found lately at hand: in place of an error, and in place of a call.
+"""Finds users, and uses remembered answers instead of errors and calls.
 
-Whoever asks because a write depends on it (`of_caller`, and searches that are `fresh`) gets the provider's answer.
+If a write depends on a read (`of_caller`, and `fresh` searches), the answer is always the provider's.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 
 _CANNOT_ANSWER: Final = frozenset((Fault.UPSTREAM, Fault.LIMIT))
 _MOST_TRYING: Final = 32
-"""Reads that try the provider at once while it is known to fail; others get what is at hand without waiting."""
+"""Maximum number of simultaneous reads that try a failing provider. Others use a remembered answer at once."""
 
 _MOST_RENEWALS: Final = 16
-"""Reads that go on at once, for the sake of memory, after their callers were given an older answer."""
+"""Maximum number of simultaneous reads that continue after their callers got an older answer, to renew it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How old answers may be, and how long the provider is tried; seconds.
+    """How old answers may be, and how long the provider is tried (seconds).
 
-    `fresh_for` is asked at every read. `limited` tells whether the provider is known to take no reads just now,
-    `unheard` whether messages of changes have arrived that were not dealt with.
+    `fresh_for` is called at every read. `limited` says whether the provider is known to refuse reads at the moment.
+    `unheard` says whether messages of changes have arrived that are not yet processed.
     """
 
     fresh_for: Callable[[], float]
@@ -58,7 +58,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the directory works with; `turn` waits until the request at work may wait for something."""
+    """The parts of the directory; `turn` waits for the turn of the current request."""
 
     memory: Memory
     forgetting: Forgetting
@@ -68,12 +68,12 @@ class Parts:
 
 
 class RememberingDirectory:
-    """A directory that remembers what another one finds."""
+    """A directory that remembers the answers of another one."""
 
     takes_turns = True
 
     def __init__(self, directory: NamingDirectory, parts: Parts, rules: Rules) -> None:
-        """Take the directory that asks the provider, and what is worked with."""
+        """Take the directory that asks the provider, the parts and the rules."""
         self._directory = directory
         self._memory = parts.memory
         self._forgetting = parts.forgetting
@@ -85,7 +85,7 @@ class RememberingDirectory:
         self._renewals: dict[bytes, asyncio.Task[None]] = {}
 
     async def by_email(self, address: Address, *, fresh: bool = False) -> User:
-        """Find the user whose primary e-mail `address` is, else who has it as a verified alternate."""
+        """Find the user with the primary e-mail `address`, else the user with it as a verified alternate."""
         if fresh:
             await self._turn()
             return await self._directory.by_email(address, fresh=True)
@@ -93,7 +93,7 @@ class RememberingDirectory:
         return await self._read(key, lambda: self._directory.by_email(address))
 
     async def of_caller(self, caller: Caller) -> User:
-        """Find the account that a verified token speaks for: always the provider's answer."""
+        """Find the account of a verified token: always the provider's answer."""
         await self._turn()
         try:
             return await self._directory.of_caller(caller)
@@ -102,7 +102,7 @@ class RememberingDirectory:
             raise
 
     async def resolve(self, reference: str) -> User:
-        """Find the user meant by a token, a subject identifier or a username; a token is verified every time."""
+        """Find the user meant by a token, a subject identifier or a username. A token is verified every time."""
         meant = self._directory.named(reference)
         if meant is None:
             await self._turn()
@@ -113,11 +113,11 @@ class RememberingDirectory:
         return await self._read(key, lambda: self._directory.find(meant), owner)
 
     async def close(self) -> None:
-        """End what goes on for the sake of memory."""
+        """End the reads that renew answers."""
         await asyncio.gather(*map(ended, list(self._renewals.values())))
 
     async def _read(self, key: bytes, ask: Ask, owner: bytes = b"") -> User:
-        """Return whom `key` means: from memory where that may be, else what `ask` says; `owner`: who it must be."""
+        """Return the user of `key`: from memory if allowed, else from `ask`. `owner`: who it must be."""
         now, unheard = self._rules.clock(), self._rules.unheard()
         fresh_for = self._rules.fresh_for() * (not unheard)
         found = self._at_hand(key, owner)
@@ -148,7 +148,7 @@ class RememberingDirectory:
         return self._stale(found)
 
     async def _wait(self, unheard: bool) -> None:  # noqa: FBT001 - said by its name
-        """Wait for the request's turn, and until what had arrived before it is heard: its task was woken before."""
+        """Wait for the request's turn, and until earlier messages are processed: their task wakes up first."""
         await self._turn()
         if unheard:
             await asyncio.sleep(0)
@@ -162,11 +162,11 @@ class RememberingDirectory:
         return found is not None and stale_for > 0 and found.began >= self._rules.clock() - stale_for
 
     def _is_hopeless(self) -> bool:
-        """Whether nobody need wait to know that the provider does not answer now; a few always try."""
+        """Whether the provider is known not to answer now. A few reads always try."""
         return self._rules.limited() or (self._outage.failing and self._trying >= _MOST_TRYING)
 
     async def _tried(self, key: bytes, ask: Ask) -> User:
-        """Ask the provider, with patience. Raises ProviderUnavailable when that is at its end."""
+        """Ask the provider for `patience` seconds. Raises ProviderUnavailable after that."""
         self._trying += 1
         try:
             async with asyncio.timeout(self._rules.patience):
@@ -206,12 +206,12 @@ class RememberingDirectory:
         return user
 
     def _gone(self, key: bytes, began: float) -> None:
-        """Take note that the provider has nobody there; where somebody was remembered, others are told."""
+        """Note that the provider has no such user. If one was remembered, tell the other replicas."""
         if forgotten := self._memory.remember_nobody(key, began):
             self._forgetting.soon(forgotten)
 
     def _renew(self, key: bytes, ask: Ask) -> None:
-        """Go on reading, within the bounds of a request of its own: a provider that is slow is no outage."""
+        """Continue to read, within the limits of its own request: a slow provider is not an outage."""
         if key not in self._renewals and len(self._renewals) < _MOST_RENEWALS:
             loop = asyncio.get_running_loop()
             # Not the context of the request at hand, whose time and trace end with it.

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Forgetting what has changed, here and in every other replica.
+"""Forgets what has changed, here and in every other replica.
 
-A message says what to forget by keyed hashes, with a proof that whoever sent it has the key. Any other message can be
-that of a replica with another key, or anybody's: after it everything is asked for again, and nothing else happens.
+A message names what to forget by keyed hashes, with a proof that its sender has the key. Any other message may come
+from a replica with another key, or from anybody. After such a message everything is asked for again, nothing more.
 
-A message of another kind says when it was sent, and is believed once and then only: sent again by somebody who has
-overheard it, it does nothing.
+A message of another kind contains the time of sending and counts only once. If somebody records it and sends it again,
+it has no effect.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FORGET: Final = b"f"
 FORGET_FRESH: Final = b"n"
 FORGET_ALL: Final = b"a"
 WITHOUT_KEY: Final = b"forget all"
-"""What is told by a replica that has no key in common with others."""
+"""The message of a replica that shares no key with others."""
 
 CLOCKS_DIFFER: Final = 5.0
-"""Seconds by which the clocks of two replicas may differ, and a message be late."""
+"""Maximum difference of the clocks of two replicas, and maximum delay of a message (seconds)."""
 
 _MOST_OWED: Final = 4096
 _noted: ContextVar[dict[bytes, None]] = ContextVar("noted")
@@ -46,10 +46,10 @@ def _nothing() -> None:
 
 
 class Forgetting:
-    """Forgets, and tells others to; `app.domain.reads.Changes` for providers."""
+    """Forgets, and tells other replicas to forget. For providers it is `app.domain.reads.Changes`."""
 
     def __init__(self, memory: Memory, broadcast: Broadcast, notes: ReadNotes, clock: Callable[[], float]) -> None:
-        """Take what is remembered, how others are told, who counts, and the clock of what is remembered (seconds)."""
+        """Take the memory, the broadcast, the counters, and the clock of the memory (seconds)."""
         self._memory = memory
         self._broadcast = broadcast
         self._notes = notes
@@ -64,19 +64,19 @@ class Forgetting:
         broadcast.listen(self._hear, self._deaf, self._back)
 
     def share(self, secret: Callable[[], str], changed: Callable[[], None]) -> None:
-        """Take what gives a secret that all replicas have, empty while it is not had, and who else hears of changes."""
+        """Take a function for the secret of all replicas, empty while there is none, and one to call on changes."""
         self._secret, self._changed = secret, changed
 
     @property
     def names(self) -> Names:
-        """What hashes names; once there is a secret that all replicas have, with another key: none fits any more."""
+        """The hashes of names. When the replicas' secret becomes known, the key changes: older hashes do not match."""
         if not self._names.shared and (secret := self._secret()):
             self._names = Names(secret)
             self._memory.clear()
         return self._names
 
     def note(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
-        """Forget users here, at once; others are told before the capability at work returns, see `telling`."""
+        """Forget users here at once. Others are told before the current capability returns: see `telling`."""
         named = self._hashes(user_ids, addresses)
         self._forget(named)
         noted = _noted.get(None)
@@ -86,18 +86,18 @@ class Forgetting:
             noted.update(dict.fromkeys(named))
 
     async def forget(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
-        """Forget users here, at once, and return when NATS has the message for all other replicas."""
+        """Forget users here at once. Return when NATS has the message for all other replicas."""
         named = self._hashes(user_ids, addresses)
         self._forget(named)
         await self._tell(FORGET, named)
 
     async def forget_fresh(self) -> None:
-        """Let nothing that was read until now stand in for a call, here and in all other replicas."""
+        """Let no answer read until now replace a call, here and in all other replicas."""
         self._memory.forget_fresh(self._clock())
         await self._tell(FORGET_FRESH)
 
     async def tell(self, kind: bytes) -> None:
-        """Tell every replica, this one included, something that `hear` takes up; no message that comes late counts."""
+        """Send every replica, including this one, a message for `hear`. A late message does not count."""
         names = self.names
         if names.shared and self._broadcast.stands:
             now = time.time_ns().to_bytes(WIDTH, "big")
@@ -105,19 +105,19 @@ class Forgetting:
                 await self._broadcast.tell(message)
 
     def hear(self, kind: bytes, heard: Callable[[], None]) -> None:
-        """Have `heard` called for every message of that kind, one byte, from a replica that has the key."""
+        """Call `heard` for every message of that kind (one byte) from a replica that has the key."""
         self._heard[kind] = heard
 
     def telling(self, capability: T) -> T:
-        """Return `capability` with all changes that its methods note told to others before they return or raise."""
+        """Return `capability` so that its methods tell others all noted changes before they return or raise."""
         return around(capability, self._telling)
 
     def soon(self, named: Iterable[bytes]) -> None:
-        """Tell others to forget, when there is nobody who waits for it."""
+        """Tell others to forget, without waiting for it."""
         self._begin(self._tell(FORGET, list(named)))
 
     async def close(self) -> None:
-        """End what is being told."""
+        """End the sending of messages."""
         await asyncio.gather(*map(ended, self._tasks))
 
     def _telling(self, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
@@ -143,7 +143,7 @@ class Forgetting:
         self._changed()
 
     async def _tell(self, kind: bytes, named: Iterable[bytes] = ()) -> None:
-        """Tell every replica what to forget; what cannot be sent is owed."""
+        """Tell every replica what to forget. Messages that cannot be sent are kept for later."""
         named = list(named)
         names = self.names
         messages = names.messages(kind, named) if names.shared else iter((WITHOUT_KEY,))
@@ -153,7 +153,7 @@ class Forgetting:
                 return
 
     def _owe(self, kind: bytes, named: list[bytes]) -> None:
-        """Keep in mind what others were not told; past a bound on names it is: forget all."""
+        """Keep what others were not told. Above a number of names this becomes: forget all."""
         if FORGET_ALL in self._owed:
             return
         owed = self._owed.setdefault(kind, {})
@@ -180,7 +180,7 @@ class Forgetting:
             self._changed()
 
     def _is_new(self, told: list[bytes]) -> bool:
-        """Whether a message that was sent at that moment comes for the first time, and not late."""
+        """Whether a message sent at that time is new and not late."""
         moment, now, late = int.from_bytes(told[0], "big") if told else 0, time.time_ns(), int(CLOCKS_DIFFER * 1e9)
         if self._last_told > now + late:
             self._last_told = 0  # the clock was put back

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What is remembered: users as they were found, by each key under which they were, within a bound on bytes.
+"""The memory: users as they were found, by each key that found them, within a limit on bytes.
 
-A key is a byte for the kind of name and the hash of the name. A user whom one look-up found is remembered under the key
-of that look-up and no other: nothing that stands in a user's record makes a key. Times are seconds on one clock.
+A key is a byte for the kind of name and the hash of the name. A user is remembered only under the key of the look-up
+that found them: data in a user's record never makes a key. Times are seconds on one clock.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ ADDRESS: Final = b"a"
 SUBJECT: Final = b"s"
 USERNAME: Final = b"u"
 TOLD: Final = (ADDRESS, SUBJECT)
-"""Kinds of keys whose names are told to other replicas."""
+"""Kinds of keys whose names are sent to other replicas."""
 
 SETTLING: Final = 5.0
-"""Seconds after a change in which what is read may still be from before it: an index of a provider lags behind."""
+"""Seconds after a change in which a read may still return the old state: a provider's index lags behind."""
 
 ABSENT_FOR: Final = 5.0
-"""Seconds for which it is remembered that there is nobody."""
+"""Seconds for which it is remembered that there is no such user."""
 
 _USER_BYTES: Final = 700
-"""What a user takes beside the record: measured, rounded up."""
+"""Bytes of a user beside the record: measured, rounded up."""
 
 _KEY_BYTES: Final = 330
-"""What a key takes; measured, rounded up."""
+"""Bytes of a key: measured, rounded up."""
 
 _MOST_CHANGES: Final = 16_384
-"""Changes of which the moment is kept; past that, all that was read before the oldest one counts as out of date."""
+"""Changes whose time is kept. With more, every answer read before the oldest one counts as out of date."""
 
 _LARGEST: Final = 8
-"""Part of the memory, one in so many, that one user may take."""
+"""One user may take this fraction of the memory (1/n)."""
 
 
 @dataclass(slots=True)
@@ -45,10 +45,10 @@ class _Known:
     record: bytes
     began: float
     settled: float
-    """What was read before this moment may be from before a change, and is used in place of an error only."""
+    """Answers read before this time may be older than a change. They replace only errors."""
 
     keys: dict[bytes, float] = field(default_factory=dict)
-    """Key → when the read began that found the user under it."""
+    """Key → start of the read that found the user under it."""
 
     @property
     def size(self) -> int:
@@ -57,7 +57,7 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """A remembered user: whose, the record, when the read began that found it, whether it may stand in for a call."""
+    """A remembered user: owner, record, start of the read that found it, whether it may replace a call."""
 
     owner: bytes
     record: bytes
@@ -66,10 +66,10 @@ class AtHand:
 
 
 class Memory:
-    """Remembers users. Every method takes a bounded time, but for what it removes, which was put there before."""
+    """Remembers users. Every method takes bounded time, except for removing what was added before."""
 
     def __init__(self, limit: int, longest_read: float) -> None:
-        """Take the bytes that are held at most, and the seconds that a read may take."""
+        """Take the maximum size in bytes, and the maximum time of a read in seconds."""
         self._limit = limit
         self._kept = max(longest_read, SETTLING)
         self._users: OrderedDict[bytes, _Known] = OrderedDict()
@@ -81,16 +81,16 @@ class Memory:
 
     @property
     def entries(self) -> int:
-        """How many answers are remembered."""
+        """The number of remembered answers."""
         return len(self._owners) + len(self._absent)
 
     @property
     def size(self) -> int:
-        """How many bytes they take."""
+        """Their size in bytes."""
         return self._size + _KEY_BYTES * len(self._absent)
 
     def find(self, key: bytes) -> AtHand | None:
-        """Return whom the key found, None when that is not remembered."""
+        """Return the user that the key found, None if that is not remembered."""
         owner = self._owners.get(key)
         if owner is None:
             return None
@@ -100,11 +100,11 @@ class Memory:
         return AtHand(owner, known.record, began, began > known.settled and began > self._unheard)
 
     def was_absent(self, key: bytes, since: float) -> bool:
-        """Whether the key found nobody in a read that began at `since` or later."""
+        """Whether the key found no user in a read that began at `since` or later."""
         return self._absent.get(key, -math.inf) >= since
 
     def remember(self, key: bytes, owner: bytes, record: bytes, began: float) -> None:
-        """Remember that the key found a user in a read that began then, unless a change was noted since."""
+        """Remember that the key found a user in a read that began at `began`, unless a change was noted since then."""
         self._absent.pop(key, None)
         changed = max(self._changed(owner), self._changed(key[1:]), self._all_changed)
         if began <= changed:
@@ -127,7 +127,7 @@ class Memory:
         self._make_room()
 
     def remember_nobody(self, key: bytes, began: float) -> list[bytes]:
-        """Remember for a while that the key found nobody; forget whom it found before, and return whom that was."""
+        """Remember for a while that the key found no user. Forget and return the users it found before."""
         owners = {self._owners.get(key, b""), key[1:] if key[:1] == SUBJECT else b""}
         forgotten = [owner for owner in owners if owner in self._users]
         for owner in forgotten:
@@ -142,7 +142,7 @@ class Memory:
         return forgotten
 
     def forget(self, names: Iterable[bytes], now: float) -> None:
-        """Forget the users with these hashes, and whom they found; what was begun before is not remembered."""
+        """Forget the users with these hashes, and the users they found. Reads that began earlier are not remembered."""
         self._absent.clear()
         self._last_change = now
         for name in names:
@@ -158,18 +158,18 @@ class Memory:
             self._all_changed = max(self._all_changed, self._changes.pop(oldest))
 
     def forget_fresh(self, now: float) -> None:
-        """Let nothing that was read until now stand in for a call."""
+        """Let no answer read until now replace a call."""
         self._absent.clear()
         self._unheard = now
 
     def forget_all(self, now: float) -> None:
-        """Forget everything, as if everybody had changed."""
+        """Forget everything, as if all users had changed."""
         self.clear()
         self._changes.clear()
         self._all_changed = self._last_change = now
 
     def clear(self) -> None:
-        """Let go of what is remembered."""
+        """Drop all remembered answers."""
         self._absent.clear()
         self._users.clear()
         self._owners.clear()
@@ -196,7 +196,7 @@ class Memory:
             self._drop(owner)
 
     def _forget_key(self, key: bytes) -> None:
-        """Forget the user whom the key found, under all keys."""
+        """Forget the user that the key found, under all keys."""
         owner = self._owners.get(key)
         if owner is not None:
             self._drop(owner)

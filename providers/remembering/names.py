@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Names of users as they stand in memory and go between replicas: keyed hashes, which tell nobody else anything."""
+"""Names of users in memory and in messages between replicas: keyed hashes, which reveal nothing to others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WIDTH: Final = 16
 """Bytes of a hash, and of the proof in a message."""
 
 MOST: Final = 64
-"""Hashes in a message."""
+"""Maximum number of hashes in a message."""
 
 _KEY_BYTES: Final = 32
 _PURPOSE: Final = b"lfx.auth-service remembered answers"
@@ -30,7 +30,7 @@ class Names:
     """Hashes names with a key: BLAKE2b in its keyed mode (RFC 7693, section 2.9)."""
 
     def __init__(self, secret: str = "") -> None:
-        """Take a secret that all replicas have, from which the key is derived (HKDF, RFC 5869); none: a random key."""
+        """Take a secret of all replicas and derive the key from it (HKDF, RFC 5869). Without one the key is random."""
         self.shared = bool(secret)
         if secret:
             self._key = HKDF(hashes.SHA256(), _KEY_BYTES, salt=None, info=_PURPOSE).derive(secret.encode())
@@ -57,7 +57,7 @@ class Names:
             yield kind + self._proof(kind, body) + body
 
     def understood(self, message: bytes) -> tuple[bytes, list[bytes]] | None:
-        """Return kind and hashes of a message by somebody who has the key; None for any other."""
+        """Return kind and hashes of a message from a sender with the key, None for any other message."""
         if len(message) > 1 + WIDTH + MOST * WIDTH:
             return None
         kind, proof, body = message[:1], message[1 : 1 + WIDTH], message[1 + WIDTH :]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Stale answers as operators hear of them: when the first is given, and when no more are."""
+"""Reports stale answers to operators: the first one, and the end."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ QUIET: Final = 10.0
 
 
 class Outage:
-    """Tells the log of the first stale answer and of the end; `/readyz?verbose` what is between."""
+    """Logs the first stale answer and the end. `/readyz?verbose` shows the time between."""
 
     def __init__(self, quiet: float = QUIET) -> None:
-        """Take after how many seconds without a stale answer it is over."""
+        """Take the seconds without a stale answer after which the outage is over."""
         self._quiet = quiet
         self._given = 0
         self._began = self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self.failing = False
-        """Whether the last that was heard of the provider is a failure."""
+        """Whether the last call of the provider failed."""
 
     @property
     def state(self) -> str:
-        """Empty unless stale answers are being given."""
+        """A text while stale answers are given, else empty."""
         if not self._given:
             return ""
         seconds = asyncio.get_running_loop().time() - self._began
         return f"stale answers are given: {self._given} in {seconds:.0f} s"
 
     def stale(self) -> None:
-        """Take note of a stale answer."""
+        """Note a stale answer."""
         loop = asyncio.get_running_loop()
         self._last = loop.time()
         if not self._given:
@@ -43,7 +43,7 @@ class Outage:
         self._given += 1
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
 

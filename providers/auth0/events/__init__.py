@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""The tenant's own events: what others change is heard of, by one replica, and told to all."""
+"""The tenant's events: one replica receives changes by others and tells all replicas."""

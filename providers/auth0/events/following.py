@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Following the tenant's events: one replica reads, every replica forgets, and all know whether the stream stands."""
+"""Follows the tenant's events: one replica reads, every replica forgets, and all know whether the stream is up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 STANDS: Final = b"s"
 FALLEN: Final = b"d"
-"""Kinds of messages to all replicas: the stream stands; it does not any more."""
+"""Kinds of messages to all replicas: the stream is up; the stream is down."""
 
 _LOOK: Final = 1.0
 _FIRST_PAUSE: Final = 0.1
@@ -43,10 +43,10 @@ _BROKEN: Final = (httpx.HTTPError, BrokenAnswer, OSError, TimeoutError, ServiceE
 
 
 class Following:
-    """Reads the stream where this replica has the lease, and knows whether some replica does."""
+    """Reads the stream if this replica has the lease, and knows whether any replica reads it."""
 
     def __init__(self, memory: Remembers, lease: Lease, fresh_for: float) -> None:
-        """Take what forgets, who may read, and how old answers may be while the stream stands (seconds)."""
+        """Take the remembered answers, the lease, and the maximum age of answers while the stream is up (seconds)."""
         self._memory = memory
         self._lease = lease
         self._offset = ""
@@ -58,7 +58,7 @@ class Following:
         memory.trust(lambda: fresh_for if self.standing.stands else 0.0)
 
     def begin(self, open_stream: Callable[[], EventStream]) -> None:
-        """Follow what `open_stream` gives, until `leave` is called; it is called in a thread that keeps nobody."""
+        """Follow the stream of `open_stream` until `leave` is called. `open_stream` runs in its own thread."""
 
         async def follow() -> None:
             # Loading the library takes seconds: beside everything else, not before it.
@@ -67,12 +67,12 @@ class Following:
         self._task = asyncio.create_task(follow(), name="auth0 events")
 
     async def leave(self) -> None:
-        """Follow no more, and release the lease, so that another replica need not wait until it has run out."""
+        """Stop, and release the lease, so that another replica does not have to wait for its end."""
         if self._task is not None:
             await _over(self._task, within=_LEAVES_WITHIN)
 
     async def run(self, stream: EventStream) -> None:
-        """Take the lease when it is free, and read `stream` while it is held; for ever."""
+        """Take the lease when it is free, and read `stream` while it is held. Never ends by itself."""
         while True:
             try:
                 if await self._lease.take():
@@ -90,7 +90,7 @@ class Following:
             await asyncio.sleep(_LOOK)
 
     async def _alone(self, stream: EventStream) -> None:
-        """Read without a lease, and look now and then whether there is JetStream by now."""
+        """Read without a lease, and check from time to time whether JetStream is available."""
         async with self._reading(stream) as reading:
             while not reading.done():
                 await asyncio.wait([reading], timeout=_ALONE_FOR)
@@ -120,7 +120,7 @@ class Following:
 
     @asynccontextmanager
     async def _reading(self, stream: EventStream) -> AsyncIterator[asyncio.Task[None]]:
-        """Read and tell while the context lasts; then tell that the stream stands no more."""
+        """Read and send messages while the context lasts. Then tell that the stream is down."""
         reading, telling = asyncio.create_task(self._read(stream)), asyncio.create_task(self._tell())
         try:
             yield reading
@@ -129,7 +129,7 @@ class Following:
             await self._memory.tell(FALLEN)
 
     async def _tell(self) -> None:
-        """Tell all replicas, again and again, whether the stream stands."""
+        """Tell all replicas repeatedly whether the stream is up."""
         standing = False
         while True:
             stands = self.standing.reads_on
@@ -141,7 +141,7 @@ class Following:
             await asyncio.sleep(TOLD_EVERY)
 
     async def _read(self, stream: EventStream) -> None:
-        """Read the stream, connection after connection; for ever."""
+        """Read the stream, connection after connection. Never ends by itself."""
         loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE
         self.standing.anew()
         while True:
@@ -203,7 +203,7 @@ class Following:
 
 
 def _in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
-    """Do work in a thread for which the process does not wait when it ends, as it does for those of the loop."""
+    """Work in a thread that the process does not wait for at its end, unlike the threads of the loop."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
@@ -226,7 +226,7 @@ def _in_thread(work: Callable[[], T]) -> asyncio.Future[T]:
 
 
 async def _over(*tasks: asyncio.Task[None], within: float = 0.1) -> None:
-    """End tasks, and tell of one that failed; each has `within` seconds to put things in order."""
+    """End tasks and log those that failed. Each has `within` seconds to clean up."""
     for task in tasks:
         await ended(task, within)
         if not task.cancelled() and (error := task.exception()) is not None:

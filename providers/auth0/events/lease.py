@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Who reads the tenant's events: one replica, by compare-and-set on one key of a bucket of NATS Key-Value.
+"""The lease to read the tenant's events: one replica, by compare-and-set on one key of a NATS Key-Value bucket.
 
-No clock is compared: whoever sees the same revision for `TAKEN_OVER_AFTER` takes the lease over. Its holder writes
-every `RENEWED_EVERY`, with the offset up to which all was told, and holds it no more when it could not write in time.
+No clocks are compared: a replica that sees the same revision for `TAKEN_OVER_AFTER` takes over the lease. The holder
+writes every `RENEWED_EVERY`, with the offset up to which everything was sent. If it cannot write in time, it loses it.
 """
 
 from __future__ import annotations
@@ -27,36 +27,36 @@ if TYPE_CHECKING:
 BUCKET: Final = "auth0-events"
 RENEWED_EVERY: Final = 2.0
 HELD_FOR: Final = 6.0
-"""Seconds after the beginning of the last write that succeeded for which the lease is held."""
+"""Seconds for which the lease is held after the start of the last successful write."""
 
 TAKEN_OVER_AFTER: Final = 9.0
-"""Seconds without a write after which another replica takes over: more than `HELD_FOR`, so that two never read."""
+"""Seconds without a write after which another replica takes over. More than `HELD_FOR`, so that two never read."""
 
 _CALL: Final = 2.0
 _KEY: Final = "reader"
 _SUBJECT: Final = f"$KV.{BUCKET}.{_KEY}"
 _STREAM: Final = f"KV_{BUCKET}"
 _NOT_THERE: Final = (None, 10039, 10076)
-"""Codes where there is no JetStream: nobody answers, not enabled for the account, not enabled at all."""
+"""Codes without JetStream: no responder, not enabled for the account, not enabled at all."""
 
 
 class NoJetStream(Exception):
-    """There is no JetStream for this service: each replica reads for itself."""
+    """No JetStream for this service: each replica reads for itself."""
 
 
 class LeaseUnavailable(Exception):
-    """It cannot be told who has the lease just now."""
+    """The holder of the lease is unknown at the moment."""
 
 
 class BucketRefused(LeaseUnavailable):
-    """The server does not make the bucket, and will not the next time, unless something is done."""
+    """The server does not create the bucket, and a retry does not help until an operator acts."""
 
 
 class Lease:
-    """The right to read, as far as this process has it."""
+    """The right of this process to read."""
 
     def __init__(self, client: Client, replicas: int = 1) -> None:
-        """Take the connection to NATS, which need not stand yet, and how many replicas the bucket is made with."""
+        """Take the connection to NATS, which may not be up yet, and the number of replicas of the bucket."""
         self._client = client
         self._replicas = replicas
         self._me = secrets.token_hex(8)
@@ -64,15 +64,15 @@ class Lease:
         self._seen = (-1, 0.0)
         self._until = 0.0
         self.offset = ""
-        """Up to where all was told, by whoever held the lease last."""
+        """The offset up to which the last holder of the lease has sent everything."""
 
     @property
     def held(self) -> bool:
-        """Whether this process may read."""
+        """Whether this process can read."""
         return asyncio.get_running_loop().time() < self._until
 
     async def take(self) -> bool:
-        """Take the lease if nobody has it. Raises NoJetStream, LeaseUnavailable."""
+        """Take the lease if it is free. Raises NoJetStream, LeaseUnavailable."""
         try:
             holder, revision = await self._read()
         except nats.js.errors.NotFoundError as error:
@@ -88,7 +88,7 @@ class Lease:
         return await self.renew(self.offset)
 
     async def renew(self, offset: str, *, release: bool = False) -> bool:
-        """Write that the lease is held, or is not any more; return whether it was ours. Raises LeaseUnavailable."""
+        """Write that the lease is held or released. Return whether it was ours. Raises LeaseUnavailable."""
         began = asyncio.get_running_loop().time()
         value = json.dumps({"holder": "" if release else self._me, "offset": offset}).encode()
         try:

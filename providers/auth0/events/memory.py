@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the events need of what is remembered; see `providers.remembering`."""
+"""What the events need from remembered answers; see `providers.remembering`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Remembers(Protocol):
-    """Answers that are remembered, here and in all other replicas."""
+    """Remembered answers, here and in all other replicas."""
 
     async def forget(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
         """Forget users, in all replicas."""
         ...
 
     async def forget_fresh(self) -> None:
-        """Let nothing read until now stand in for a call, in all replicas."""
+        """Let no answer read until now replace a call, in all replicas."""
         ...
 
     def trust(self, fresh_for: Callable[[], float]) -> None:
-        """Have `fresh_for` say how old an answer may be (seconds)."""
+        """Call `fresh_for` for the maximum age of an answer (seconds)."""
         ...
 
     async def tell(self, kind: bytes) -> None:
-        """Tell all replicas something."""
+        """Send a message to all replicas."""
         ...
 
     def hear(self, kind: bytes, heard: Callable[[], None]) -> None:
-        """Have `heard` called when a replica tells something."""
+        """Call `heard` when a replica has sent such a message."""
         ...

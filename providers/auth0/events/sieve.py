@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A stream of Server-Sent Events, made small and plain before auth0-python reads it.
+"""Reduces a stream of Server-Sent Events to plain, small events before auth0-python reads it.
 
-The library takes two seconds for an event of 240 KB, keeps lines without bound, and logs whole an event in which one
-field has another type than it expects. So of every event goes on what the service needs, field by field: who, and
-which addresses. The library sees nothing that a user or the tenant can make odd.
+The library takes two seconds for an event of 240 KB, keeps lines without limit, and logs the whole event if a field
+has an unexpected type. So only the fields that the service needs are passed on: the user and the addresses. The library
+never sees data that a user or the tenant can make odd.
 
 Source: HTML Standard, 9.2 Server-sent events; Auth0's Events API.
 """
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 USER_EVENTS: Final = ("user.created", "user.updated", "user.deleted")
 OFFSET_ONLY: Final = "offset-only"
 UNKNOWN_USER: Final = "?"
-"""Stands for a user whose identifier cannot be read: no subject identifier, since it has no bar."""
+"""Replaces an identifier that cannot be read. It is not a subject identifier, because it has no bar."""
 
 MAX_LINE: Final = 1024 * 1024
-"""Bytes of a line, and of all lines of an event together, that are read; then the connection is cut."""
+"""Maximum bytes of a line, and of all lines of an event together. With more, the connection is closed."""
 
 MAX_REFUSAL: Final = 64 * 1024
 _MAX_VALUES: Final = 20_000
@@ -43,7 +43,7 @@ _TIME: Final = "1970-01-01T00:00:00Z"
 
 
 class TooLong(BrokenAnswer):
-    """A line, or an event, has no end within bounds."""
+    """A line or an event is too long."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class _Block:
             self.data.append(value)
 
     def plain(self) -> bytes:
-        """Return the event as the library is to see it; empty when it is of no concern."""
+        """Return the event for the library; empty if it is not needed."""
         if self.kind not in {*USER_EVENTS, OFFSET_ONLY, "error"}:
             return b""
         content = _json(b"\n".join(self.data))
@@ -128,7 +128,7 @@ def _text(content: Any, name: str) -> str:  # noqa: ANN401 - whatever it is
 
 
 class Sieve:
-    """Takes a stream's bytes and gives those of plain events."""
+    """Turns the bytes of a stream into bytes of plain events."""
 
     def __init__(self) -> None:
         """Begin at the start of a stream."""
@@ -137,7 +137,7 @@ class Sieve:
         self._block = _Block()
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
-        """Yield what `chunk` completes, an event each; an empty one after so many lines. Raises TooLong."""
+        """Yield each event that `chunk` completes, and an empty one after a number of lines. Raises TooLong."""
         if self._half:
             chunk = chunk.removeprefix(b"\n")
         self._half = chunk.endswith(b"\r") or (self._half and not chunk)
@@ -181,7 +181,7 @@ class SievingTransport(httpx.AsyncBaseTransport):
     """Carries requests for a stream of events."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, opened: Callable[[], None]) -> None:
-        """Take what carries the requests, and what is called when a stream is granted."""
+        """Take the inner transport, and a function to call when a stream is granted."""
         self._transport = transport
         self._opened = opened
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether the stream of events stands, as far as this replica knows, and what is counted of it."""
+"""Whether the stream of events is up, as this replica knows it, and its counters."""
 
 from __future__ import annotations
 
@@ -14,72 +14,72 @@ if TYPE_CHECKING:
 
 TOLD_EVERY: Final = 0.5
 BELIEVED_FOR: Final = 1.8
-"""Seconds without word from the reader after which the stream does not stand: it may have died, and what was changed
-is to be seen within two seconds."""
+"""Seconds without a message from the reader after which the stream counts as down: the reader may have died, and
+changes must be visible within two seconds."""
 
 GRACE: Final = 1.0
-"""Seconds in which a stream that was closed is open again, before the others are told that it fell."""
+"""Seconds in which a closed stream can open again before the others are told that it is down."""
 
 NAME: Final = "auth_service_auth0_events_"
 
 
 class Standing:
-    """What is known of the stream. Moments are those of the event loop's clock (seconds)."""
+    """The state of the stream. Times are those of the event loop's clock (seconds)."""
 
     def __init__(self) -> None:
-        """Begin with a stream of which nothing was heard."""
+        """Begin without any message of a stream."""
         self._believed_until = 0.0
         self._closed = -math.inf
         self._connections = 0
         self.open = False
         """Whether this replica reads a stream."""
         self.said = -math.inf
-        """When it last said something."""
+        """Time of its last output."""
         self.received = self.odd = self.refused = self.leases = 0
 
     @property
     def stands(self) -> bool:
-        """Whether some replica reads the stream, which said something in the last minute."""
+        """Whether any replica reads the stream, with output in the last minute."""
         return _now() < self._believed_until
 
     @property
     def reads_on(self) -> bool:
-        """Whether this replica reads a stream that said something lately; a moment between two connections is none."""
+        """Whether this replica reads a stream with recent output. A short gap between connections does not count."""
         now = _now()
         return self.said > now - SILENCE and (self.open or self._closed > now - GRACE)
 
     def believe(self) -> None:
-        """Take note that the reader says: the stream stands."""
+        """Note the reader's message that the stream is up."""
         self._believed_until = _now() + BELIEVED_FOR
 
     def doubt(self) -> None:
-        """Take note that the reader says: it stands no more."""
+        """Note the reader's message that the stream is down."""
         self._believed_until = 0.0
 
     def anew(self) -> None:
-        """Begin to read: what was said before does not count."""
+        """Begin to read: earlier output does not count."""
         self._closed = self.said = -math.inf
 
     def opened(self) -> None:
-        """Take note that the tenant has granted a stream."""
+        """Note that the tenant has granted a stream."""
         self._connections += 1
         self.open = True
 
     def closed(self) -> None:
-        """Take note that no stream is open here."""
+        """Note that no stream is open here."""
         if self.open:
             self.open, self._closed = False, _now()
 
     def spoke(self) -> None:
-        """Take note that the stream said something."""
+        """Note output of the stream."""
         self.said = _now()
 
     def fault(self) -> str:
-        """Say what an operator should know; nothing while all is well."""
+        """Return what an operator should know, the empty string if all is well."""
         return "" if self.stands else "the stream does not stand"
 
     def measurements(self) -> Mapping[str, float]:
-        """Return what is measured, by the metric's name."""
+        """Return the numbers by metric name."""
         silence = _now() - self.said if self.said > -math.inf else 0.0
         return {
             f"{NAME}stands": float(self.stands),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One reading of the tenant's events, through auth0-python; loaded only where `AUTH0_EVENTS` is on."""
+"""Reads the tenant's events with auth0-python. It is loaded only if `AUTH0_EVENTS` is on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
 SILENCE: Final = 60.0
-"""Seconds without a word after which a connection is given up."""
+"""Seconds without output after which a connection is closed."""
 
 _REFUSED_OFFSETS: Final = (400, 410, 414, 431)
 _CURSOR_ERRORS: Final = ("invalid_cursor", "cursor_expired")
@@ -26,11 +26,11 @@ _UNAUTHORIZED: Final = 401
 
 
 class OffsetRefused(Exception):
-    """The tenant does not go on from that offset: changes may have been missed."""
+    """The tenant does not continue from that offset: changes may have been missed."""
 
 
 class StreamRefused(Exception):
-    """The tenant gives no stream; `status` is its answer's."""
+    """The tenant refuses the stream; `status` is that of its answer."""
 
     def __init__(self, status: int | None) -> None:
         """Take the status."""
@@ -40,9 +40,9 @@ class StreamRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """Something that the stream said: a place in it and, unless it is only that, who was changed.
+    """A message of the stream: a position and, in most messages, the changed user.
 
-    `user_id` is empty where nobody was changed; `unknown`: somebody was, and it cannot be read who.
+    `user_id` is empty if no user was changed. `unknown`: a user was changed, but the identifier cannot be read.
     """
 
     offset: str
@@ -57,7 +57,7 @@ class EventStream:
     def __init__(
         self, origin: str, client: httpx.AsyncClient, token: Callable[[], Awaitable[str]], refused: Callable[[], None]
     ) -> None:
-        """Take the tenant's origin, a client made by `open_stream_client`, the service's token and what drops it."""
+        """Take the tenant's origin, a client from `open_stream_client`, and functions to get and drop the token."""
         # 1,300 modules, seconds of work: whoever serves has it done in a thread.
         from auth0.management import AsyncAuth0  # noqa: PLC0415 - see above
         from auth0.management.core.api_error import ApiError  # noqa: PLC0415 - see above
@@ -73,7 +73,7 @@ class EventStream:
         ).events
 
     async def words(self, offset: str) -> AsyncIterator[Word]:
-        """Yield what the stream says behind `offset`, or from its end, until the tenant closes it.
+        """Yield the messages after `offset`, or from the end of the stream, until the tenant closes it.
 
         Raises OffsetRefused, StreamRefused, and what the client raises when the connection breaks.
         """
@@ -110,9 +110,9 @@ def _word(message: Any) -> Word:  # noqa: ANN401 - one of two dozen models
 
 @asynccontextmanager
 async def open_stream_client(opened: Callable[[], None]) -> AsyncIterator[httpx.AsyncClient]:
-    """Open the client of a stream: a connection of its own, which takes nothing from the requests of callers.
+    """Open the client of a stream, with its own connection, so that callers' requests lose none.
 
-    `opened` is called when a stream is granted.
+    `opened` is called when the tenant grants a stream.
     """
     timeout = httpx.Timeout(SILENCE, connect=CONNECT_TIMEOUT, pool=CONNECT_TIMEOUT)
     transport = SievingTransport(make_transport(1, sys.maxsize), opened)
