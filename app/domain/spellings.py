@@ -75,7 +75,8 @@ def forms(address: str) -> tuple[str, ...]:
     in_unicode = ".".join(_u_label(label) for label in domain.split("."))
     others = (f"{one}@{other}" for one in (local, _nfd(local)) for other in (domain, in_unicode, _nfd(in_unicode)))
     # An A-label can say what no mapping gives, or what is too long as one: that is another address.
-    return tuple(dict.fromkeys((address, *(form for form in others if comparable(form) == compared))))
+    same_ones = (form for form in others if len(form) <= LONGEST and comparable(form) == compared)
+    return tuple(dict.fromkeys((address, *same_ones)))
 
 
 def _a_label(label: str) -> str:
