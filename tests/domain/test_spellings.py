@@ -35,6 +35,7 @@ anything = st.text(max_size=60) | st.builds("{}@{}".format, st.text(max_size=30)
         ("ada@\uff45xample.org", "ada@example.org"),
         ("ada@faß.example", "ada@xn--fa-hia.example"),
         ("ada@💩.example", "ada@xn--ls8h.example"),
+        ("ada@a_b.bücher.example", "ada@a_b.xn--bcher-kva.example"),
     ],
 )
 def test_these_are_one(one, other):
@@ -115,6 +116,32 @@ def test_an_address_is_searched_for_in_the_forms_in_which_it_may_be_stored():
         "jo\u0308rg@bu\u0308cher.example",
     )
     assert forms('ada@"x') == ('ada@"x',)
+
+
+LABEL = "é" * 62
+LONG = f"{LABEL}.{LABEL}e.{LABEL}e.{LABEL}e"
+"""A domain of 254 characters."""
+
+
+def test_up_to_254_characters_are_compared_in_all_spellings():
+    assert same("A" * 242 + "@example.org", "a" * 242 + "@EXAMPLE.org")
+    assert same("É" * 250 + "@b.c", "é" * 250 + "@b.c")
+    assert comparable_domain(LONG.upper()) == comparable_domain(LONG)
+    assert comparable_domain(LONG.replace(".", "。")) == comparable_domain(LONG)
+
+
+def test_the_form_of_a_longer_text_is_the_text():
+    assert comparable("A" * 243 + "@example.org") == "A" * 243 + "@example.org"
+    assert comparable_domain("É" + LONG) == "É" + LONG
+
+
+def test_forms_that_are_longer_than_an_address_can_be_are_not_searched_for():
+    assert forms("é" * 246 + "@ü.b.org") == ("é" * 246 + "@ü.b.org",)
+    assert forms("a" * 238 + "@bücher.example") == ("a" * 238 + "@bücher.example", "a" * 238 + "@bu\u0308cher.example")
+
+
+def test_a_domain_that_is_mapped_to_another_address_is_none():
+    assert comparable_domain("ä.example\uff20example.org") == "ä.example\uff20example.org"
 
 
 @pytest.mark.parametrize(
