@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.codes import Code, Ledger, OneTimeCodes, StaleRevision
+from app.domain.codes import Code, Ledger, LedgerFull, OneTimeCodes, StaleRevision
 from app.domain.errors import CodeNotFound, ServiceError, TooManyAttempts, TooManyCodes, TooManyGuesses, WrongCode
 from app.domain.users import Address
 
@@ -70,6 +70,14 @@ class Desk:
 
     async def _deliver(self, _: Address, code: str) -> None:
         self.delivered.append(code)
+
+    async def guess_wrong(self, times: int) -> None:
+        """Make so many wrong guesses, an hour between every five; each of them is compared."""
+        for made in range(times):
+            if made % 5 == 0:
+                self.now += 3_600
+                code = await self.send()
+            assert await self.guess(_wrong(code)) is WrongCode
 
     async def guess(self, code: str) -> type[ServiceError] | None:
         try:
@@ -161,6 +169,80 @@ async def test_after_a_lock_the_count_begins_anew():
     code = await desk.send()
     assert await desk.guess(_wrong(code)) is WrongCode
     assert await desk.guess(code) is None
+
+
+async def test_a_lock_lasts_24_hours_and_forgets_all_guesses_before_it():
+    desk = Desk()
+    await desk.guess_wrong(100)
+    desk.now += 24 * 3_600 - 1
+    assert await desk.guess(desk.delivered[-1]) is TooManyAttempts
+    with pytest.raises(TooManyAttempts):
+        await desk.send()
+    desk.now += 1
+    code = await desk.send()
+    assert await desk.guess(_wrong(code)) is WrongCode
+    await desk.guess_wrong(98)
+    assert await desk.guess(desk.delivered[-1]) is None
+
+
+async def test_a_success_forgets_all_guesses_before_it():
+    desk = Desk()
+    await desk.guess_wrong(99)
+    assert await desk.guess(desk.delivered[-1]) is None
+    await desk.guess_wrong(100)
+    assert await desk.guess(desk.delivered[-1]) is TooManyAttempts
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(0, None), (299, None), (300, CodeNotFound), (3_600, CodeNotFound)])
+async def test_a_code_is_good_for_five_minutes(seconds, outcome):
+    desk = Desk()
+    code = await desk.send()
+    desk.now += seconds
+    assert await desk.guess(code) is outcome
+
+
+async def test_of_five_codes_each_gives_way_an_hour_after_it_was_sent():
+    desk = Desk()
+    for _ in range(5):
+        await desk.send()
+        desk.now += 60
+    desk.now += 3_600 - 5 * 60 - 1
+    with pytest.raises(TooManyCodes):
+        await desk.send()
+    desk.now += 1
+    await desk.send()
+    with pytest.raises(TooManyCodes):
+        await desk.send()
+    desk.now += 60
+    await desk.send()
+
+
+async def test_where_no_guess_can_be_counted_a_code_still_has_its_own_five():
+    desk = Desk()
+    code = await desk.send()
+
+    async def full(*_: object) -> None:
+        raise LedgerFull
+
+    desk.store.save_ledger = full
+    assert [await desk.guess(_wrong(code)) for _ in range(4)] == [WrongCode] * 4
+    assert await desk.guess(code) is None
+    assert await desk.guess(code) is CodeNotFound
+    with pytest.raises(LedgerFull):
+        await desk.send()
+
+
+async def test_all_spellings_of_an_address_have_one_code_and_it_goes_where_it_was_asked_for():
+    desk = Desk()
+    delivered = []
+
+    async def deliver(address: Address, code: str) -> None:
+        delivered.append((address, code))
+
+    await desk.codes.send(Address("ada@b\u00fccher.example"), deliver)
+    ((address, code),) = delivered
+    assert address == "ada@b\u00fccher.example"
+    await desk.codes.redeem(Address("ada@xn--bcher-kva.example"), code)
 
 
 async def test_what_cannot_be_delivered_leaves_the_code_before_it():
