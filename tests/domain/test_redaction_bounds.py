@@ -143,6 +143,32 @@ def test_of_a_long_secret_the_rest_is_masked_too():
     assert redact(f"no: {secret}", [secret]) == "no: [redacted]"
 
 
+def test_of_a_secret_that_is_as_long_as_is_looked_for_nothing_else_is_masked():
+    secret = "q" * MAX_SECRET
+    assert redact(f"no: {secret}, and more", [secret]) == "no: [redacted], and more"
+
+
+def test_a_text_that_is_just_not_cut_is_shown_to_its_end():
+    assert redact_tokens("a" * 320, 320) == "a" * 320
+    assert redact_tokens("ada eyJabc", 10) == "ada eyJabc"
+    assert redact_tokens("ada eyJabcd", 10) == "ada [token]"
+
+
+def test_a_secret_is_masked_wherever_it_begins():
+    assert redact("x aaaa y", ["aaa"]) == "x [redacted] y"
+    assert redact("aaaaa", ["aaa"]) == "[redacted]"
+    assert redact("abcdef", ["abc", "def"]) == "[redacted][redacted]"
+
+
+def test_of_a_text_with_more_than_200_secrets_nothing_is_shown():
+    assert redact("abc " * 200, ["abc"]) == "[redacted] " * 200
+    assert redact("abc " * 201, ["abc"]) == "[redacted]"
+
+
+def test_two_letters_are_no_secret():
+    assert redact("ab abc", ["ab", "abc"]) == "ab [redacted]"
+
+
 def test_what_stands_instead_of_a_secret_is_not_searched_for_another():
     assert redact("hunter2 was here", ["hunter2", "redacted", "act"]) == "[redacted] was here"
 
