@@ -76,6 +76,36 @@ def test_a_token_with_all_claims_is_good():
     assert TOKENS.check(_signed()).jti == "abc"
 
 
+@pytest.mark.parametrize("began", [1_000_000_000, int(NOW)])
+def test_how_old_a_token_is_says_the_clock_that_was_given(began):
+    moments = iter([began, began, began + 3599, began + 3600])
+    tokens = IdentityTokens(PRIVATE, PUBLIC, "ES256", lambda: next(moments))
+    token = tokens.issue(ADDRESS)
+    assert tokens.check(token) == tokens.check(token)
+    with pytest.raises(InvalidIdentityToken):
+        tokens.check(token)
+
+
+def _of_length(length: int) -> str:
+    """Return a good token of that many characters; not every length of the claims makes every length of a token."""
+    for kid in ("", "x", "xx"):
+        more = (length - len(jwt.encode({**CLAIMS, "more": ""}, PRIVATE, "ES256", {"kid": kid}))) * 3 // 4
+        for some in range(more - 3, more + 4):
+            token = jwt.encode({**CLAIMS, "more": "x" * some}, PRIVATE, "ES256", {"kid": kid})
+            if len(token) == length:
+                return token
+    raise AssertionError(length)
+
+
+def test_a_token_of_more_than_16_kib_is_none():
+    longest, longer = _of_length(16 * 1024), _of_length(16 * 1024 + 1)
+    assert TOKENS.check(longest).address == "ada@new.example"
+    assert unverified_subject(longest) == "email|ada@new.example"
+    with pytest.raises(InvalidIdentityToken):
+        TOKENS.check(longer)
+    assert unverified_claims(longer) is None
+
+
 @pytest.mark.parametrize("claim", CLAIMS)
 @pytest.mark.parametrize("value", [..., None, "", "x", 5, True, [], {}])
 def test_every_claim_counts(claim, value):
