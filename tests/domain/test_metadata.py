@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.domain.metadata import known, tidy, tidy_skills
+from app.domain.errors import Fault, UpdateFailed
+from app.domain.metadata import Metadata, is_too_long, known, tidy, tidy_skills
 from app.domain.users import UserMetadata
 
 FIELDS = [
@@ -56,6 +58,53 @@ def test_of_a_short_list_every_skill_is_kept_once_in_its_order(text):
         if item and item.casefold() not in [kept.casefold() for kept in expected]:
             expected.append(item)
     assert tidy_skills(text) == ", ".join(expected)
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (",".join(f"s{n}" for n in range(60)), ", ".join(f"s{n}" for n in range(50))),
+        ("a" * 1_000 + "," + "b" * 998, "a" * 1_000 + ", " + "b" * 998),
+        ("a" * 1_000 + "," + "b" * 999 + ",c", "a" * 1_000),
+        ("x" * 5_000, "x" * 2_000),
+        ("x" * 1_999 + " y", "x" * 1_999),
+        ("a," * 1_999 + "bc", "a, bc"),
+        ("a," * 1_999 + "bcd", "a, bc"),
+        ("Go, go, GO, Rust", "Go, Rust"),
+    ],
+)
+def test_of_a_long_list_50_skills_and_2000_characters_are_kept(sent, kept):
+    assert tidy_skills(sent) == kept
+
+
+@pytest.mark.parametrize(
+    ("value", "too_long"),
+    [
+        ("a" * 49_150, False),
+        ("a" * 49_151, True),
+        ("é" * 24_575, False),
+        ("é" * 24_575 + "a", True),
+        ('"' * 24_575, False),
+        ('"' * 24_576, True),
+        ("\ud800" * 16_383, False),
+        ("\ud800" * 16_384, True),
+        ("a" * 2**20, True),
+    ],
+    ids=lambda value: f"{len(value)} {value[0]!a}" if isinstance(value, str) else str(value),
+)
+def test_a_field_may_take_48_kib_as_it_stands_in_json(value, too_long):
+    assert is_too_long(value) is too_long
+
+
+async def test_a_field_that_is_too_long_is_the_callers_fault():
+    class Anybody:
+        async def verify(self, token: str, *, scope: str) -> str:
+            return f"{token} may {scope}"
+
+    metadata = Metadata(Anybody(), None, None, None, None)
+    with pytest.raises(UpdateFailed) as raised:
+        await metadata.update("token", {"name": "a" * 49_151})
+    assert raised.value.fault is Fault.CALLER
 
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "unknown", "Name", ""]), values))
