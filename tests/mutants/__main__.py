@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.mutants.groups import GROUPS, SELECTED
 from tests.mutants.loading import Changed, Finder
-from tests.mutants.loop import CAUGHT, Loop
+from tests.mutants.loop import CAUGHT, Loop, Thrift
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,9 +53,9 @@ def run(groups: list[Group], options: argparse.Namespace) -> int:
     found = {
         one.name: before[one.key] for one in mutants if options.again and before.get(one.key, "").startswith(CAUGHT)
     }
-    loop = Loop(
-        {one: group for one, group in mutants.items() if one.name not in found}, options.jobs, found, options.seconds
-    )
+    thrift = Thrift(options.examples, options.computing, options.seconds)
+    left = {one: group for one, group in mutants.items() if one.name not in found}
+    loop = Loop(left, options.jobs, found, thrift)
     tests = dict.fromkeys(test for group in groups for test in group.tests)
     try:
         return int(pytest.main(["--no-cov", "-q", "-p", "no:cacheprovider", "-k", SELECTED, *tests], plugins=[loop]))
@@ -80,6 +80,8 @@ def main() -> int:
     parser.add_argument("--again", action="store_true", help="only what was not caught the last time")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at once")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="of each module every Nth mutant")
+    parser.add_argument("--examples", type=int, default=80, metavar="N", help="of hypothesis, for each test")
+    parser.add_argument("--computing", type=float, default=math.inf, metavar="S", help="no test of more seconds")
     parser.add_argument("--seconds", type=float, default=math.inf, help="look at no further mutant after that")
     parser.add_argument("names", nargs="*", help="groups, as they stand in tests/mutants/groups.py")
     options = parser.parse_args()

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -30,26 +31,35 @@ _SLOWER: Final = 5.0
 """The tests of a mutant may take two minutes, and so many times what they took unchanged."""
 
 
+@dataclass(frozen=True)
+class Thrift:
+    """What a busy machine can be spared; who is thrifty may take for a survivor what is none."""
+
+    examples: int = 80
+    """Of hypothesis, for each test that does not say how many."""
+
+    computing: float = math.inf
+    """Seconds beyond which a test is left out."""
+
+    seconds: float = math.inf
+    """After which no further mutant is looked at."""
+
+
 class Loop:
     """Lets the tests that reach a mutant's function run on it, the quickest first, until one fails."""
 
-    def __init__(
-        self, mutants: dict[Mutant, Group], jobs: int, found: dict[str, str], seconds: float = math.inf
-    ) -> None:
-        """Take what is to be looked at, and whose tests are to notice; how many at once; where the result is noted.
-
-        After so many seconds no further mutant is looked at.
-        """
-        self._mutants, self._jobs, self._found = mutants, jobs, found
-        self._until = time.monotonic() + seconds
+    def __init__(self, mutants: dict[Mutant, Group], jobs: int, found: dict[str, str], thrift: Thrift) -> None:
+        """Take what is to be looked at, and whose tests are to notice; how many at once; where the result is noted."""
+        self._mutants, self._jobs, self._found, self._thrift = mutants, jobs, found, thrift
+        self._until = time.monotonic() + thrift.seconds
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Look at all mutants."""
-        _without_shrinking()
+        _without_shrinking(self._thrift.examples)
         reached = explore(session.items, _EXPLORING)
         if failed := [session.items[one.test].nodeid for one in reached if not one.passed]:
             session.config.get_terminal_writer().line(f"left out, for these fail without any change: {failed}")
-        reached = [one for one in reached if one.passed]
+        reached = [one for one in reached if one.passed and one.computing <= self._thrift.computing]
         reached.sort(key=lambda one: one.computing)
         session.config.get_terminal_writer().line(
             f"{len(self._mutants)} mutants, {len(reached)} tests, {sum(one.computing for one in reached):.1f} s"
@@ -80,11 +90,16 @@ def _attacked(items: list[pytest.Item], mutant: Mutant, tests: list[Reached]) ->
     return attack(items, tests, mutant.name, _SECONDS + _SLOWER * sum(one.seconds for one in tests))
 
 
-def _without_shrinking() -> None:
-    """Let hypothesis stop at the first example that fails, and take the same ones every time."""
+def _without_shrinking(examples: int) -> None:
+    """Let hypothesis stop at the first example that fails, take the same ones every time, and no more than that."""
     from hypothesis import Phase, settings  # noqa: PLC0415 - before pytest it would not be rewritten
 
     settings.register_profile(
-        "mutants", settings.default, phases=(Phase.explicit, Phase.generate), derandomize=True, database=None
+        "mutants",
+        settings.default,
+        phases=(Phase.explicit, Phase.generate),
+        derandomize=True,
+        database=None,
+        max_examples=examples,
     )
     settings.load_profile("mutants")
