@@ -14,6 +14,7 @@ from tests.docs.tables import TOP
 CONTRACTS = tomllib.loads((TOP / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 FLOORS = CONTRACTS[0]["layers"]
 PAGE = (TOP / "docs" / "architecture.md").read_text()
+PATHS = sorted(set(re.findall(r"`((?:app|deploy|docs|routers|tests)/[\w./-]+)`", PAGE)))
 NAMES = sorted(set(re.findall(r"`((?:app|routers|providers)(?:\.\w+)*)`", PAGE)))
 
 
@@ -45,5 +46,11 @@ def test_names_on_the_page_are_in_the_code(name):
         found = getattr(found, part, None)
 
 
+@pytest.mark.parametrize("path", PATHS)
+def test_paths_on_the_page_are_in_the_repository(path):
+    assert (TOP / path).exists()
+
+
 def test_the_way_of_a_request_is_told_in_full():
-    assert len(NAMES) > 30
+    assert len(NAMES) > 50
+    assert len(PATHS) > 12
