@@ -84,7 +84,7 @@ GROUPS: Final = (
         "remembering",
         "providers/remembering",
         "directory memory names outages records",
-        "providers/remembering directory memory",
+        "providers/remembering directory memory memory_bounds",
     ),
     _group("forgetting", "providers/remembering", "forgetting", "providers/remembering directory forgetting"),
     _group("turns", "app/bus", "turns", "bus whose_turn"),

@@ -145,6 +145,61 @@ async def test_what_could_not_be_told_is_told_when_the_line_is_back_and_once():
     assert one.told() == [(b"f", [SHARED.user("auth0|ada"), SHARED.user("auth0|eda")])]
 
 
+MOMENT = 1_900_000_000 * 10**9
+SECOND = 10**9
+
+
+class Told:
+    """A replica whose clock can be moved (nanoseconds), and how many messages of the kind `?` it has taken up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.heard = MOMENT, 0
+        monkeypatch.setattr("providers.remembering.forgetting.time.time_ns", lambda: self.now)
+        self.replica = Replica()
+        self.replica.forgetting.hear(b"?", self._hear)
+
+    def _hear(self) -> None:
+        self.heard += 1
+
+    def takes_up(self, sent_at: int) -> bool:
+        before = self.heard
+        for message in SHARED.messages(b"?", [sent_at.to_bytes(16, "big")]):
+            self.replica.heard(message)
+        return self.heard > before
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(-5, True), (5, True), (-5.001, False), (5.001, False), (0, True)])
+def test_a_message_that_is_told_once_may_be_five_seconds_off(monkeypatch, seconds, taken):
+    assert Told(monkeypatch).takes_up(MOMENT + int(seconds * SECOND)) is taken
+
+
+def test_a_message_that_is_told_once_is_taken_up_once_and_none_that_was_sent_before_it(monkeypatch):
+    told = Told(monkeypatch)
+    moments = (MOMENT, MOMENT, MOMENT - 1, MOMENT + 1, MOMENT + 4 * SECOND, MOMENT + 3 * SECOND)
+    assert [told.takes_up(moment) for moment in moments] == [True, False, False, True, True, False]
+    for message in SHARED.messages(b"?", []):
+        told.replica.heard(message)
+    assert (told.heard, told.replica.received) == (3, 0)
+
+
+def test_after_a_clock_was_put_back_messages_are_taken_up_again(monkeypatch):
+    told = Told(monkeypatch)
+    assert told.takes_up(MOMENT + 4 * SECOND)
+    told.now = MOMENT - SECOND
+    assert not told.takes_up(MOMENT)
+    told.now = MOMENT - SECOND - 1
+    assert told.takes_up(MOMENT)
+
+
+@in_virtual_time
+async def test_a_message_that_is_told_once_says_when_it_was_sent(monkeypatch):
+    told, other = Told(monkeypatch), Replica(secret="")
+    await told.replica.forgetting.tell(b"?")
+    assert told.replica.told() == [(b"?", [MOMENT.to_bytes(16, "big")])]
+    await other.forgetting.tell(b"?")
+    assert other.sent == []
+
+
 @pytest.mark.parametrize(("owed", "kind"), [(4095, b"f"), (4096, b"a")])
 @in_virtual_time
 async def test_of_too_much_that_is_owed_all_is_forgotten(owed, kind):
