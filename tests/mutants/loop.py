@@ -51,7 +51,6 @@ class Loop:
     def __init__(self, mutants: dict[Mutant, Group], jobs: int, found: dict[str, str], thrift: Thrift) -> None:
         """Take what is to be looked at, and whose tests are to notice; how many at once; where the result is noted."""
         self._mutants, self._jobs, self._found, self._thrift = mutants, jobs, found, thrift
-        self._until = time.monotonic() + thrift.seconds
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Look at all mutants."""
@@ -64,6 +63,7 @@ class Loop:
         session.config.get_terminal_writer().line(
             f"{len(self._mutants)} mutants, {len(reached)} tests, {sum(one.computing for one in reached):.1f} s"
         )
+        until = time.monotonic() + self._thrift.seconds
         running: deque[tuple[Mutant, Child]] = deque()
         for mutant, group in self._mutants.items():
             of_group = [one for one in reached if session.items[one.test].nodeid.startswith(group.tests)]
@@ -71,7 +71,7 @@ class Loop:
             if not tests:
                 self._found[mutant.name] = NOT_REACHED
                 continue
-            if time.monotonic() > self._until:
+            if time.monotonic() > until:
                 break
             if len(running) == self._jobs:
                 self._note(*running.popleft())
