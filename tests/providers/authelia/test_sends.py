@@ -9,6 +9,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loguru import logger
 
 from app.domain.errors import TooManyCodes, VerificationMailFailed
 from app.domain.users import Address
@@ -119,6 +120,28 @@ async def test_the_record_stays_small_whatever_the_bound(limit):
         now = 1_000_000_000.0 + number
         await _sent(sends)
     assert len((await bucket.get(KEY)).value) < LARGEST
+
+
+async def test_that_the_bound_is_reached_is_logged_once():
+    lines: list[str] = []
+    handler = logger.add(lines.append, level="WARNING", format="{message} {extra[limit]}")
+    sends = AllSends(MemoryBucket(0, lambda: 0.0).opened, 3, lambda: 1_000_000.0)
+    logged = [(await _sent(sends), len(lines)) for _ in range(5)]
+    logger.remove(handler)
+    assert logged == [(True, 0), (True, 0), (True, 1), (False, 1), (False, 1)]
+    assert lines == ["as many codes were sent as may be in an hour: no more for now 3\n"]
+
+
+@pytest.mark.parametrize(
+    ("now", "limit", "until"),
+    [(1_000_000.0, 1000, 1_000_000), (1_000_000.1, 1000, 1_000_001), (1_000_001.0, 1001, 1_000_010)],
+)
+async def test_seconds_are_counted_together_where_more_than_a_thousand_may_be_sent(now, limit, until):
+    bucket = MemoryBucket(0, lambda: now)
+    sends = AllSends(bucket.opened, limit, lambda: now)
+    for _ in range(2):
+        assert await _sent(sends)
+    assert (await bucket.get(KEY)).value == b'{"sends":[[%d,2]]}' % until
 
 
 @pytest.mark.parametrize(

@@ -159,3 +159,14 @@ def test_a_message_names_64_at_most():
     most = [b"%016d" % number for number in range(64)]
     assert [names.understood(one) for one in names.messages(b"f", [*most, ADA])] == [(b"f", most), (b"f", [ADA])]
     assert [names.understood(one) for one in names.messages(b"n", [])] == [(b"n", [])]
+
+
+def test_replicas_of_every_version_hash_names_alike():
+    """Made with HMAC (RFC 5869) and BLAKE2b (RFC 7693) by themselves; others send and understand exactly these."""
+    names = Names("secret")
+    assert names.user("auth0|ada").hex() == "08c2f8ae768ea17745ae812e2be372ff"
+    assert names.username("ada").hex() == "a43f5440f42e6de66b7eef7eacbb5b2c"
+    assert names.address(" ADA@example.org").hex() == "5abad444148557095bb709a192a49731"
+    assert [one.hex() for one in names.messages(b"f", [])] == ["66" + "a1ce639a3bbc768e0372d4de5da391c0"]
+    assert len(names.user("auth0|\ud800")) == 16
+    assert (names.shared, Names().shared) == (True, False)
