@@ -213,6 +213,26 @@ async def test_a_read_after_a_change_joins_none_from_before(change):
     assert world.counts.shared == {}
 
 
+@pytest.mark.parametrize("by_write", [True, False])
+@in_virtual_time
+async def test_a_read_between_two_changes_is_joined_by_none_after_both(by_write):
+    world = World(200, seconds=0.04)
+
+    async def change() -> None:
+        if by_write:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(world.calling.call(call(WRITE)), 0.005)
+        else:
+            world.calling.changed()
+
+    await change()
+    between = asyncio.create_task(_shared(world))
+    await asyncio.sleep(0)
+    await change()
+    await asyncio.gather(between, _shared(world))
+    assert world.counts.shared == {}
+
+
 @in_virtual_time
 async def test_a_read_after_another_read_joins_it():
     world = World(200, seconds=0.04)

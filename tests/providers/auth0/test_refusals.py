@@ -110,6 +110,8 @@ MEANINGS = {
     "own 405": (call(), 405, UpdateFailed, Fault.UPSTREAM),
     "the caller's 401": (call(token=TOKEN), 401, InvalidToken, Fault.CALLER),
     "the caller's 403": (call(token=TOKEN), 403, MissingScope, Fault.CALLER),
+    "the caller's 404": (call(token=TOKEN), 404, UserNotFound, Fault.CALLER),
+    "the caller's 429": (call(token=TOKEN), 429, RateLimited, Fault.LIMIT),
     "the caller's 405": (call(token=TOKEN), 405, UpdateFailed, Fault.UPSTREAM),
     "anonymous 401": (call(anonymous=True), 401, UpdateFailed, Fault.CALLER),
     "anonymous 403": (call(anonymous=True), 403, UpdateFailed, Fault.CALLER),
