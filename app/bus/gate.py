@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import types
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -23,12 +24,14 @@ def _pause() -> Generator[object, None, None]:
     yield PAUSED
 
 
-async def take_turn() -> None:
-    """Wait until the request at work has its turn; returns at once when it has."""
+async def take_turn(within: float = math.inf) -> bool:
+    """Wait until the request at work has its turn, at most `within` seconds; return whether it has, at once if so."""
     deadline = current_deadline()
     if not deadline.begun:
+        deadline.patience = within
         await _pause()
         deadline.begun = True
+    return not deadline.passed_over
 
 
 def in_turn(capability: T) -> T:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -76,6 +77,11 @@ class _Entry:
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its turn still."""
+        return not self.answered and self.task is None
+
 
 class Turns:
     """Gives requests their turn: at most `max_at_work` at once, three quarters of them on one subject."""
@@ -115,17 +121,22 @@ class Turns:
         room = len(self._at_work) < self._max_at_work and lane.at_work < lane.limit
         if self._abandoned:
             return _turn_away(job, RequestTimedOut())
-        if not room and (self._pending >= self._max_pending or self._pending_bytes + job.size > MAX_PENDING_BYTES):
+        full = self._pending >= self._max_pending or self._pending_bytes + job.size > MAX_PENDING_BYTES
+        impatient = job.deadline.patience < math.inf
+        if not room and full and not impatient:
             return _turn_away(job, Overloaded())
         self._numbers += 1
         entry = _Entry(job, self._numbers)
-        entry.timer = asyncio.get_running_loop().call_at(job.deadline.at, self._expire, entry)
-        if room:
+        if room or full:
+            job.deadline.passed_over = not room
             self._start(entry)
-        else:
-            self._pending += 1
-            self._pending_bytes += job.size
-            lane.waiting.append(entry)
+            return None
+        self._pending += 1
+        self._pending_bytes += job.size
+        lane.waiting.append(entry)
+        loop = asyncio.get_running_loop()
+        patience_ends = loop.time() + job.deadline.patience
+        self._set_timer(entry, min(job.deadline.at, patience_ends))
         return None
 
     async def finished(self) -> None:
@@ -140,7 +151,8 @@ class Turns:
         Return how many had not been answered until then.
         """
         self._abandoned = True
-        left = [entry for lane in self._lanes for entry in lane.waiting] + list(self._at_work)
+        waiting = [entry for lane in self._lanes for entry in lane.waiting if entry.waits]
+        left = waiting + list(self._at_work)
         unanswered = sum(not entry.answered for entry in left)
         for entry in left:
             self._answer_late(entry)
@@ -153,6 +165,12 @@ class Turns:
         self._at_work.add(entry)
         entry.task = asyncio.get_running_loop().create_task(entry.job.coroutine, context=entry.job.context)
         entry.task.add_done_callback(functools.partial(self._done, entry))
+        self._set_timer(entry, entry.job.deadline.at)
+
+    def _set_timer(self, entry: _Entry, moment: float) -> None:
+        if entry.timer is not None:
+            entry.timer.cancel()
+        entry.timer = asyncio.get_running_loop().call_at(moment, self._expire, entry)
 
     def _done(self, entry: _Entry, task: asyncio.Task[None]) -> None:
         if entry.timer is not None:
@@ -172,26 +190,34 @@ class Turns:
                 return
             entry = min(heads, key=lambda head: head.number)
             entry.job.lane.waiting.popleft()
-            if not entry.answered:
+            if entry.waits:
                 self._leave(entry)
                 self._start(entry)
+            _sweep(entry.job.lane)
 
     def _leave(self, entry: _Entry) -> None:
         self._pending -= 1
         self._pending_bytes -= entry.job.size
 
+    def _pass_over(self, entry: _Entry) -> None:
+        """Let a job go on without its turn: it has something to say and waits for nothing."""
+        entry.job.deadline.passed_over = True
+        self._leave(entry)
+        self._start(entry)
+        _sweep(entry.job.lane)
+
     def _expire(self, entry: _Entry) -> None:
+        if entry.waits and entry.job.deadline.patience < math.inf:
+            return self._pass_over(entry)
         first = not entry.answered
         self._answer_late(entry)
         if entry.task is None:
-            # Requests of a subject expire in the order in which they came, so the first of the lane are the expired.
-            waiting = entry.job.lane.waiting
-            while waiting and waiting[0].answered:
-                waiting.popleft()
+            _sweep(entry.job.lane)
         elif entry.job.deadline.committed and first:
-            entry.timer = asyncio.get_running_loop().call_at(entry.job.deadline.end, self._expire, entry)
+            self._set_timer(entry, entry.job.deadline.end)
         else:
             entry.task.cancel()
+        return None
 
     def _answer_late(self, entry: _Entry) -> None:
         if entry.answered:
@@ -209,6 +235,12 @@ class Turns:
     def _wake_if_idle(self) -> None:
         if not self._at_work and not self._pending:
             self._idle.set()
+
+
+def _sweep(lane: Lane) -> None:
+    """Let go of who waits no more: mostly the first of the lane, since they expire in the order in which they came."""
+    while lane.waiting and not lane.waiting[0].waits:
+        lane.waiting.popleft()
 
 
 def _turn_away(job: Job, error: ServiceError) -> None:

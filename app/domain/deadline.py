@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(slots=True)
 class Deadline:
     """The time, on the event loop's clock, by which a request must have its reply."""
 
-    at: float = float("inf")
+    at: float = inf
     grace: float = 0.0
     """Seconds past `at` for which the steps after a write may go on."""
 
@@ -24,6 +25,12 @@ class Deadline:
     """Whether the request has its turn. Until then it must not wait for anything."""
 
     committed: bool = False
+
+    patience: float = inf
+    """Seconds that it waits for its turn; who has something to say without one goes on then."""
+
+    passed_over: bool = False
+    """Whether it went on without a turn; it may then wait for nothing that takes long."""
 
     @property
     def end(self) -> float:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from app.domain.ports import Directory
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from app.domain.users import User
 
@@ -113,6 +113,14 @@ class ReadNotes(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """Gives the request at work its turn, before which it may not wait for anything."""
+
+    async def __call__(self, within: float = ...) -> bool:
+        """Wait for it, at most `within` seconds; return whether it is had. Without, nothing that takes long is done."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
     """What the service provides for remembered answers.
@@ -122,5 +130,5 @@ class Around:
 
     broadcast: Broadcast
     notes: ReadNotes
-    turn: Callable[[], Awaitable[None]]
+    turn: Turn
     request_timeout: float

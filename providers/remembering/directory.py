@@ -7,13 +7,14 @@ If a write depends on a read (`of_caller`, and `fresh` searches), the answer is 
 from __future__ import annotations
 
 import asyncio
+import math
 from contextvars import Context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from loguru import logger
 
-from app.domain.errors import Fault, ProviderUnavailable, ServiceError, UserNotFound
+from app.domain.errors import Fault, ServiceError, UserNotFound
 from app.domain.reads import Source
 from app.domain.tasks import ended
 from providers.remembering.memory import ABSENT_FOR, ADDRESS, SUBJECT, USERNAME
@@ -22,7 +23,7 @@ from providers.remembering.records import packed, unpacked
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from app.domain.reads import NamingDirectory, ReadNotes
+    from app.domain.reads import NamingDirectory, ReadNotes, Turn
     from app.domain.tokens import Caller
     from app.domain.users import Address, User
     from providers.remembering.forgetting import Forgetting
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 _CANNOT_ANSWER: Final = frozenset((Fault.UPSTREAM, Fault.LIMIT))
 _MOST_TRYING: Final = 32
 """Maximum number of simultaneous reads that try a failing provider. Others use a remembered answer at once."""
+
+_MOST_OF_ITS_TIME: Final = 0.9
+"""Part of a request's time after which an older answer that is at hand is given, however long the patience is."""
 
 _MOST_RENEWALS: Final = 16
 """Maximum number of simultaneous reads that continue after their callers got an older answer, to renew it."""
@@ -64,7 +68,7 @@ class Parts:
     forgetting: Forgetting
     outage: Outage
     notes: ReadNotes
-    turn: Callable[[], Awaitable[None]]
+    turn: Turn
 
 
 class RememberingDirectory:
@@ -95,10 +99,11 @@ class RememberingDirectory:
     async def of_caller(self, caller: Caller) -> User:
         """Find the account of a verified token: always the provider's answer."""
         await self._turn()
+        began = self._rules.clock()
         try:
             return await self._directory.of_caller(caller)
         except UserNotFound:
-            self._gone(SUBJECT + self._forgetting.names.user(caller.subject), self._rules.clock())
+            self._gone(SUBJECT + self._forgetting.names.user(caller.subject), began)
             raise
 
     async def resolve(self, reference: str) -> User:
@@ -128,36 +133,53 @@ class RememberingDirectory:
             if self._memory.was_absent(key, now - min(fresh_for, ABSENT_FOR)):
                 self._notes.answered(Source.FRESH)
                 raise UserNotFound
-        await self._wait(unheard)
-        if not self._usable(found):
-            return await self._asked(key, ask)
+        if self._usable(found):
+            if not unheard and self._is_hopeless():
+                return self._stale(found)
+            until = now + _MOST_OF_ITS_TIME * self._rules.longest_read
+            if await self._wait(unheard, within=min(self._rules.patience, until - now)):
+                return await self._with_patience(key, ask, owner, until)
+        else:
+            await self._wait(unheard)
+        found = self._at_hand(key, owner)
+        return self._stale(found) if self._usable(found) else await self._asked(key, ask)
+
+    async def _with_patience(self, key: bytes, ask: Ask, owner: bytes, until: float) -> User:
+        """Ask the provider while there is patience, `until` then at most; after that see what is at hand.
+
+        What was at hand may have been forgotten meanwhile, because the user was changed: then it is asked for as ever.
+        """
         failure: ServiceError | None = None
         try:
-            if not self._is_hopeless():
-                return await self._tried(key, ask)
+            seconds = min(self._rules.patience, until - self._rules.clock())
+            if seconds > 0 and not self._is_hopeless() and (user := await self._tried(key, ask, seconds)) is not None:
+                return user
         except ServiceError as error:
             if error.fault not in _CANNOT_ANSWER:
                 raise
             failure = error
-        # What was at hand may have been forgotten meanwhile, because the user was changed.
         found = self._at_hand(key, owner)
-        if found is None or not self._usable(found):
-            if failure is not None:
-                raise failure
-            return await self._asked(key, ask)
-        return self._stale(found)
+        if self._usable(found):
+            return self._stale(found)
+        if failure is not None:
+            raise failure
+        return await self._asked(key, ask)
 
-    async def _wait(self, unheard: bool) -> None:  # noqa: FBT001 - said by its name
-        """Wait for the request's turn, and until earlier messages are processed: their task wakes up first."""
-        await self._turn()
+    async def _wait(self, unheard: bool, within: float = math.inf) -> bool:  # noqa: FBT001 - said by its name
+        """Wait for the request's turn, and until earlier messages are processed: their task wakes up first.
+
+        Return whether it has its turn, for which it waits `within` seconds at most.
+        """
+        had = await self._turn(within)
         if unheard:
             await asyncio.sleep(0)
+        return had
 
     def _at_hand(self, key: bytes, owner: bytes) -> AtHand | None:
         found = self._memory.find(key)
         return None if found is None or (owner and found.owner != owner) else found
 
-    def _usable(self, found: AtHand | None) -> bool:
+    def _usable(self, found: AtHand | None) -> TypeGuard[AtHand]:
         stale_for = self._rules.stale_for
         return found is not None and stale_for > 0 and found.began >= self._rules.clock() - stale_for
 
@@ -165,16 +187,16 @@ class RememberingDirectory:
         """Whether the provider is known not to answer now. A few reads always try."""
         return self._rules.limited() or (self._outage.failing and self._trying >= _MOST_TRYING)
 
-    async def _tried(self, key: bytes, ask: Ask) -> User:
-        """Ask the provider for `patience` seconds. Raises ProviderUnavailable after that."""
+    async def _tried(self, key: bytes, ask: Ask, seconds: float) -> User | None:
+        """Ask the provider for so many seconds; return None after that."""
         self._trying += 1
         try:
-            async with asyncio.timeout(self._rules.patience):
+            async with asyncio.timeout(seconds):
                 return await self._asked(key, ask)
         except TimeoutError:
             self._outage.failing = True
             self._renew(key, ask)
-            raise ProviderUnavailable from None
+            return None
         finally:
             self._trying -= 1
 

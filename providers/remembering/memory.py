@@ -109,18 +109,16 @@ class Memory:
         changed = max(self._changed(owner), self._changed(key[1:]), self._all_changed)
         if began <= changed:
             return
-        known = self._users.get(owner)
-        if known is not None and known.record != record:
-            if began < known.began:
-                return  # what is remembered was read later
+        if _LARGEST * (_USER_BYTES + _KEY_BYTES + len(record)) > self._limit:
             self._drop(owner)
-            known = None
+            self._forget_key(key)
+            return
+        known = self._users.get(owner)
         if known is None:
-            if _LARGEST * (_USER_BYTES + _KEY_BYTES + len(record)) > self._limit:
-                self._forget_key(key)
-                return
             known = self._users[owner] = _Known(record, began, -math.inf)
             self._size += known.size
+        elif known.record != record:
+            self._changed_between(known, record, began)
         known.began = max(known.began, began)
         known.settled = max(known.settled, changed + SETTLING)
         self._point(key, owner, known, began)
@@ -174,6 +172,13 @@ class Memory:
         self._users.clear()
         self._owners.clear()
         self._size = 0
+
+    def _changed_between(self, known: _Known, record: bytes, began: float) -> None:
+        """Keep the later of two records that differ: what was found before it stands in for errors only."""
+        known.settled = max(known.settled, min(known.began, began))
+        if began >= known.began:
+            self._size += len(record) - len(known.record)
+            known.record = record
 
     def _changed(self, name: bytes) -> float:
         return self._changes.get(name, -math.inf)

@@ -177,6 +177,49 @@ async def test_a_request_that_is_done_is_not_looked_at_when_its_time_comes():
 
 
 @in_virtual_time
+async def test_who_is_impatient_goes_on_without_a_turn_and_takes_no_place_from_others():
+    turns = Turns(max_at_work=1, max_pending=3)
+    lane = turns.lane()
+    jobs = [Job(lane, 5.0), Job(lane, 1.0, until=20.0), Job(lane, 0.0), Job(lane, 1.0, until=20.0)]
+    jobs[2].deadline.patience = 2.0
+    submitted(turns, *jobs)
+    more = Job(lane, 0.0)
+    more.deadline.patience = 2.0
+    jobs += submitted(turns, more)  # there is no room to wait in
+    await asyncio.sleep(3.0)
+    assert (turns.at_work, turns.pending) == (1, 2)
+    await turns.finished()
+    assert begun(jobs) == [0.0, 5.0, 2.0, 6.0, 0.0]
+    assert [job.deadline.passed_over for job in jobs] == [False, False, True, False, True]
+    assert [job.refused + job.ends for job in jobs] == [[]] * 5
+    assert (len(lane.waiting), lane.at_work) == (0, 0)
+
+
+@in_virtual_time
+async def test_who_is_impatient_and_has_its_turn_in_time_has_all_its_time():
+    turns = Turns(max_at_work=1, max_pending=3)
+    lane = turns.lane()
+    first, job = Job(lane, 1.0), Job(lane, 5.0)
+    job.deadline.patience = 2.0
+    submitted(turns, first, job)
+    await turns.finished()
+    assert (job.begun, job.over, job.refused, job.deadline.passed_over) == (1.0, 6.0, [], False)
+
+
+@in_virtual_time
+async def test_who_went_on_without_a_turn_is_not_counted_when_all_is_abandoned():
+    turns = Turns(max_at_work=1, max_pending=3)
+    lane = turns.lane()
+    jobs = [Job(lane, 99.0, until=200.0), Job(lane, until=200.0), Job(lane, 0.0)]
+    jobs[2].deadline.patience = 1.0
+    submitted(turns, *jobs)
+    await asyncio.sleep(3.0)
+    assert turns.abandon() == 2
+    await turns.finished()
+    assert [len(job.refused) for job in jobs] == [1, 1, 0]
+
+
+@in_virtual_time
 async def test_what_is_abandoned_is_told_at_once_and_cut_off_and_nothing_more_is_taken():
     turns = Turns(max_at_work=1, max_pending=5)
     lane = turns.lane()

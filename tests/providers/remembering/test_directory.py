@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from loguru import logger
@@ -75,6 +76,9 @@ class Around:
         self.told: list[bytes] = []
         self.sources: list[tuple[str, float]] = []
         self.turns = 0
+        self.waits = 0.0
+        """Seconds until a request has its turn."""
+
         self.fresh_for, self.limited = fresh_for, False
         self.memory = Memory(1024**2, 20.0)
         self.forgetting = Forgetting(self.memory, self, self, now)
@@ -98,8 +102,10 @@ class Around:
         self.told.append(message)
         return True
 
-    async def turn(self) -> None:
+    async def turn(self, within: float = math.inf) -> bool:
         self.turns += 1
+        await asyncio.sleep(min(self.waits, within))
+        return self.waits <= within
 
     def answered(self, source: Source, age: float = 0.0) -> None:
         self.sources.append((str(source), round(age, 3)))

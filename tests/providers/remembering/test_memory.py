@@ -88,12 +88,29 @@ def test_what_is_read_just_after_a_change_stands_in_for_errors_only(memory):
     assert memory.find(b"u" + ADA).settled is True
 
 
-def test_a_read_that_shows_somebody_changed_forgets_what_was_before(memory):
+def test_a_read_that_shows_somebody_changed_leaves_the_other_names_for_errors_only(memory):
     memory.remember(b"u" + ADA, ADA, b"before", 10.0)
     memory.remember(b"s" + ADA, ADA, b"after", 11.0)
-    assert memory.find(b"u" + ADA) is None
+    for name, began, settled in ((b"u", 10.0, False), (b"s", 11.0, True)):
+        found = memory.find(name + ADA)
+        assert (found.record, found.began, found.settled) == (b"after", began, settled)
+    # Reads begun before it which are answered later.
     memory.remember(b"u" + ADA, ADA, b"before", 10.5)
-    assert memory.find(b"u" + ADA) is None
+    memory.remember(b"a" + HERS, ADA, b"before", 10.6)
+    for name, began in ((b"u" + ADA, 10.5), (b"a" + HERS, 10.6)):
+        found = memory.find(name)
+        assert (found.record, found.began, found.settled) == (b"after", began, False)
+    memory.remember(b"u" + ADA, ADA, b"after", 11.5)
+    assert memory.find(b"u" + ADA).settled
+    memory.forget([ADA], 12.0)
+    assert (memory.entries, memory.size) == (0, 0)
+
+
+def test_a_user_who_has_become_too_large_is_not_kept_as_it_was():
+    memory = Memory(20_000, 20.0)
+    memory.remember(b"u" + ADA, ADA, b"before", 10.0)
+    memory.remember(b"s" + ADA, ADA, b"x" * 5000, 11.0)
+    assert (memory.find(b"u" + ADA), memory.entries, memory.size) == (None, 0, 0)
 
 
 def test_a_key_that_finds_another_user_leaves_the_first_without_it(memory):
