@@ -21,8 +21,15 @@ NAME: Final = "internal.forget"
 _FLUSH_TIME: Final = 2
 """Seconds, whole ones for the client library."""
 
+_NEEDED: Final = ("subscription", "publish")
+"""What the server must allow, as its refusals name it."""
+
 _UNLIMITED: Final = -1
 """Nothing is dropped: the callback never waits, so whatever arrived is dealt with at once."""
+
+
+_PROBE: Final = b""
+"""A message that tells nothing: whoever may not send it hears of that at once, and not at the first change."""
 
 
 def _ignore(_: bytes) -> None:
@@ -87,8 +94,15 @@ class Broadcast:
         self._subscription = await self._client.subscribe(
             self.subject, cb=self._on_message, pending_msgs_limit=_UNLIMITED, pending_bytes_limit=_UNLIMITED
         )
+        await self.probe()
         await self._client.flush(_FLUSH_TIME)
         self._stands = not self._refused
+
+    async def probe(self) -> None:
+        """Find out whether messages may be sent. Raises nothing."""
+        if self._heard is not _ignore:
+            with contextlib.suppress(Exception):
+                await self._client.publish(self.subject, _PROBE)
 
     def disconnected(self) -> None:
         """Take note that the connection is gone."""
@@ -102,12 +116,17 @@ class Broadcast:
             self._back()
 
     def refused(self, error: str) -> bool:
-        """Take note of an error of the server; return whether it refuses the subscription here."""
-        if f'permissions violation for subscription to "{self.subject.lower()}"' not in error.lower():
+        """Take note of an error of the server; return whether it refuses messages here, or to send them.
+
+        Who may not tell has the same user at NATS as others, so those do not tell either.
+        """
+        refusals = (f'permissions violation for {what} to "{self.subject.lower()}"' for what in _NEEDED)
+        if not any(refusal in error.lower() for refusal in refusals):
             return False
         self._refused, self._stands = True, False
         self._lost()
         return True
 
     async def _on_message(self, message: Msg) -> None:
-        self._heard(message.data)
+        if message.data != _PROBE:
+            self._heard(message.data)

@@ -213,7 +213,7 @@ class AuthBroker(ConnectingBroker):
     async def _on_error(self, error: Exception) -> None:
         self.last_error = (str(error) or type(error).__name__)[:LOOKED_AT]
         if self._broadcast is not None and self._broadcast.refused(self.last_error):
-            logger.error("changes through other replicas are not heard", error=self.last_error)
+            logger.error("replicas cannot tell each other of changes", error=self.last_error)
             return
         # The client library gives it in lower case. Without any other subscription requests are served.
         if f'permissions violation for subscription to "{self._nats.subject_prefix.lower()}' in self.last_error.lower():
@@ -234,6 +234,7 @@ class AuthBroker(ConnectingBroker):
         self._subscribed, self.last_error = True, ""
         if self._broadcast is not None:
             self._broadcast.reconnected()
+            await self._broadcast.probe()
         logger.info("NATS reconnected")
 
     async def _on_closed(self) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import pytest
 from nats import connect
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
 from app.bus.broadcast import Broadcast
+from app.cli.dev.nats_server import nats_server
 from tests.support.waiting import until
 
 FORGET, REPLY = "lfx.auth-service.internal.forget", "_INBOX.caller"
@@ -46,3 +48,41 @@ async def test_a_message_is_there_before_the_reply_also_when_the_connection_brok
     assert heard == [(FORGET, b"forget ada"), (REPLY, b"done")]
     await client.close()
     await listener.close()
+
+
+@pytest.mark.parametrize("denied", ["publish", "subscribe"])
+async def test_who_may_not_tell_or_hear_knows_it_before_the_first_change(denied, tmp_path):
+    file = tmp_path / "nats.conf"
+    user = f'{{ user: a, password: b, permissions: {{ {denied}: {{ deny: "{FORGET}" }} }} }}'
+    file.write_text(f"authorization {{ users: [ {user} ] }}", encoding="utf-8")
+    with nats_server(0, "-c", str(file)) as server:
+
+        async def refused(error):
+            broadcast.refused(str(error))
+
+        client = Client()
+        broadcast = Broadcast(client, FORGET)
+        broadcast.listen(lambda _: None, lambda: None, lambda: None)
+        await client.connect(server.url, user="a", password="b", error_cb=refused)
+        await broadcast.start()
+        assert not broadcast.stands
+        if denied == "publish":
+            broadcast.disconnected()
+            broadcast.reconnected()
+            await broadcast.probe()
+            await client.flush()
+            assert not broadcast.stands
+        await client.close()
+
+
+async def test_that_somebody_is_there_is_no_message(nats):
+    heard = []
+    client = await connect(nats.url)
+    broadcast = Broadcast(client, FORGET)
+    broadcast.listen(heard.append, lambda: None, lambda: None)
+    await broadcast.start()
+    assert broadcast.stands
+    assert await broadcast.tell(b"x")
+    await until(lambda: heard)
+    assert heard == [b"x"]
+    await client.close()

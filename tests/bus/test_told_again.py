@@ -145,13 +145,14 @@ async def test_where_nobody_listens_nothing_is_subscribed():
     assert (broadcast.stands, client.subscribed, client.flushed) == (False, [], [])
 
 
+@pytest.mark.parametrize("what", ["Subscription", "Publish"])
 @pytest.mark.parametrize("late", [False, True])
 @in_virtual_time
-async def test_a_subscription_that_is_refused_does_not_stand_until_the_next_connection(late):
+async def test_what_is_refused_does_not_stand_until_the_next_connection(late, what):
     client = Client()
     broadcast = Broadcast(client, SUBJECT)
     listener = Listener(broadcast)
-    error = f'nats: Permissions Violation for Subscription to "{SUBJECT}"'
+    error = f'nats: Permissions Violation for {what} to "{SUBJECT}"'
     if not late:
         client.on_flush = lambda: broadcast.refused(error)
     await broadcast.start()
@@ -169,7 +170,7 @@ async def test_a_subscription_that_is_refused_does_not_stand_until_the_next_conn
     "error",
     [
         'nats: permissions violation for subscription to "lfx.auth-service.other"',
-        f'nats: permissions violation for publish to "{SUBJECT}"',
+        'nats: permissions violation for publish to "lfx.auth-service.other"',
         "nats: stale connection",
     ],
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import secrets
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,9 @@ HELD_FOR: Final = 6.0
 
 TAKEN_OVER_AFTER: Final = 9.0
 """Seconds without a write after which another replica takes over. More than `HELD_FOR`, so that two never read."""
+
+GONE_AFTER: Final = 60.0
+"""Seconds without an answer of JetStream after which there is none, if nobody is there to answer."""
 
 _CALL: Final = 2.0
 _KEY: Final = "reader"
@@ -63,6 +67,7 @@ class Lease:
         self._revision = 0
         self._seen = (-1, 0.0)
         self._until = 0.0
+        self._answered = -math.inf
         self.offset = ""
         """The offset up to which the last holder of the lease has sent everything."""
 
@@ -82,7 +87,8 @@ class Lease:
         now = asyncio.get_running_loop().time()
         if self._seen[0] != revision:
             self._seen = (revision, now)
-        if holder and now < self._seen[1] + TAKEN_OVER_AFTER:
+        # Its own is one whose writing was not confirmed, or was left for a moment: nobody else can read meanwhile.
+        if holder not in {"", self._me} and now < self._seen[1] + TAKEN_OVER_AFTER:
             return False
         self._revision = revision
         return await self.renew(self.offset)
@@ -104,6 +110,11 @@ class Lease:
         self.offset = offset
         return True
 
+    @property
+    def _answered_lately(self) -> bool:
+        """Whether there is JetStream, though nobody answers: its server, or the way to it, is away for a moment."""
+        return asyncio.get_running_loop().time() < self._answered + GONE_AFTER
+
     def _jetstream(self) -> JetStreamContext:
         if not self._client.is_connected:
             raise LeaseUnavailable("no connection")
@@ -112,11 +123,13 @@ class Lease:
     async def _read(self) -> tuple[str, int]:
         try:
             message = await self._jetstream().get_msg(_STREAM, subject=_SUBJECT)
+            self._answered = asyncio.get_running_loop().time()
         except nats.js.errors.NotFoundError:
+            self._answered = asyncio.get_running_loop().time()
             raise
         except nats.js.errors.APIError as error:
-            raise NoJetStream if error.err_code in _NOT_THERE else LeaseUnavailable(str(error)) from error
-        except nats.errors.NoRespondersError as error:
+            if error.err_code not in _NOT_THERE or (error.err_code is None and self._answered_lately):
+                raise LeaseUnavailable(str(error)) from error
             raise NoJetStream from error
         except (nats.errors.Error, OSError, TimeoutError) as error:
             raise LeaseUnavailable(repr(error)) from error

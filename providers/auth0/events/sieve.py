@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -133,7 +134,7 @@ class Sieve:
     def __init__(self) -> None:
         """Begin at the start of a stream."""
         self._rest = bytearray()
-        self._half = False
+        self._begun = self._half = False
         self._block = _Block()
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
@@ -146,7 +147,8 @@ class Sieve:
             self._rest += line
             if len(self._rest) > MAX_LINE:
                 raise TooLong("line")
-            whole = bytes(self._rest)
+            whole = bytes(self._rest if self._begun else self._rest.removeprefix(BOM_UTF8))
+            self._begun = True
             self._rest.clear()
             if whole:
                 self._block.take(whole)

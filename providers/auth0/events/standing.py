@@ -29,7 +29,7 @@ class Standing:
     def __init__(self) -> None:
         """Begin without any message of a stream."""
         self._believed_until = 0.0
-        self._closed = -math.inf
+        self._opened = self._closed = -math.inf
         self._connections = 0
         self.open = False
         """Whether this replica reads a stream."""
@@ -61,14 +61,18 @@ class Standing:
         self._closed = self.said = -math.inf
 
     def opened(self) -> None:
-        """Note that the tenant has granted a stream."""
+        """Note that the tenant has granted a stream. After more than `GRACE` without, earlier output does not count."""
         self._connections += 1
+        self._opened = _now()
         self.open = True
+        if self._closed <= self._opened - GRACE:
+            self.said = -math.inf
 
     def closed(self) -> None:
-        """Note that no stream is open here."""
-        if self.open:
-            self.open, self._closed = False, _now()
+        """Note that no stream is open here. One without output does not prolong `GRACE`."""
+        if self.open and self.said >= self._opened:
+            self._closed = _now()
+        self.open = False
 
     def spoke(self) -> None:
         """Note output of the stream."""

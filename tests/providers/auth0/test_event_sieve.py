@@ -36,6 +36,13 @@ def test_an_event_goes_on_however_it_is_cut(end, size):
     assert who(event(USER, end=end) + event({"user_id": "auth0|bob"}, end=end), size) == ["auth0|ada", "auth0|bob"]
 
 
+@pytest.mark.parametrize("size", [1, 2, 4096])
+def test_the_mark_that_a_stream_may_begin_with_takes_no_event(size):
+    mark = b"\xef\xbb\xbf"
+    assert who(mark + event(USER) + event({"user_id": "auth0|bob"}), size) == ["auth0|ada", "auth0|bob"]
+    assert who(event(USER) + mark + event({"user_id": "auth0|bob"})) == ["auth0|ada"]
+
+
 def test_comments_retries_and_other_events_do_not_go_on():
     assert said(b":connected\n\nretry: 2000\n\n" + event(USER, "group.created") + b": heartbeat\n\n") == []
 
