@@ -28,6 +28,9 @@ async def variables(tenant: Tenant, *, secrets: bool) -> tuple[dict[str, str], d
     Raises Unusable when one is not known, TenantError.
     """
     found = {role: await tenant.application(role) for role in (Role.SERVICE, Role.PROFILE, Role.LFX_ONE)}
+    unknown = [one.role.variable for one in found.values() if one.given and not one.client_id]
+    if unknown:
+        raise Unusable(f"no application has the id in {' or in '.join(unknown)}")
     lacking = [role.title for role, application in found.items() if not application.client_id]
     if lacking:
         raise Unusable(f"there is no application {' and no '.join(lacking)} yet: auth-service tenant apply")
@@ -55,6 +58,9 @@ async def variables(tenant: Tenant, *, secrets: bool) -> tuple[dict[str, str], d
             KEY: base64.b64encode(wanted.key.pem.encode()).decode(),
             SECRET: await secret_of(tenant, found[Role.PROFILE]),
         }
+    odd = [name for name, value in (plain | hidden).items() if not value.isprintable()]
+    if odd:
+        raise Unusable(f"there are characters that cannot be printed in {' and in '.join(odd)}")
     return {name: value for name, value in plain.items() if value}, hidden
 
 

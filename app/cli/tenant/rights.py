@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import getpass
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from jose import JOSEError, jwt
@@ -27,7 +28,10 @@ _HOW: Final = (
 
 def given_token() -> str:
     """Read a token from the first line of standard input, unseen on a terminal. Raises Unusable."""
-    text = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline(_MOST)
+    text = ""
+    with suppress(EOFError, ValueError, OSError):  # Ctrl-D, no text, a folder
+        if sys.stdin:
+            text = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.readline(_MOST)
     if not text.strip():
         raise Unusable(f"no token came on standard input: {_HOW}")
     return text.strip()
@@ -38,7 +42,7 @@ async def token(line: Line, settings: AdministrationSettings, given: str, audien
     known = (given or settings.token.get_secret_value()).strip()
     secret = settings.client_secret.get_secret_value()
     if known:
-        if not (known.isascii() and known.isprintable() and " " not in known):
+        if not _is_one_word(known):
             raise Unusable("the token is none: it must be one word of ASCII")
         return known
     if not settings.client_id or not secret:
@@ -49,10 +53,15 @@ async def token(line: Line, settings: AdministrationSettings, given: str, audien
     except TenantError as error:
         raise Unreachable(str(error)) from None
     granted = answer.get("access_token")
-    if not isinstance(granted, str) or not granted:
+    if not isinstance(granted, str) or not _is_one_word(granted):
         why = line.shown(answer.get("error_description") or answer.get("error") or "no token came")
         raise Unreachable(f"AUTH0_ADMIN_CLIENT_ID gets no token for {audience}: {why}")
     return granted
+
+
+def _is_one_word(text: str) -> bool:
+    """Whether it can be a token, which goes into a header field (RFC 6750, section 2.1)."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def audience_of(token: str, host: str) -> str:
@@ -64,12 +73,12 @@ def audience_of(token: str, host: str) -> str:
     return f"https://{host}/api/v2/"
 
 
-def sufficient(token: str) -> Finding:
+def sufficient(token: str, *, impersonation: bool) -> Finding:
     """Return whether the token's scopes suffice, as far as it can be read (RFC 9068, section 2.2.3)."""
     scope = _claims(token).get("scope")
     if not isinstance(scope, str):
         return unknown(_WHAT, "reachable; the token does not say its scopes", "use a token of the tenant's own")
-    held = set(scope.split())
+    held = {*scope.split(), *(() if impersonation else scopes.IMPERSONATING)}
     lacking = [one for one in scopes.READING if one not in held]
     if lacking:
         wrong = [Difference("scopes of the token", " ".join(lacking), "not granted")]

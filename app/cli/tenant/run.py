@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os.path
 import re
 import shlex
 from contextlib import asynccontextmanager
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
-_HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?(?::\d{1,5})?")
+_LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,62}}(?::[0-9]{{1,5}})?")
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Command:
         self._host = given.lower()
         if not _HOST.fullmatch(self._host):
             raise Unusable("which tenant? Give --domain, AUTH0_DOMAIN or AUTH0_TENANT: a host name, and nothing else")
-        if options.new_key is not None and options.new_key.exists():
+        if options.new_key is not None and os.path.lexists(options.new_key):
             how = f'AUTH0_M2M_PRIVATE_BASE64_KEY="$(cat {shlex.quote(str(options.new_key))})"'
             raise Unusable(f"{options.new_key} is there already; to use the key in it, set {how}")
         self._given = rights.given_token() if options.token else ""
@@ -98,7 +100,7 @@ class Command:
     async def look(self, tenant: Tenant, token: str) -> list[Finding]:
         """Look at everything. Raises Unreachable."""
         findings: list[Finding] = []
-        with self.screen.err.status("") as status:
+        with self.screen.working("") as status:
             for requirement in requirements.ALL:
                 status.update(f"looking at the tenant: {requirement.__name__.rpartition('.')[2]}")
                 try:
@@ -109,7 +111,8 @@ class Command:
                     findings.append(cannot_tell(requirement.__name__.rpartition(".")[2].replace("_", " "), error))
         if not tenant.line.answered:
             raise Unreachable(f"{self._host} does not answer as a tenant's Management API does")
-        return [rights.sufficient(token), *findings, rights.limits(tenant.line, self.at_once)]
+        reachable = rights.sufficient(token, impersonation=bool(tenant.wanted.impersonation))
+        return [reachable, *findings, rights.limits(tenant.line, self.at_once)]
 
     def steps(self, findings: list[Finding]) -> list[Step]:
         """Return what is to be done, in order."""
@@ -193,7 +196,7 @@ def env(options: Options, form: str, *, secrets: bool) -> int:
 async def _make(command: Command, steps: list[Step]) -> None:
     for number, step in enumerate(steps, 1):
         try:
-            with command.screen.err.status(step.what):
+            with command.screen.working(step.what):
                 await step.run()
         except TenantError as error:
             raise _Failed(f"step {number} of {len(steps)} failed: {step.what}: {error}") from None
@@ -231,10 +234,16 @@ def _run(options: Options, work: Callable[[Command], Coroutine[Any, Any, int]]) 
     try:
         return asyncio.run(work(Command(options)))
     except (Unusable, Unreachable, ConfigurationError) as error:
-        screen.complain(str(error))
+        screen.complain(*str(error).splitlines())
         return UNUSABLE
     except (_Failed, TenantError) as error:
-        screen.complain(f"{error}\nWhat was done stays; run the command again to go on from there.")
+        screen.complain(str(error), "What was done stays; run the command again to go on from there.")
+        return FAILED
+    except BrokenPipeError:
+        raise  # nobody reads any more, which needs no word
+    except OSError as error:
+        screen.give_up()
+        screen.complain(f"The output cannot be written: {error.strerror}.")
         return FAILED
     except KeyboardInterrupt:
         screen.complain("Interrupted. What was done stays; run the command again to go on from there.")

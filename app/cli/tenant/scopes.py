@@ -33,6 +33,16 @@ APPLYING: Final = (
 )
 """For `apply`, besides."""
 
+IMPERSONATING: Final = (
+    "read:actions",
+    "read:token_exchange_profiles",
+    "create:resource_servers",
+    "create:actions",
+    "update:actions",
+    "create:token_exchange_profiles",
+)
+"""Those of the above that are needed for impersonation alone."""
+
 SERVICE: Final = ("create:users", "read:users", "update:users", "delete:users")
 EVENTS: Final = "read:events"
 USERS: Final = ("update:current_user_metadata", "update:current_user_identities")

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +21,11 @@ from app.interruption import interruptible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.status import Status
+
+_LONGEST: Final = 2_000
+"""Characters of a line that are shown: names in a tenant may be of any length."""
+
 _COLOURS: Final = {State.OK: "green", State.MISSING: "red", State.DIFFERS: "yellow", State.UNKNOWN: "magenta"}
 
 
@@ -27,25 +34,36 @@ class Screen:
 
     def __init__(self) -> None:
         # Nothing in a text is markup or a highlight: much of it is the tenant's own words.
-        self.out = Console(width=WIDTH, markup=False, highlight=False, emoji=False)
-        self.err = Console(width=WIDTH, markup=False, highlight=False, emoji=False, stderr=True)
+        self.out, self.err = _console(), _console(stderr=True)
+        if isinstance(sys.stdout, io.TextIOWrapper) and not self.out.encoding.startswith("utf"):
+            sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
 
     def say(self, text: str) -> None:
         """Print a line, folded where it is too long."""
-        self.out.print(Text(printable(text)), soft_wrap=False)
+        self.out.print(Text(_line(text)), soft_wrap=False)
 
-    def complain(self, text: str) -> None:
-        """Print a line on standard error."""
-        self.err.print(Text(printable(text)), soft_wrap=False)
+    def complain(self, *lines: str) -> None:
+        """Print lines on standard error."""
+        self.err.print(Text("\n".join(map(_line, lines))), soft_wrap=False)
+
+    def give_up(self) -> None:
+        """Let standard output lead nowhere: at its end Python would try again to write what is left, and complain."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+    def working(self, text: str) -> Status:
+        """Return a context while which a terminal shows what is going on."""
+        return self.err.status(Text(_line(text)))
 
     def table(self, findings: Sequence[Finding]) -> None:
         """Print a row for each requirement."""
-        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0), width=WIDTH)
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0), width=self.out.width)
         table.add_column(no_wrap=True)
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold", ratio=1)
         for one in findings:
-            details = printable(one.details) + (f"\n→ {printable(one.remedy)}" if one.remedy else "")
+            details = _line(one.details) + (f"\n→ {_line(one.remedy)}" if one.remedy else "")
             table.add_row(Text(one.what), Text(str(one.state), _COLOURS[one.state]), Text(details))
         self.out.print(table)
 
@@ -62,11 +80,25 @@ class Screen:
         try:
             with interruptible():
                 return typer.confirm("Do that?", err=True)
-        except typer.Abort:
-            if sys.stdin.isatty():
+        except (RuntimeError, ValueError, OSError):  # Abort is the first; the others: closed, no text, a folder
+            if sys.stdin and not sys.stdin.closed and sys.stdin.isatty():
                 raise KeyboardInterrupt from None
             self.complain("Nobody is there to answer, so nothing was done; --yes does not ask.")
             return False
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(markup=False, highlight=False, emoji=False, stderr=stderr)
+    # What is longer than a line of the terminal could not be taken back when the line is written anew.
+    if not console.is_terminal or console.width > WIDTH:
+        console.width = WIDTH
+    return console
+
+
+def _line(text: str) -> str:
+    """Return `text` as one line of bounded length in which nothing rules the terminal."""
+    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return printable(cut.replace("\n", " ").replace("\t", " "))
 
 
 def as_json(content: object) -> str:
