@@ -34,6 +34,11 @@ _MESSAGE: Final = 300
 """Characters of the tenant's own words that are shown."""
 
 _TIMEOUT: Final = 20.0
+"""Seconds for each part of an answer."""
+
+_LONGEST_CALL: Final = 60.0
+"""Seconds for all of it: what comes a byte at a time has no end otherwise."""
+
 _LONGEST_WAIT: Final = 60.0
 _PATIENCE: Final = 300.0
 """Seconds for which rate limits are waited for in one call."""
@@ -82,7 +87,8 @@ class Line:
         waited, tries = 0.0, 1 if writes else _TRIES
         while True:
             try:
-                return await make()
+                async with asyncio.timeout(_LONGEST_CALL):
+                    return await make()
             except ApiError as error:
                 status = error.status_code or 0
                 pause = _pause(error, waited) if status == _TOO_MANY else None
@@ -131,9 +137,10 @@ class Line:
 
         async def make() -> tuple[int, dict[str, Any]]:
             answer = await self.http.post(f"https://{self.host}/oauth/token", json=form())
-            content = answer.json()
+            # Before its content: a gateway's page is no JSON.
             if answer.status_code == _TOO_MANY or answer.status_code >= _FAILS:
-                raise ApiError(status_code=answer.status_code, headers=dict(answer.headers), body=content)
+                raise ApiError(status_code=answer.status_code, headers=dict(answer.headers))
+            content = answer.json()
             if not isinstance(content, dict):
                 raise TypeError(operation)
             return answer.status_code, content
@@ -169,11 +176,12 @@ def _items(operation: str, pager: AsyncPager[_T, _R]) -> list[_T]:
 
 
 def _pause(error: ApiError, waited: float) -> float:
-    """Return for how many seconds to wait: what the tenant tells, or ever longer."""
+    """Return for how many seconds to wait: what the tenant tells, or ever longer where that is too little."""
     told = told_pause({name.lower(): value for name, value in (error.headers or {}).items()}, time.time())
-    return min(max(max(1.0, waited) if told is None else told, 0.1), _LONGEST_WAIT)
+    return min(max(1.0, waited) if told is None else max(told, waited / 4, 0.1), _LONGEST_WAIT)
 
 
 def _why(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return type(cause).__name__ if isinstance(error, BrokenAnswer | httpx.HTTPError) else str(error)
+    if isinstance(error, TimeoutError):
+        return "it takes too long"
+    return type(error.__cause__ or error).__name__ if isinstance(error, BrokenAnswer | httpx.HTTPError) else str(error)

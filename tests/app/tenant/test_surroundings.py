@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from app.cli.tenant import line
 from app.cli.tenant.findings import missing, well
 from app.cli.tenant.show import Screen
 from tests.app.tenant.conftest import API
-from tests.app.tenant.test_deviations import PROFILE, client, set_api
-from tests.stand_ins.auth0.resources import MANAGEMENT_SCOPES
+from tests.app.tenant.test_deviations import ACTION, PROFILE, SERVICE, action, client, drop_exchange, set_api
+from tests.stand_ins.auth0.resources import ADMIN_CLIENT, ADMIN_SECRET, MANAGEMENT_SCOPES
 
 NAMES = {
     "markup": "LFX [/red] API",
@@ -135,6 +136,43 @@ def test_a_key_file_that_cannot_be_made_changes_nothing(bare, tmp_path, kind, st
     assert [one.name for one in tmp_path.iterdir() if not one.is_symlink()] == []
 
 
+def test_an_answer_that_does_not_end_is_given_up(command, monkeypatch):
+    monkeypatch.setattr(line, "_LONGEST_CALL", 0.05)
+    command.tenant.faults.add("hang_body", on="connections.list")
+    done = command.check()
+    assert done.status == 2
+    assert re.search(r"list connections: .* takes too long", " ".join(done.err.split()))
+
+
+def test_a_tenant_that_limits_for_ever_and_tells_no_pause_is_asked_ever_less(command, monkeypatch):
+    monkeypatch.setattr(line, "_PATIENCE", 2.0)
+    fault = command.tenant.faults.too_many("apis.get", skip=1, retry_after="0")
+    assert command.check().row("impersonation")["state"] == "cannot tell"
+    assert fault.struck < 15
+
+
+def test_a_gateways_page_is_no_reason_not_to_wait_for_a_token(command):
+    command.unset("AUTH0_ADMIN_TOKEN")
+    command.set("AUTH0_ADMIN_CLIENT_ID", ADMIN_CLIENT)
+    command.set("AUTH0_ADMIN_CLIENT_SECRET", ADMIN_SECRET)
+    operation = "token.client_credentials"
+    command.tenant.faults.html(429, operation, headers={"Retry-After": "0"}, times=1)
+    command.tenant.faults.html(503, operation, times=1)
+    done = command.check()
+    assert (done.status, done.err.count("the tenant limits calls")) == (0, 1)
+
+
+def test_a_key_that_has_expired_is_told(command):
+    (credential,) = command.tenant.resources.applications.credentials[
+        client(command.tenant.resources, SERVICE)["client_id"]
+    ].values()
+    credential["expires_at"] = "2020-01-01T00:00:00.000Z"
+    row = command.check().row("its key")
+    assert (row["state"], row["differences"][0]["what"]) == ("differs", "expiry")
+    credential["expires_at"] = "2999-01-01T00:00:00.000Z"
+    assert command.check().status == 0
+
+
 def test_without_impersonation_no_scope_is_asked_for_that_only_impersonation_needs(command):
     command.unset("AUTH0_LFX_V2_API_AUDIENCE")
     resources = ("clients", "client_keys", "client_credentials", "client_grants", "connections", "resource_servers")
@@ -143,6 +181,51 @@ def test_without_impersonation_no_scope_is_asked_for_that_only_impersonation_nee
     assert command.check().status == 0
     command.set("AUTH0_LFX_V2_API_AUDIENCE", API)
     assert "read:actions" in command.check().row("Management API")["remedy"]
+
+
+def test_what_an_api_says_of_applications_is_sent_along(command):
+    about = {"user": {"policy": "deny_all"}, "client": {"policy": "deny_all"}}
+    set_api("/api/v2/", command.tenant.resources, subject_type_authorization=about)
+    command.tenant.records.clear()
+    command("apply", yes=True, adopt=True)
+    (sent,) = (one.fields() for one in command.tenant.records.exchanges if one.operation == "apis.update")
+    wanted = {"user": {"policy": "require_client_grant"}, "client": {"policy": "deny_all"}}
+    assert sent == {"subject_type_authorization": wanted}
+
+
+@pytest.mark.parametrize("operation", ["clients.create", "actions.create"])
+def test_what_was_made_and_has_no_id_is_used_no_further(bare, made, operation):
+    bare.set("AUTH0_M2M_PRIVATE_BASE64_KEY", made[1])
+    bare.tenant.faults.json({"name": "x"}, operation, status=201)
+    done = bare("apply", yes=True)
+    assert (done.status, "the tenant's answer cannot be read" in " ".join(done.err.split())) == (1, True)
+    assert bare.tenant.records.count(operation) == 1
+    assert bare.tenant.records.count("actions.deploy") == 0
+
+
+def test_an_action_in_a_state_that_nobody_knows_is_no_traceback(command):
+    found = action(command.tenant.resources)
+    found["all_changes_deployed"] = False
+    answer = {"id": found["id"], "status": ["built"]}
+    command.tenant.faults.json(answer, "actions.get", skip=1, times=1)
+    assert "deploy" in command("apply", yes=True).done[0]
+
+
+def test_somebodys_action_of_the_same_name_is_not_taken_for_the_services(command):
+    found = command.tenant.resources
+    drop_exchange(found)
+    mine = action(found)
+    found.actions.by_id.clear()
+    somebodys = found.actions.add(ACTION, "custom-token-exchange", code="exports.everybody = true;")
+    found.actions.by_id[mine["id"]] = mine
+    assert command("apply", yes=True).status == 0
+    assert [one["action_id"] for one in found.exchanges.by_id.values()] == [mine["id"]]
+    drop_exchange(found)
+    del found.actions.by_id[mine["id"]]
+    assert command("apply", yes=True).status == 1
+    assert not found.exchanges.by_id
+    assert command("apply", yes=True, adopt=True).status == 0
+    assert [one["action_id"] for one in found.exchanges.by_id.values()] == [somebodys["id"]]
 
 
 def test_an_id_that_nobody_has_is_told_before_its_variables_are_printed(command):

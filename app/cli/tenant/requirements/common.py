@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from auth0.management.types import UpdateEnabledClientConnectionsRequestContentItem
 
-from app.cli.tenant.errors import TenantError
+from app.cli.tenant.errors import TenantError, Unreadable
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ def making(tenant: Tenant, application: Application, fields: dict[str, Any], *, 
             lambda: clients.create(name=role.title, client_metadata=role.mark, **fields),
             writes=True,
         )
-        application.client_id = made.client_id or ""
+        if not made.client_id:
+            raise Unreadable("create application")
+        application.client_id = made.client_id
 
     return Step(f"make the application {application.role.title}", Order.APPLICATION, run, keyed=keyed)
 

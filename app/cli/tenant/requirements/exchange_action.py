@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from auth0.management.types import ActionSecretRequest, ActionTrigger, ActionVersionDependency
 
-from app.cli.tenant.errors import TenantError
+from app.cli.tenant.errors import TenantError, Unreadable
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 from app.cli.tenant.requirements.common import secret_of, words
 from app.cli.tenant.tenant import Role, Tenant
@@ -41,6 +41,11 @@ def code() -> str:
     return files("app.cli.tenant").joinpath("impersonation-action.js").read_text(encoding="utf-8")
 
 
+def is_made(action: Action | GetActionResponseContent) -> bool:
+    """Whether it was made for the service."""
+    return (action.code or "").startswith(_MADE)
+
+
 class ExchangeAction:
     """The Action that decides about exchanges: found or still to be made."""
 
@@ -49,7 +54,9 @@ class ExchangeAction:
         self._action = action
         self._runtime = runtime
         self.action_id = (action.id if action else None) or ""
-        self.mine = action is not None and (action.code or "").startswith(_MADE)
+        self.mine = action is not None and is_made(action)
+        self.foreign = action is not None and not self.mine
+        """Whether it is there and was not made for the service."""
 
     def finding(self) -> Finding:
         """Return what is wrong with it. Of one that was not made for the service only that it runs, and on what."""
@@ -98,7 +105,9 @@ class ExchangeAction:
             lambda: actions.create(name=NAME, supported_triggers=[ActionTrigger(id=TRIGGER, version="v1")], **fields),
             writes=True,
         )
-        self.action_id = made.id or ""
+        if not made.id:
+            raise Unreadable("create Action")
+        self.action_id = made.id
 
     async def _change(self) -> None:
         actions = self._tenant.line.api.actions
@@ -109,7 +118,7 @@ class ExchangeAction:
         line = self._tenant.line
         for _ in range(_LOOKS):
             action = await line.call("get Action", lambda: line.api.actions.get(self.action_id))
-            if action.status in {None, _BUILT}:
+            if action.status is None or action.status == _BUILT:
                 break
             if action.status == _UNBUILT:
                 raise TenantError("deploy Action: the tenant could not build it")

@@ -9,7 +9,7 @@ from app.cli.tenant import scopes
 from app.cli.tenant.errors import Refused
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, making
-from app.cli.tenant.requirements.exchange_action import NAME, TRIGGER, ExchangeAction
+from app.cli.tenant.requirements.exchange_action import NAME, TRIGGER, ExchangeAction, is_made
 from app.cli.tenant.tenant import Role, Tenant, several
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def look(tenant: Tenant) -> list[Finding]:
     action = await _found(tenant, profile)
     state = ExchangeAction(tenant, action, await _runtime(tenant))
     findings = [api]
-    if action is None or state.mine:
+    if not state.foreign:
         findings += await _lookup(tenant)
     return [*findings, state.finding(), _exchange(tenant, profile, state)]
 
@@ -105,7 +105,8 @@ async def _found(
     listed = await tenant.line.all(
         "list Actions", lambda: actions.list(trigger_id=TRIGGER, action_name=NAME, per_page=_PAGE), size=_PAGE
     )
-    return next((one for one in listed if one.name == NAME), None)
+    named = [one for one in listed if one.name == NAME]
+    return next(filter(is_made, named), named[0] if named else None)
 
 
 def _exchange(tenant: Tenant, profile: TokenExchangeProfileResponseContent | None, action: ExchangeAction) -> Finding:
@@ -128,5 +129,6 @@ def _exchange(tenant: Tenant, profile: TokenExchangeProfileResponseContent | Non
             writes=True,
         )
 
-    step = Step("make the exchange profile", Order.EXCHANGE, make)
+    # It would let somebody else's code decide who may act for whom.
+    step = Step("make the exchange profile", Order.EXCHANGE, make, foreign=action.foreign)
     return missing(_PROFILE, "there is none for that type of token", step)

@@ -71,11 +71,11 @@ async def _policy(tenant: Tenant) -> Finding:
 
     async def run() -> None:
         user = ResourceServerSubjectTypeAuthorizationUser(policy="require_client_grant")
+        # What is said of clients stays, whether the tenant puts one part or the whole in place of what is there.
+        wanted = (about or ResourceServerSubjectTypeAuthorization()).model_copy(update={"user": user})
         await tenant.line.call(
             "update API",
-            lambda: servers.update(
-                str(api.id), subject_type_authorization=ResourceServerSubjectTypeAuthorization(user=user)
-            ),
+            lambda: servers.update(str(api.id), subject_type_authorization=wanted),
             writes=True,
         )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from auth0.management.types import (
@@ -109,13 +110,23 @@ def _registered(
     used: set[str],
 ) -> Finding:
     key = tenant.wanted.key
-    if registered.alg != RS256 or key is None:
-        remedy = "remove that credential in the dashboard, then apply"
-        return differs(_KEY, [Difference("algorithm", RS256, str(registered.alg))], remedy=remedy)
+    wrong = []
+    if registered.alg != RS256:
+        wrong.append(Difference("algorithm", RS256, str(registered.alg)))
+    if _is_expired(registered):
+        wrong.append(Difference("expiry", "none, or later", str(registered.expires_at)))
+    if wrong or key is None:
+        return differs(_KEY, wrong, remedy="remove that credential in the dashboard, then apply")
     if registered.id not in used:
-        wrong = Difference("authentication", "private_key_jwt with it", client.token_endpoint_auth_method or "without")
-        return differs(_KEY, [wrong], _using(tenant, application, key))
+        found = client.token_endpoint_auth_method or "without"
+        unused = Difference("authentication", "private_key_jwt with it", found)
+        return differs(_KEY, [unused], _using(tenant, application, key))
     return well(_KEY, f"thumbprint {key.thumbprint}")
+
+
+def _is_expired(credential: ClientCredential) -> bool:
+    expiry = credential.expires_at
+    return expiry is not None and expiry.replace(tzinfo=expiry.tzinfo or UTC) <= datetime.now(UTC)
 
 
 def _used(client: GetClientResponseContent) -> set[str]:
