@@ -40,6 +40,12 @@ def test_the_commands_load_the_tenants_library_for_the_tenant_alone():
     assert run.stdout == "False\n"
 
 
+def test_setting_up_a_tenant_loads_no_provider():
+    code = "import sys; import app.cli.tenant.run; print('providers.auth0' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert run.stdout == "False\n"
+
+
 def test_the_tenants_library_is_loaded_only_where_its_events_are_followed(monkeypatch):
     with auth0_tenant() as server:
         for name, value in {**server.tenant.environment(), "PORT": "0", "BIND": "127.0.0.1"}.items():

@@ -16,7 +16,6 @@ from auth0.management.core.parse_error import ParsingError
 from app.cli.tenant.errors import Refused, Unreachable, Unreadable
 from app.cli.terminal import printable
 from app.domain.redaction import redact
-from providers.auth0.tenant.limiter import told_pause
 from providers.http import BrokenAnswer, library_client, make_transport
 
 if TYPE_CHECKING:
@@ -177,6 +176,8 @@ def _items(operation: str, pager: AsyncPager[_T, _R]) -> list[_T]:
 
 def _pause(error: ApiError, waited: float) -> float:
     """Return for how many seconds to wait: what the tenant tells, or ever longer where that is too little."""
+    from providers.auth0.tenant.limiter import told_pause  # noqa: PLC0415 - it loads the provider
+
     told = told_pause({name.lower(): value for name, value in (error.headers or {}).items()}, time.time())
     return min(max(1.0, waited) if told is None else max(told, waited / 4, 0.1), _LONGEST_WAIT)
 

@@ -18,7 +18,6 @@ from auth0.management.types import (
 
 from app.cli.tenant import scopes
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, unknown, well
-from app.cli.tenant.proof import proves
 from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, making
 from app.cli.tenant.tenant import Application, Role, Tenant, not_there, several
 
@@ -94,6 +93,8 @@ async def _key(tenant: Tenant, application: Application, client: GetClientRespon
         return unknown(_KEY, "there is no private key here to compare with", "set AUTH0_M2M_PRIVATE_BASE64_KEY")
     registered = next((one for one in held if one.kid == key.thumbprint), None)
     if registered is None:
+        from app.cli.tenant.proof import proves  # noqa: PLC0415 - it loads the provider, for keys registered by hand
+
         if used and await proves(tenant.line, key, application.client_id, tenant.wanted):
             return well(_KEY, "registered by hand; the tenant takes what it signs")
         steps = (_registering(tenant, application, key), _using(tenant, application, key))
