@@ -131,8 +131,9 @@ class Course:
             await asyncio.gather(*(self.read(number) for number in numbers))
         readers = [asyncio.create_task(self.read_on()) for _ in range(READERS)]
         try:
+            shares = [(changes + writer) // WRITERS for writer in range(WRITERS)]
             mine = [list(range(writer, self.users, WRITERS)) for writer in range(WRITERS)]
-            await asyncio.gather(*(self.write(each, changes // WRITERS) for each in mine))
+            await asyncio.gather(*map(self.write, mine, shares))
         finally:
             await asyncio.gather(*map(ended, readers))
         failed = [reader.exception() for reader in readers if not reader.cancelled()]
