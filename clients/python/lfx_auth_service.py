@@ -18,7 +18,7 @@ import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nats.errors import NoRespondersError
 
@@ -28,7 +28,7 @@ except Exception:  # noqa: BLE001 - not installed, or OTEL_PROPAGATORS names wha
     _inject = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from nats.aio.client import Client
 
@@ -38,6 +38,8 @@ PATIENCE: Final = 12.0
 
 _PAUSES: Final = (0.5, 2.0)
 """Seconds, at most, before a request that may be repeated is sent for the second and the third time."""
+
+_T = TypeVar("_T")
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -52,6 +54,10 @@ class Unanswered(AuthServiceError, TimeoutError):
 
 class Unavailable(AuthServiceError):
     """Nobody serves the subject: no replica is connected."""
+
+
+class MalformedReply(AuthServiceError):
+    """What came is no reply of the auth service. A change may have been made."""
 
 
 class Refused(AuthServiceError):
@@ -214,7 +220,8 @@ class Identity:
 class AuthService:
     """Asks the auth service.
 
-    Every method raises Refused, Unanswered or Unavailable, and what nats-py raises when the connection is closed.
+    Every method raises Refused, Unanswered, Unavailable or MalformedReply, and what nats-py raises when the connection
+    is closed or the request is longer than NATS takes.
 
     What may be repeated is, twice at most, where the failure may pass and the time allows.
     """
@@ -222,88 +229,82 @@ class AuthService:
     def __init__(self, connection: Client, *, prefix: str = PREFIX, patience: float = PATIENCE) -> None:
         """Take a connection, the prefix of the subjects, and for how many seconds a request may wait."""
         self._connection = connection
-        self._prefix = prefix
+        self._prefix = prefix if prefix.endswith(".") else f"{prefix}."
         self._patience = patience
 
     async def email_to_username(self, email: str) -> str:
         """Return the username of whoever has the address. Raises UserNotFound."""
-        return str(await self._again("email_to_username", email))
+        return await self._again("email_to_username", email, _bare)
 
     async def email_to_sub(self, email: str) -> str:
         """Return the subject identifier of whoever has the address. Raises UserNotFound."""
-        return str(await self._again("email_to_sub", email))
+        return await self._again("email_to_sub", email, _bare)
 
     async def username_to_sub(self, username: str) -> str:
         """Return the subject identifier that belongs to the username."""
-        return str(await self._again("username_to_sub", username))
+        return await self._again("username_to_sub", username, _bare)
 
     async def metadata(self, who: str) -> dict[str, str]:
         """Return what a user (a token, subject identifier or username) tells about themselves."""
-        return dict((await self._again("user_metadata.read", who))["data"])
+        return await self._again("user_metadata.read", who, _metadata)
 
     async def update_metadata(self, token: str, **fields: str) -> dict[str, str]:
         """Change these fields of the token's owner; return all of them."""
         body = {"token": token, "user_metadata": fields}
-        return dict((await self._again("user_metadata.update", body))["data"])
+        return await self._again("user_metadata.update", body, _metadata)
 
     async def emails(self, who: str) -> Emails:
         """Return the addresses of a user (a token, subject identifier or username)."""
-        data = (await self._again("user_emails.read", _user(who)))["data"]
-        found = tuple(AlternateEmail(one["email"], one["verified"]) for one in data["alternate_emails"])
-        return Emails(data["primary_email"], found)
+        return await self._again("user_emails.read", _user(who), _emails)
 
     async def set_primary_email(self, token: str, email: str) -> None:
         """Make a verified, linked address the primary one."""
-        await self._again("user_emails.set_primary", {**_user(token), "email": email})
+        await self._again("user_emails.set_primary", {**_user(token), "email": email}, _done)
 
     async def send_verification(self, email: str) -> None:
         """Send a one-time code to an address that is nobody's yet. Raises EmailAlreadyLinked."""
-        await self._ask("email_linking.send_verification", email)
+        await self._ask("email_linking.send_verification", email, _done)
 
     async def verify_email(self, email: str, code: str) -> str:
         """Return the identity token for which the code is exchanged; `link_identity` takes it."""
-        return str((await self._ask("email_linking.verify", {"email": email, "otp": code}))["data"]["id_token"])
+        body = {"email": email, "otp": code}
+        return await self._ask("email_linking.verify", body, lambda reply: _bare(reply["data"]["id_token"]))
 
     async def identities(self, who: str) -> list[Identity]:
         """Return the identities of a user (a token, subject identifier or username)."""
-        found = (await self._again("user_identity.list", _user(who)))["data"]
-        fields = ("email", "email_verified", "nickname", "name")
-        return [
-            Identity(
-                one["provider"],
-                one["user_id"],
-                one["isSocial"],
-                **{name: value for name, value in one.get("profileData", {}).items() if name in fields},
-            )
-            for one in found
-        ]
+        return await self._again("user_identity.list", _user(who), _identities)
 
     async def link_identity(self, token: str, identity_token: str) -> None:
         """Link an identity to the token's owner. Raises IdentityLinkedElsewhere."""
-        await self._again("user_identity.link", {**_user(token), "link_with": {"identity_token": identity_token}})
+        body = {**_user(token), "link_with": {"identity_token": identity_token}}
+        await self._again("user_identity.link", body, _done)
 
     async def unlink_identity(self, token: str, provider: str, identity_id: str) -> None:
         """Remove an identity from the token's owner. Raises IdentityNotFound."""
         unlink = {"provider": provider, "identity_id": identity_id}
-        await self._ask("user_identity.unlink", {**_user(token), "unlink": unlink})
+        await self._ask("user_identity.unlink", {**_user(token), "unlink": unlink}, _done)
 
     async def add_alias(self, token: str, alias: str, domain: str) -> str:
         """Give the token's owner an address in one of the platform's domains; return it."""
-        return str((await self._ask("add_alias", {**_user(token), "alias": alias, "domain": domain}))["email"])
+        body = {**_user(token), "alias": alias, "domain": domain}
+        return await self._ask("add_alias", body, lambda reply: _bare(reply["email"]))
 
     async def update_password(self, token: str, current: str, new: str) -> None:
         """Change the password. Raises IncorrectPassword, PasswordTooWeak."""
-        await self._ask("password.update", {"token": token, "current_password": current, "new_password": new})
+        body = {"token": token, "current_password": current, "new_password": new}
+        await self._ask("password.update", body, _done)
 
     async def send_reset_link(self, token: str) -> None:
         """Mail the token's owner a link by which the password can be replaced."""
-        await self._ask("password.reset_link", {"token": token})
+        await self._ask("password.reset_link", {"token": token}, _done)
 
     async def impersonate(self, subject_token: str, target_user: str, audience: str = "") -> str:
         """Return an access token of another user, for the platform's API unless another `audience` is asked for."""
         body = {"subject_token": subject_token, "target_user": target_user, "audience": audience}
         try:
-            return str((await self._ask("impersonation.token_exchange", body))["data"]["access_token"])
+            return await self._ask(
+                "impersonation.token_exchange", body, lambda reply: _bare(reply["data"]["access_token"])
+            )
         except Refused as refused:
             if type(refused) is Refused:
                 raise ImpersonationRefused(refused.error) from None
@@ -328,36 +329,84 @@ class AuthService:
             raise Unanswered(f"no reply from {subject} within {left:.3g} s") from None
         return reply.data
 
-    async def _again(self, subject: str, body: str | Mapping[str, object]) -> Any:  # noqa: ANN401 - text or JSON
+    async def _again(self, subject: str, body: str | Mapping[str, object], take: Callable[[Any], _T]) -> _T:
         for pause in _PAUSES:
             try:
-                return await self._ask(subject, body)
+                return await self._ask(subject, body, take)
             except (Unanswered, Unavailable, *_PASSING):
                 pause = random.uniform(0, pause)  # noqa: S311, PLW2901 - so that callers do not come back in step
                 if self._left() <= pause:
                     raise
             await asyncio.sleep(pause)
-        return await self._ask(subject, body)
+        return await self._ask(subject, body, take)
 
     def _left(self) -> float:
         """Return for how many seconds a request may wait now."""
         deadline = _deadline.get()
         return self._patience if deadline is None else min(self._patience, deadline - time.monotonic())
 
-    async def _ask(self, subject: str, body: str | Mapping[str, object]) -> Any:  # noqa: ANN401 - text or JSON
+    async def _ask(self, subject: str, body: str | Mapping[str, object], take: Callable[[Any], _T]) -> _T:
         payload = body if isinstance(body, str) else json.dumps(body)
-        return _read((await self.send(subject, payload.encode())).decode())
+        # Half of a surrogate pair is no text; the service says so.
+        reply = await self.send(subject, payload.encode(errors="surrogatepass"))
+        try:
+            return take(_read(reply))
+        except (KeyError, TypeError, ValueError, RecursionError):
+            raise MalformedReply(f"{subject} was answered by what is no reply of the auth service") from None
 
 
-def _read(text: str) -> Any:  # noqa: ANN401 - text or JSON
+def _read(reply: bytes) -> Any:  # noqa: ANN401 - text or JSON
+    text = reply.decode()
     if not text.startswith("{"):
         return text
     answer = json.loads(text)
-    if not answer["success"]:
-        refused = BY_ERROR.get(answer["error"], Refused)(answer["error"])
-        refused.error = answer["error"]
-        raise refused
-    return answer
+    if _of(bool, answer["success"]):
+        return answer
+    error = _of(str, answer["error"])
+    refused = BY_ERROR.get(error, Refused)(error)
+    refused.error = error
+    raise refused
+
+
+def _of(kind: type[_T], value: object) -> _T:
+    """Return a value of that type. Raises TypeError for any other."""
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
+
+
+def _bare(value: object) -> str:
+    if not (text := _of(str, value)):
+        raise ValueError
+    return text
+
+
+def _done(reply: object) -> None:
+    _of(dict, reply)
+
+
+def _metadata(reply: Any) -> dict[str, str]:  # noqa: ANN401 - text or JSON
+    return {name: _of(str, value) for name, value in _of(dict, reply["data"]).items() if value is not None}
+
+
+def _emails(reply: Any) -> Emails:  # noqa: ANN401 - text or JSON
+    data = reply["data"]
+    found = (
+        AlternateEmail(_of(str, one["email"]), _of(bool, one["verified"]))
+        for one in _of(list, data["alternate_emails"])
+    )
+    return Emails(_of(str, data["primary_email"]), tuple(found))
+
+
+def _identities(reply: Any) -> list[Identity]:  # noqa: ANN401 - text or JSON
+    return [_identity(_of(dict, one)) for one in _of(list, reply["data"])]
+
+
+def _identity(one: dict[str, Any]) -> Identity:
+    profile = _of(dict, one.get("profileData") or {})
+    kinds: dict[str, type[Any]] = {"email": str, "email_verified": bool, "nickname": str, "name": str}
+    told = {name: _of(kind, profile[name]) for name, kind in kinds.items() if profile.get(name) is not None}
+    return Identity(_of(str, one["provider"]), _of(str, one["user_id"]), _of(bool, one["isSocial"]), **told)
 
 
 def _user(token: str) -> dict[str, object]:

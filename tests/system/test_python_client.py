@@ -163,6 +163,70 @@ async def test_a_request_continues_the_callers_trace(served):
     assert sent[1].headers is None
 
 
+ASKED = [
+    lambda auth: auth.email_to_username("a"),
+    lambda auth: auth.email_to_sub("a"),
+    lambda auth: auth.username_to_sub("a"),
+    lambda auth: auth.metadata("a"),
+    lambda auth: auth.update_metadata("a", city="b"),
+    lambda auth: auth.emails("a"),
+    lambda auth: auth.set_primary_email("a", "b"),
+    lambda auth: auth.send_verification("a"),
+    lambda auth: auth.verify_email("a", "b"),
+    lambda auth: auth.identities("a"),
+    lambda auth: auth.link_identity("a", "b"),
+    lambda auth: auth.unlink_identity("a", "b", "c"),
+    lambda auth: auth.add_alias("a", "b", "c"),
+    lambda auth: auth.update_password("a", "b", "c"),
+    lambda auth: auth.send_reset_link("a"),
+    lambda auth: auth.impersonate("a", "b"),
+]
+NO_REPLIES = [
+    *(b"", b"\xff", b"{", b"{}", b'{"success":NaN}', b'{"a":' + b"[" * 100_000, b'{"n":' + b"1" * 5_000 + b"}"),
+    *({"success": False}, {"success": False, "error": ["x"]}, {"success": "false", "error": "x"}, {"success": None}),
+]
+NO_DATA = [
+    b"a text",
+    *({"success": True}, *({"success": True, "data": data} for data in (None, 5, "x", [1], {"name": 5}))),
+    {"success": True, "email": None, "data": {"id_token": 5, "access_token": "", "primary_email": "a"}},
+    {"success": True, "data": {"primary_email": "a", "alternate_emails": [{"email": "b", "verified": "true"}]}},
+    {"success": True, "data": [{"provider": "a", "user_id": 5, "isSocial": True}]},
+]
+WITH_DATA = (3, 4, 5, 8, 9, 12, 15)
+
+
+async def test_what_is_no_reply_of_the_service_is_a_malformed_reply(served):
+    told = []
+    for reply in [*NO_REPLIES, *NO_DATA]:
+        async with answering(served[0], reply) as (auth, sent):
+            asked = ASKED if reply in NO_REPLIES else [ASKED[number] for number in WITH_DATA]
+            for ask in asked:
+                with pytest.raises(client.MalformedReply, match="is no reply of the auth service"):
+                    await ask(auth)
+            told.append(len(sent) == len(asked))  # a change may have been made: nothing is asked again
+    assert all(told)
+
+
+async def test_fields_that_are_null_or_not_known_change_nothing(served):
+    social = {"provider": "a", "user_id": "1", "isSocial": True, "profileData": {"name": None, "age": 5}, "more": {}}
+    plain = {"provider": "b", "user_id": "2", "isSocial": False, "profileData": None}
+    async with answering(served[0], {"success": True, "data": [social, plain], "more": 1}) as (auth, _):
+        assert await auth.identities("a") == [
+            client.Identity("a", "1", is_social=True),
+            client.Identity("b", "2", is_social=False),
+        ]
+    async with answering(served[0], {"success": True, "data": {"city": None, "bio": "x"}}) as (auth, _):
+        assert await auth.metadata("a") == {"bio": "x"}
+
+
+async def test_a_prefix_needs_no_dot_and_half_a_character_is_for_the_service_to_refuse(served):
+    connection = await client_library.connect(served[0])
+    auth = client.AuthService(connection, prefix="lfx.auth-service")
+    with pytest.raises(client.UserNotFound):
+        await auth.email_to_sub("\ud800@example.org")
+    await connection.close()
+
+
 async def test_anything_can_be_sent_and_comes_back_as_it_is(served):
     odd = b"\xff\x00{"
     async with answering(served[0], odd) as (auth, sent):
