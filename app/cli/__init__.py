@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -82,6 +83,16 @@ def fail(message: str, status: int) -> typer.Exit:
     """Write `message` on standard error and return what ends the command with `status`."""
     typer.echo(message, err=True)
     return typer.Exit(status)
+
+
+def say(text: str) -> None:
+    """Write a result on standard output. A full disk, or a reader that has gone, ends the command with UNUSABLE."""
+    try:
+        typer.echo(text)
+    except OSError as error:
+        # What is left in the buffer would be tried again at the end, and change the exit status.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise fail(f"standard output: {error.strerror}", UNUSABLE) from None
 
 
 @app.command()
@@ -198,7 +209,7 @@ def asyncapi(
     )
     text = documents().json() if as_json else documents().yaml()
     if check is None:
-        typer.echo(text, nl=not text.endswith("\n"))
+        say(text.removesuffix("\n"))
         return
     try:
         found = check.read_text(encoding="utf-8")

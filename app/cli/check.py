@@ -8,13 +8,12 @@ import sys
 import time
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
-import typer
 from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
 
 import providers
 from app.bus.nats.client import INBOX_PREFIX
-from app.cli import FAILED, OK, UNUSABLE, fail
+from app.cli import FAILED, OK, UNUSABLE, fail, say
 from app.cli.connection import Unreachable, connected
 from app.cli.terminal import printable, table
 from app.domain.findings import Finding, State, bad, good
@@ -37,7 +36,7 @@ def examine() -> int:
     set_up_logs(settings.log.model_copy(update={"format": "console"}), settings.secrets, sys.stderr)
     found = asyncio.run(_examined(settings))
     rows = [(one.what, str(one.state), _shown(one.why, settings.secrets)) for one in found]
-    typer.echo(table(rows, indent=""))
+    say(table(rows, indent=""))
     return OK if all(one.state is State.OK for one in found) else FAILED
 
 

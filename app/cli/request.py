@@ -12,7 +12,7 @@ import typer
 from nats.errors import Error as NatsError
 
 from app.bus.subjects import PREFIX
-from app.cli import FAILED, OK, UNUSABLE, fail
+from app.cli import FAILED, OK, UNUSABLE, fail, say
 from app.cli.as_user import NoPlace, as_user, with_tokens
 from app.cli.connection import Unreachable, connected, nats_at, seconds_of
 from app.cli.dev_tokens import known
@@ -44,20 +44,20 @@ def send(subject: str, body: bytes, *, nats_url: str | None, timeout: str, user:
     except (ConfigurationError, Unreachable, NoReply) as error:
         raise fail(str(error), UNUSABLE) from None
     text, succeeded = readable(reply)
-    typer.echo(text)
+    say(text)
     return OK if succeeded else FAILED
 
 
 def readable(reply: bytes) -> tuple[str, bool]:
-    """Return a reply as it is shown, and whether it is a success."""
+    """Return a reply as it is shown, and whether it is a success: a bare text, or an object that says so."""
     text = reply.decode("utf-8", "replace")
-    try:
-        value = json.loads(text) if text.startswith("{") else None
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
+    if not text.startswith("{"):
         return printable(text), True
-    return printable(json.dumps(value, indent=2, ensure_ascii=False)), value.get("success") is not False
+    try:
+        value = json.loads(text)
+        return printable(json.dumps(value, indent=2, ensure_ascii=False)), value.get("success") is True
+    except (ValueError, RecursionError):
+        return printable(text), False
 
 
 def _with_tokens(subject: Subject, body: bytes, user: str | None, nats: NatsSettings) -> bytes:

@@ -127,9 +127,13 @@ class TestRequest:
     def test_control_characters_in_a_reply_do_not_reach_the_terminal(self):
         assert readable(b"a\x1b[31mb") == ("a\\x1b[31mb", True)
 
-    @pytest.mark.parametrize("reply", [b"{", b"12345", b'"x"', b"[1]"])
+    @pytest.mark.parametrize("reply", [b"12345", b'"x"', b"[1]"])
     def test_what_is_no_json_object_is_shown_as_it_is(self, reply):
         assert readable(reply) == (reply.decode(), True)
+
+    @pytest.mark.parametrize("reply", [b"{", b'{"a":' * 100_000, b'{"a":' + b"[" * 900 + b"]" * 900 + b"}", b"{}"])
+    def test_what_begins_like_an_object_and_says_no_success_is_none(self, reply):
+        assert readable(reply)[1] is False
 
 
 class TestServe:
