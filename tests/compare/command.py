@@ -46,10 +46,12 @@ def words(url, *arguments):
     return line, {"NATS_URL": url, "COLUMNS": "200", "NO_COLOR": "1"}
 
 
-async def start(url, *arguments):
-    """Start it as people do, for what a terminal or a signal does to it."""
+async def start(url, *arguments, shell=""):
+    """Start it as people do, for what a terminal or a signal does to it; `shell`: where its words go."""
     line, variables = words(url, *arguments)
+    by_shell = ("bash", "-c", f'exec "$@" {shell}', "bash") if shell else ()
     return await asyncio.create_subprocess_exec(
+        *by_shell,
         *COMMAND,
         *line,
         stdin=asyncio.subprocess.PIPE,

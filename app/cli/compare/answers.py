@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from decimal import Decimal
+from typing import Any, Final, NoReturn
 
 from app.domain.json_bounds import NESTED, VALUES, holds_more
 
@@ -53,7 +54,10 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """What cannot be read within bounds: too long, too deep, no UTF-8, no JSON where it begins like some."""
+    """What cannot be read within bounds: too long, too deep, no UTF-8, no JSON where it begins like some.
+
+    A name twice in one object is no JSON either: which of its values a caller sees depends on the caller's library.
+    """
 
     why: str
 
@@ -71,11 +75,19 @@ def understood(body: bytes) -> Text | Object | Opaque:
     if holds_more(_MAX_NESTED, body, NESTED) or holds_more(_MAX_VALUES, body, VALUES):
         return Opaque("too many values")
     try:
-        value = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
+        # Binary floats would make one number of two (RFC 8259, section 6).
+        value = json.loads(text, parse_constant=_refuse, parse_float=Decimal, object_pairs_hook=_unrepeated)
+    except (ValueError, ArithmeticError, RecursionError):
         return Opaque("no JSON")
     return Object(value) if isinstance(value, dict) else Opaque("no JSON")
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return members

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final, Self
@@ -11,14 +12,13 @@ from typing import TYPE_CHECKING, Final, Self
 from nats.errors import Error as NatsError
 
 from app.cli.compare.answers import AWAY, NO_REPLY, NOBODY, Answer
+from app.cli.compare.reads import Read, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
-
-    from app.cli.compare.reads import Request
 
 INBOX: Final = "_INBOX.auth-service-compare"
 """How the reply subjects of a comparison begin: a request that names one is no caller's."""
@@ -30,6 +30,10 @@ ECHOES: Final = 0.2
 _UNREAD: Final = 100_000
 _UNREAD_BYTES: Final = 64 * 1024 * 1024
 """Replies that wait to be looked at, and their bytes: what comes beyond is lost, whoever it is for."""
+_ONE_SERVICE: Final = 2.0
+_ONE_MORE: Final = 0.5
+"""Seconds, at most, in which the new service answers by its own connection, and after that by the old one's."""
+_PROBE: Final = "0"
 _STATUS: Final = "Status"
 _NO_RESPONDERS: Final = "503"
 
@@ -67,7 +71,7 @@ class Side:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):
-                await self._client.publish(self._prefix + request.read, request.body, reply=f"{self._inbox}.{number}")
+                await self.send(request, f"{self._inbox}.{number}")
                 message = await reply
         except TimeoutError:
             return Answer(b"", self._timeout, NO_REPLY if self._client.is_connected else AWAY)
@@ -79,6 +83,22 @@ class Side:
         if (message.headers or {}).get(_STATUS) == _NO_RESPONDERS and not message.data:
             return Answer(b"", seconds, NOBODY)
         return Answer(message.data, seconds)
+
+    async def is_also(self, other: Side) -> bool:
+        """Return whether this connection gets the answer to a question that goes out by the other one."""
+        probe, reply = Request(Read.USERNAME_TO_SUB, b""), asyncio.get_running_loop().create_future()
+        self._waiting[_PROBE] = probe, reply
+        with contextlib.suppress(TimeoutError, NatsError):
+            async with asyncio.timeout(_ONE_SERVICE):
+                await other.send(probe, f"{self._inbox}.{_PROBE}")
+                await other.ask(probe)
+        await asyncio.wait({reply}, timeout=_ONE_MORE)
+        self._waiting.pop(_PROBE, None)
+        return reply.done()
+
+    async def send(self, request: Request, reply: str) -> None:
+        """Send a read, and where its answer is to come. Raises what nats-py raises."""
+        await self._client.publish(self._prefix + request.read, request.body, reply=reply)
 
     async def _replied(self, message: Msg) -> None:
         number = message.subject.rpartition(".")[2]

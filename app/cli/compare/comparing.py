@@ -33,16 +33,23 @@ class Comparison:
         self._next = 0.0
 
     async def run(self, source: Source, stop: asyncio.Event) -> None:
-        """Ask. What is on its way when it stops is waited for, and asked again at once where it has to be."""
+        """Ask. What is on its way when it stops is waited for, and asked again at once where it has to be.
+
+        Raises what the source raises.
+        """
         self._stop = stop
-        async with asyncio.TaskGroup() as group:
-            async for request in source.requests():
-                await self._in_time()
-                await self._room.acquire()
-                if stop.is_set():
-                    self._room.release()
-                    break
-                group.create_task(self._compare(request))
+        try:
+            async with asyncio.TaskGroup() as group, contextlib.aclosing(source.requests()) as requests:
+                async for request in requests:
+                    await self._in_time()
+                    await self._room.acquire()
+                    if stop.is_set():
+                        self._room.release()
+                        source.left_out += 1
+                        break
+                    group.create_task(self._compare(request))
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from None
         self._tally.close()
 
     async def _in_time(self) -> None:

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,7 +91,8 @@ def _objects(old: Object, new: Object) -> Iterator[Difference]:
         return
     if old.error != new.error:
         yield Difference(Kind.ERROR, "", old.error, new.error)
-    rest = [{name: value for name, value in one.fields.items() if name != "error"} for one in (old, new)]
+    told = {"error"} if old.error and new.error else set()
+    rest = [{name: value for name, value in one.fields.items() if name not in told} for one in (old, new)]
     yield from _values(rest[0], rest[1], "", 0)
 
 
@@ -153,7 +155,7 @@ def _lists(old: list[Any], new: list[Any], where: str, depth: int) -> Iterator[D
 
 
 def _text(value: object) -> str:
-    return json.dumps(value, sort_keys=True)
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def type_of(value: object) -> str:
@@ -163,7 +165,7 @@ def type_of(value: object) -> str:
             return "null"
         case bool():
             return "boolean"
-        case int() | float():
+        case int() | Decimal():
             return "number"
         case str():
             return "string"

@@ -52,7 +52,8 @@ class Known:
 def _fits(pattern: str, value: object) -> bool:
     if not pattern:
         return True
-    text = value[:_LOOKED_AT] if isinstance(value, str) else f"<{type_of(value)}>"
+    empty = "empty " if value in ([], {}) else ""
+    text = value[:_LOOKED_AT] if isinstance(value, str) else f"<{empty}{type_of(value)}>"
     return re.match(pattern, text) is not None
 
 
@@ -83,7 +84,7 @@ KNOWN: Final = (
         Kind.TYPE,
         where="data",
         old=r"<null>",
-        new=r"<object>",
+        new=r"<empty object>",
     ),
     Known(
         "`user_metadata.read` of a user with skills",

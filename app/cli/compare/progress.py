@@ -47,7 +47,7 @@ class Progress:
 @contextmanager
 def progress(file: RawIOBase | None, seconds: float, tally: Tally) -> Iterator[Progress]:
     """Show a bar while the context lasts: by the time to listen, or by how much of the file is read."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():  # None: it was closed before the command began
         yield Progress(tally, file, seconds, None)
         return
     from rich.console import Console  # noqa: PLC0415 - only a terminal needs it

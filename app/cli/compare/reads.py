@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 MAX_BODY: Final = 64 * 1024
 """Bytes of a request that is repeated, and of a line that is read. A token has 16 KiB at most."""
 
-_TOKENS: Final = ("eyJ", "authelia_", "bearer ", "Bearer ", "BEARER ")
-"""How tokens begin."""
+_TOKENS: Final = ("eyj", "authelia_", "bearer ")
+"""How tokens begin, in lower case."""
+_BEGINNING: Final = 16
 
 
 class Read(StrEnum):
@@ -72,7 +73,7 @@ def requests_for(line: bytes) -> Iterator[Request]:
 
 
 def _reads_for(text: str) -> tuple[Read, ...]:
-    if text.startswith(_TOKENS) or "|" in text:
+    if text[:_BEGINNING].lower().startswith(_TOKENS) or "|" in text:
         return _BY_REFERENCE
     if "@" in text:
         return _BY_ADDRESS

@@ -176,7 +176,7 @@ def _remarks(found: dict[str, Any]) -> Iterator[str]:
     if found["further_differences"]:
         yield f"{found['further_differences']} more differences fitted into no class."
     if found["left_out"]:
-        yield f"{found['left_out']} requests were not asked: too many at once for the rate, or too long."
+        yield f"{found['left_out']} requests were not asked: too many at once for the rate, too long, or too late."
     if found["passed_by"]:
         passed = ", ".join(f"{name} {count}" for name, count in found["passed_by"].items())
         yield f"Passed by and were not repeated: {passed}."

@@ -11,22 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from nats.errors import Error as NatsError
 from nats.protocol.parser import PERMISSIONS_ERR
 
-from app.cli import FAILED, OK, UNUSABLE, fail
+from app.cli import FAILED, OK, UNUSABLE, fail, say
 from app.cli.compare.asking import ECHOES, INBOX, Side
 from app.cli.compare.comparing import Comparison
 from app.cli.compare.masking import Mask
 from app.cli.compare.progress import progress
 from app.cli.compare.report import Course, Verdict, report, written
-from app.cli.compare.sources import Inputs, Traffic
+from app.cli.compare.sources import Inputs, NotUtf8, Traffic
 from app.cli.compare.tally import Tally
 from app.cli.connection import Unreachable, connected, nats_at, seconds_of, without_passwords
 from app.cli.terminal import printable
 from app.settings import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from io import RawIOBase
 
     from nats.aio.client import Client
@@ -45,7 +46,12 @@ _STATUSES: Final = {Verdict.SAME: OK, Verdict.KNOWN: OK, Verdict.DIFFERENT: FAIL
 _STDIN: Final = 0
 _MOST_REFUSED: Final = 10
 _AWAY: Final = "NATS was away for too long"
+_ONE_SERVICE: Final = "old and new are one service: name another NATS, or another prefix on this one"
 _ASKED: Final = "it was asked to"
+
+
+class _OneService(Exception):
+    """Two names of one NATS, and one prefix."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,19 @@ def compared(options: Options) -> int:
         with _opened(options.inputs) as file:
             plan = _planned(options, file)
             found = asyncio.run(_compared(plan))
-    except (ConfigurationError, Unreachable) as error:
+    except (ConfigurationError, Unreachable, _OneService) as error:
         raise fail(str(error), UNUSABLE) from None
+    except NotUtf8:
+        raise fail(f"{options.inputs}: it is in UTF-16; save it as UTF-8", UNUSABLE) from None
+    except NatsError as error:
+        # While it was not asked anything yet: later on, what NATS does is an answer.
+        raise fail(f"NATS: {str(error).removeprefix('nats: ')}", UNUSABLE) from None
     except KeyboardInterrupt:
         # Before there was anything to report, or a second time.
         raise fail("stopped without a report", UNUSABLE) from None
     except OSError as error:
         raise fail(f"{options.inputs}: {error.strerror}", UNUSABLE) from None
-    typer.echo(written(found, options.form))
+    say(written(found, options.form))
     return _STATUSES[Verdict(found["verdict"])]
 
 
@@ -96,9 +107,7 @@ def _planned(options: Options, file: RawIOBase | None) -> _Plan:
     old = nats_at(options.old, options.old_prefix, "--old-prefix")
     new = nats_at(options.new, options.new_prefix, "--new-prefix")
     if (set(old.servers), old.subject_prefix) == (set(new.servers), new.subject_prefix):
-        raise typer.BadParameter(
-            "old and new are one service: name another NATS, or another prefix on this one", param_hint="--new"
-        )
+        raise typer.BadParameter(_ONE_SERVICE, param_hint="--new")
     listening = seconds_of(options.from_traffic, "--from-traffic") if options.from_traffic else 0.0
     return _Plan(old, new, file, listening, seconds_of(options.timeout, "--timeout"), options)
 
@@ -109,13 +118,15 @@ async def _compared(plan: _Plan) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         old = await stack.enter_async_context(_side("old", plan.old, plan, tally, end))
         new = await stack.enter_async_context(_side("new", plan.new, plan, tally, end))
+        if plan.old.subject_prefix == plan.new.subject_prefix and await old.is_also(new):
+            raise _OneService(_ONE_SERVICE)
         source: Source
         if plan.file is not None:
             source = Inputs(plan.file, end.reached)
         else:
             # A connection of its own: what is heard does not hold up the answers.
-            ear = await stack.enter_async_context(_connected(plan.old, end))
-            source = Traffic(ear, plan.old.subject_prefix, end.reached)
+            source = traffic = Traffic(plan.old.subject_prefix, end.reached)
+            traffic.client = await stack.enter_async_context(_connected(plan.old, end, traffic.missed))
         with _signals(end), progress(plan.file, plan.listening, tally) as shown:
             await _until_the_end(Comparison(old, new, tally, plan.options.rate), source, plan.listening, end, shown)
             await asyncio.sleep(ECHOES)
@@ -160,12 +171,19 @@ async def _until_the_end(comparison: Comparison, source: Source, listening: floa
 
 
 @asynccontextmanager
-async def _connected(nats: NatsSettings, end: _End) -> AsyncIterator[Client]:
+async def _connected(
+    nats: NatsSettings, end: _End, missed: Callable[[Exception], None] | None = None
+) -> AsyncIterator[Client]:
     async def closed() -> None:
         end.call(_AWAY)
 
+    def told(fault: Exception) -> None:
+        end.told(fault)
+        if missed is not None:
+            missed(fault)
+
     more = {"allow_reconnect": True, "max_reconnect_attempts": _RECONNECTS, "reconnect_time_wait": _BETWEEN}
-    async with connected(nats, _CONNECTING, end.told, inbox_prefix=INBOX, closed_cb=closed, **more) as client:
+    async with connected(nats, _CONNECTING, told, inbox_prefix=INBOX, closed_cb=closed, **more) as client:
         yield client
 
 

@@ -4,15 +4,20 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
+import contextlib
 import select
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Protocol
+
+from nats.errors import Error as NatsError
+from nats.errors import SlowConsumerError
 
 from app.cli.compare.asking import INBOX
 from app.cli.compare.reads import MAX_BODY, READS, Request, requests_for
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
     from io import RawIOBase
 
     from nats.aio.client import Client
@@ -26,18 +31,25 @@ _UNREAD_BYTES: Final = 32 * 1024 * 1024
 """The same for what the client library has not handed over yet."""
 _LOOK: Final = 0.2
 """Seconds after which whoever reads looks whether to go on."""
+_LAST: Final = 2.0
+"""Seconds, at most, in which what was sent until the end is still counted."""
 _OTHERS: Final = "other subjects"
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class NotUtf8(Exception):
+    """A file of inputs is in another encoding."""
 
 
 class Source(Protocol):
     """Gives requests until there are no more."""
 
     left_out: int
-    """How many were not asked: too many at once, or too long."""
+    """How many were not asked: too many at once, too long, or too late."""
     passed: Counter[str]
     """Requests that passed by and are never repeated, by subject."""
 
-    def requests(self) -> AsyncIterator[Request]:
+    def requests(self) -> AsyncGenerator[Request]:
         """Yield one request after the other."""
 
 
@@ -50,13 +62,18 @@ class Inputs:
         self.left_out = 0
         self.passed: Counter[str] = Counter()
 
-    async def requests(self) -> AsyncIterator[Request]:
-        """Yield what each line stands for. Raises OSError."""
+    async def requests(self) -> AsyncGenerator[Request]:
+        """Yield what each line stands for. Raises OSError, NotUtf8."""
+        first = True
         async for line in self._lines():
-            for request in requests_for(line):
+            if first and line.startswith(_UTF_16):
+                raise NotUtf8
+            # Windows writes it at the beginning of a text (RFC 3629, section 6); it is nobody's name.
+            for request in requests_for(line.removeprefix(codecs.BOM_UTF8) if first else line):
                 yield request
+            first = False
 
-    async def _lines(self) -> AsyncIterator[bytes]:
+    async def _lines(self) -> AsyncGenerator[bytes]:
         begun, too_long = b"", False
         while chunk := await asyncio.to_thread(self._chunk):
             *lines, begun = (begun + chunk).split(b"\n")
@@ -82,21 +99,24 @@ class Inputs:
 class Traffic:
     """What callers send to the old service, heard without a queue group: nothing is taken from anybody."""
 
-    def __init__(self, client: Client, prefix: str, until: asyncio.Event) -> None:
-        """Take a connection of its own, how the subjects begin, and what says that it has been long enough."""
-        self._client, self._prefix, self._until = client, prefix, until
+    client: Client
+    """A connection of its own, which tells `missed` of faults."""
+
+    def __init__(self, prefix: str, until: asyncio.Event) -> None:
+        """Take how the subjects begin, and what says that it has been long enough."""
+        self._prefix, self._until = prefix, until
         self._waiting: asyncio.Queue[Request] = asyncio.Queue(_WAITING)
         self._bytes = 0
         self.left_out = 0
         self.passed: Counter[str] = Counter()
         self._declared = _declared()
 
-    async def requests(self) -> AsyncIterator[Request]:
+    async def requests(self) -> AsyncGenerator[Request]:
         """Yield what is heard, until it has been long enough."""
-        heard = await self._client.subscribe(
+        heard = await self.client.subscribe(
             f"{self._prefix}>", cb=self._hear, pending_msgs_limit=_UNREAD, pending_bytes_limit=_UNREAD_BYTES
         )
-        await self._client.flush()
+        await self.client.flush()
         ended = asyncio.create_task(self._until.wait())
         try:
             while not self._until.is_set():
@@ -109,8 +129,15 @@ class Traffic:
                 yield request.result()
         finally:
             ended.cancel()
-            if self._client.is_connected:
-                await heard.unsubscribe()
+            if self.client.is_connected:
+                with contextlib.suppress(TimeoutError, NatsError):
+                    async with asyncio.timeout(_LAST):
+                        await heard.drain()  # type: ignore[no-untyped-call]
+            self.left_out += self._waiting.qsize()
+
+    def missed(self, fault: Exception) -> None:
+        """Count what the client library threw away unheard."""
+        self.left_out += isinstance(fault, SlowConsumerError)
 
     async def _hear(self, message: Msg) -> None:
         if message.reply.startswith(INBOX):

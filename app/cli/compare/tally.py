@@ -27,6 +27,11 @@ _SLOWER_BY: Final = 0.05
 _ENOUGH: Final = 20
 """The new service is slower when its median is more than twice the old one's and 50 ms, of so many answers."""
 
+_OFTEN: Final = 0.05
+_OFTEN_FROM: Final = 3
+"""Writes that come in between are rare: where more than 5 % of a subject differed for a moment, and three or more, it
+is the service that says something else at first."""
+
 _BY_WORDS: Final = (Kind.ERROR, Kind.OUTCOME, Kind.NO_ANSWER, Kind.FORM, Kind.TWICE)
 """Kinds of which those with other words are other classes."""
 
@@ -69,11 +74,13 @@ class Class:
     old: str
     new: str
     count: int = 0
+    often: bool = False
+    """Whether it passed too often for writes that came in between."""
 
     @property
     def wanted(self) -> bool:
         """Whether it says nothing against the new service: known, or a write that came in between."""
-        return self.known is not None or (self.passing and self.kind in _WRITE_IN_BETWEEN)
+        return self.known is not None or (self.passing and not self.often and self.kind in _WRITE_IN_BETWEEN)
 
 
 @dataclass
@@ -87,6 +94,11 @@ class SubjectTally:
     differ: int = 0
     old: Latencies = field(default_factory=Latencies)
     new: Latencies = field(default_factory=Latencies)
+
+    @property
+    def passing_often(self) -> bool:
+        """Whether more differed for a moment than writes explain."""
+        return self.passing >= _OFTEN_FROM and self.passing > _OFTEN * self.asked
 
     @property
     def slower(self) -> bool:
@@ -145,6 +157,8 @@ class Tally:
 
     def close(self) -> None:
         """Count what shows only in all answers together."""
+        for one in self.classes.values():
+            one.often = self._subject(one.read).passing_often
         for read, subject in self.subjects.items():
             if subject.slower:
                 old, new = (f"p50 {1000 * (one.quantile(0.5) or 0):.1f} ms" for one in (subject.old, subject.new))
