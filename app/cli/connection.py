@@ -7,7 +7,7 @@ import asyncio
 import logging
 import os
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -111,7 +111,9 @@ async def connected(
             raise Unreachable(f"NATS at {without_passwords(settings)}: {_reason(error, faults)}") from None
         yield client
     finally:
-        await client.close()
+        # A connection that was cut off is closed either way, and what was asked by it is not lost.
+        with suppress(OSError, NatsError):
+            await client.close()
 
 
 def _reason(error: Exception, faults: deque[Exception]) -> str:

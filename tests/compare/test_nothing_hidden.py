@@ -20,6 +20,7 @@ from app.cli.compare.reads import Read, Request, requests_for
 from app.cli.dev.nats_server import nats_server
 from tests.compare.command import NEW, OLD, beside, compare, end, start
 from tests.support.answering import NOT_FOUND, answering
+from tests.support.waiting import until
 
 LEAVES = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "x", "error"])
 VALUES = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("ab"), inner))
@@ -190,3 +191,16 @@ def test_bearer_is_read_in_any_case():
 def test_nobody_is_found_by_either_and_that_is_the_same(nats):
     with beside(nats.url, {"user_metadata.read": NOT_FOUND}, {"user_metadata.read": NOT_FOUND}):
         assert compare(nats.url, b"auth0|ada\n").report["verdict"] == "both say the same"
+
+
+async def test_what_was_compared_is_told_also_when_nats_goes_away():
+    with nats_server(0) as server:
+        async with answering(server.url, OLD), answering(server.url, NEW) as new:
+            process = await start(server.url, "--inputs", "-", "--timeout", "500ms", "--rate", "5")
+            process.stdin.write(b"ada\n" * 50)
+            await until(lambda: len(new.received) >= 3, 120)
+    await asyncio.sleep(1)
+    process.terminate()
+    done = await end(process)
+    assert (done.status, done.report["cut_short"]) == (1, "it was asked to")
+    assert done.report["differences"][0]["example"]["new"] == "NATS is away"

@@ -60,7 +60,8 @@ class Side:
     async def __aexit__(self, *_: object) -> None:
         """Listen no longer."""
         if self._client.is_connected:
-            await self._replies.unsubscribe()
+            with contextlib.suppress(OSError, NatsError):
+                await self._replies.unsubscribe()
 
     async def ask(self, request: Request) -> Answer:
         """Return the answer to a read; whatever goes wrong is an answer too."""
