@@ -37,6 +37,9 @@ FALLEN: Final = b"d"
 _LOOK: Final = 1.0
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
+_LONGEST_AFTER_REFUSAL: Final = 60.0
+"""Seconds. A refusal ends when somebody changes the tenant, and after each 401 a new token is fetched, which costs."""
+
 _ALONE_FOR: Final = 60.0
 _LEAVES_WITHIN: Final = 1.0
 _BROKEN: Final = (httpx.HTTPError, BrokenAnswer, OSError, TimeoutError, ServiceError, CredentialsRefused)
@@ -51,7 +54,7 @@ class Following:
         self._lease = lease
         self._offset = ""
         self.standing = Standing()
-        self._warned = False
+        self._warned = self._is_refused = False
         self._task: asyncio.Task[None] | None = None
         memory.hear(STANDS, self.standing.believe)
         memory.hear(FALLEN, self.standing.doubt)
@@ -151,11 +154,11 @@ class Following:
                 pause = _FIRST_PAUSE
             if loop.time() < begun + 1.0:
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, _LONGEST_AFTER_REFUSAL if self._is_refused else _LONGEST_PAUSE)
 
     async def _read_once(self, stream: EventStream) -> bool:
         """Read one connection to its end; return whether it said anything."""
-        begun = asyncio.get_running_loop().time()
+        begun, self._is_refused = asyncio.get_running_loop().time(), False
         try:
             async with asyncio.timeout(SILENCE) as patience:
                 async for word in stream.words(self._offset):
@@ -170,6 +173,7 @@ class Following:
             await self._memory.tell(FALLEN)
             await self._memory.forget_fresh()
         except StreamRefused as refused:
+            self._is_refused = True
             self._warn(str(refused))
         except _BROKEN as error:
             logger.debug("the stream of the tenant's events broke", error=type(error).__name__)

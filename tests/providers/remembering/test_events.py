@@ -9,6 +9,7 @@ import json
 import pytest
 from nats import connect
 
+from providers.auth0.events import following
 from tests.providers.remembering.replicas import FORGET, replicas
 from tests.support.waiting import until
 
@@ -95,6 +96,21 @@ async def test_who_repeats_what_was_overheard_does_not_make_a_stream_stand(serve
             assert service.counted(STANDS) == 0
             await asyncio.sleep(0.05)
         assert service.counted("auth_service_forgets_received_total") == before
+
+
+async def test_a_stream_that_is_refused_for_good_costs_few_tokens(server, events, nats, monkeypatch):
+    monkeypatch.setattr(following, "_LONGEST_PAUSE", 0.1)
+    async with replicas(server, nats.url, 1) as service:
+        await stands(service)
+        server.tenant.faults.status(401, "events*")
+        events.close_all()
+        calls = server.tenant.records.calls
+        before = calls["token.client_credentials"]
+        await until(lambda: service.counted(STANDS) == 0, 30)
+        await asyncio.sleep(2)
+        assert 1 <= calls["token.client_credentials"] - before <= 8
+        server.tenant.faults.clear()
+        await stands(service)
 
 
 async def _is(service, who, city):
