@@ -185,6 +185,21 @@ async def test_a_lock_lasts_24_hours_and_forgets_all_guesses_before_it():
     assert await desk.guess(desk.delivered[-1]) is None
 
 
+async def test_after_five_wrong_guesses_the_right_one_is_not_compared():
+    desk = Desk()
+    code = await desk.send()
+    assert [await desk.guess(_wrong(code)) for _ in range(5)] == [WrongCode] * 5
+    assert [await desk.guess(guess) for guess in (code, _wrong(code))] == [TooManyGuesses] * 2
+
+
+async def test_a_success_does_not_forget_how_many_codes_were_sent():
+    desk = Desk()
+    for _ in range(5):
+        assert await desk.guess(await desk.send()) is None
+    with pytest.raises(TooManyCodes):
+        await desk.send()
+
+
 async def test_a_success_forgets_all_guesses_before_it():
     desk = Desk()
     await desk.guess_wrong(99)

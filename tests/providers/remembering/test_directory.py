@@ -242,6 +242,28 @@ async def test_a_provider_that_is_slow_is_tried_with_patience_and_read_on_for_me
 
 
 @in_virtual_time
+async def test_once_a_renewal_has_ended_there_may_be_another():
+    around = Around(patience=1.0)
+    await around.read()
+    around.provider.seconds = 3.0
+    for _ in range(3):
+        around.asked()
+        assert await around.read() == ADA
+        assert around.asked() == 1
+        await asyncio.sleep(4.0)
+        assert around.asked() == 1
+    await around.directory.close()
+
+
+@in_virtual_time
+async def test_two_subjects_are_remembered_apart():
+    around = Around(fresh_for=5.0)
+    for _ in range(2):
+        assert [await around.read(f"auth0|{name}") for name in ("ada", "eda")] == [ADA, EDA]
+    assert around.asked() == 2
+
+
+@in_virtual_time
 async def test_a_renewal_has_the_time_of_a_request_and_fails_for_itself():
     around = Around(patience=1.0)
     await around.read()
