@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from nats.errors import ConnectionClosedError
 
 from app.bus.broadcast import Broadcast
+from app.bus.nats.client import ReconnectingClient
 from app.cli.dev.nats_server import nats_server
 from tests.support.waiting import until
 
@@ -60,10 +61,10 @@ async def test_who_may_not_tell_or_hear_knows_it_before_the_first_change(denied,
         async def refused(error):
             broadcast.refused(str(error))
 
-        client = Client()
+        client = ReconnectingClient()  # its flush does not overtake what is still to be written
         broadcast = Broadcast(client, FORGET)
         broadcast.listen(lambda _: None, lambda: None, lambda: None)
-        await client.connect(server.url, user="a", password="b", error_cb=refused)
+        await client.connect(server.url, user="a", password="b", error_cb=refused, max_reconnect_attempts=-1)
         await broadcast.start()
         assert not broadcast.stands
         if denied == "publish":
