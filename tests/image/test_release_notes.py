@@ -23,15 +23,15 @@ def notes_of(version, folder):
 
 def test_the_notes_of_a_version_are_its_section_and_nothing_else(tmp_path):
     notes = notes_of("1.0.0", tmp_path)
-    assert notes.startswith("The first version whose contract stays")
-    assert "- `impersonation.token_exchange` takes `audience`" in notes
-    assert notes.endswith("lock files install exactly what they name.")
+    assert notes.startswith("The first version with a stable contract")
+    assert "- `impersonation.token_exchange` accepts `audience`" in notes
+    assert notes.endswith("lock files install exactly the listed packages.")
     assert "## [" not in notes
     assert notes in CHANGELOG
 
 
 def test_the_last_section_ends_before_the_links(tmp_path):
-    assert notes_of("0.1.0", tmp_path).endswith("signs what it publishes.")
+    assert notes_of("0.1.0", tmp_path).endswith("signs its artifacts.")
 
 
 @pytest.mark.parametrize("version", ["9.9.9", "1.0", "1.0.00", "", "Unreleased x"])
