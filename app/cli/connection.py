@@ -112,7 +112,7 @@ async def connected(
         yield client
     finally:
         # A connection that was cut off is closed either way, and what was asked by it is not lost.
-        with suppress(OSError, NatsError):
+        with suppress(Exception):
             await client.close()
 
 

@@ -202,5 +202,6 @@ async def test_what_was_compared_is_told_also_when_nats_goes_away():
     await asyncio.sleep(1)
     process.terminate()
     done = await end(process)
+    assert done.output, done.errors
     assert (done.status, done.report["cut_short"]) == (1, "it was asked to")
     assert done.report["differences"][0]["example"]["new"] == "NATS is away"
