@@ -18,7 +18,12 @@ from app.domain.users import EMAIL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
     from app.domain.users import Address
+
+    Clock = Callable[[], float]
+    """Unix seconds."""
 
 MAX_TOKEN: Final = 16 * 1024
 """Maximum number of characters of a token."""
@@ -63,8 +68,10 @@ class EmailProof:
 class IdentityTokens:
     """Issues and checks the service's own identity tokens (RFC 7519), signed with one asymmetric key."""
 
-    def __init__(self, private_key: str, public_key: str, algorithm: str, now: Callable[[], float]) -> None:
-        """Take the key pair (PEM), the JWS algorithm that goes with it (RFC 7518), and the clock (Unix seconds)."""
+    def __init__(
+        self, private_key: PrivateKeyTypes | str, public_key: PublicKeyTypes | str, algorithm: str, now: Clock
+    ) -> None:
+        """Take the key pair (PEM where it is text), the JWS algorithm that goes with it (RFC 7518), and the clock."""
         # Read once: to load an RSA key takes longer than 20 signatures, and nothing else would be done meanwhile.
         self._private_key = jwk.construct(private_key, algorithm)
         self._public_key = jwk.construct(public_key, algorithm)

@@ -9,7 +9,8 @@ from typing import Final
 
 from pydantic import Field, SecretStr
 
-from app.settings.checks import rsa_key_pem
+from app.settings.checks import check_rsa_key
+from app.settings.secret_texts import pem_of
 from app.settings.types import Section, Words
 
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::([0-9]{1,5}))?")
@@ -96,8 +97,8 @@ class Auth0Settings(Section):
         return self.domain or f"{self.tenant}.auth0.com"
 
     def private_key_pem(self) -> SecretStr:
-        """Return the service's RSA key as PEM. Raises ValueError for anything else."""
-        return SecretStr(rsa_key_pem(self.m2m_private_key.get_secret_value()))
+        """Return the service's RSA key as PEM. What it holds is looked at once, by `wrong`."""
+        return SecretStr(pem_of(self.m2m_private_key.get_secret_value()))
 
     def missing(self, bad: frozenset[str]) -> Iterator[str]:
         """Tell every variable without which this provider cannot start; `bad` names those that are set and wrong."""
@@ -121,6 +122,6 @@ class Auth0Settings(Section):
             yield "AUTH0_TENANT: must be the first part of a host name"
         if self.m2m_private_key.get_secret_value():
             try:
-                self.private_key_pem()
+                check_rsa_key(self.m2m_private_key.get_secret_value())
             except ValueError as error:
                 yield f"AUTH0_M2M_PRIVATE_BASE64_KEY: {error}"

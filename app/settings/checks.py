@@ -140,8 +140,8 @@ def check_certificate(certificate: Path, key: Path | None) -> Iterator[str]:
         yield "NATS_TLS_CERT, NATS_TLS_KEY: no certificate and key that can be read and belong together"
 
 
-def rsa_key_pem(text: str) -> str:
-    """Return the PEM of an RSA private key that is given as PEM (PKCS#8 or PKCS#1), or as base64 of that.
+def check_rsa_key(text: str) -> Any:  # noqa: ANN401 - its class is of a library that few need
+    """Return the RSA private key that is given as PEM (PKCS#8 or PKCS#1), or as base64 of that.
 
     Raises ValueError for anything else.
     """
@@ -149,15 +149,15 @@ def rsa_key_pem(text: str) -> str:
         pem = pem_of(text)
     except ValueError:
         pem = ""
-    if not _is_rsa(_private_key(pem.encode())):
+    key = _private_key(pem.encode())
+    if not _is_rsa(key):
         raise ValueError("must be an RSA private key: PEM (PKCS#8 or PKCS#1), or base64 of that")
-    return pem
+    return key
 
 
 def check_signing_key(given: SecretStr) -> SecretStr:
     """Take an RSA private key of at least 2,048 bits (RFC 7518, section 3.3)."""
-    key = _private_key(rsa_key_pem(given.get_secret_value()).encode())
-    if key.key_size < _RSA_BITS:
+    if check_rsa_key(given.get_secret_value()).key_size < _RSA_BITS:
         raise ValueError(f"must be an RSA private key of at least {_RSA_BITS} bits")
     return given
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.domain.errors import (
@@ -32,11 +31,7 @@ if TYPE_CHECKING:
 def new_identity_tokens(now: Callable[[], float]) -> IdentityTokens:
     """Return what signs identity tokens, with a key made here and now."""
     key = ec.generate_private_key(ec.SECP256R1())
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return IdentityTokens(private.decode(), public.decode(), "ES256", now)
+    return IdentityTokens(key, key.public_key(), "ES256", now)
 
 
 class MockIdentities:

@@ -56,12 +56,11 @@ def parse_key(text: str) -> rsa.RSAPrivateKey:
 
 def keys_of(key: rsa.RSAPrivateKey, now: Callable[[], float]) -> Keys:
     """Return what is made of the key. The hash's key is derived by HKDF-SHA-256 (RFC 5869) from the key's DER form."""
-    encoding, plain = serialization.Encoding, serialization.NoEncryption()
-    private = key.private_bytes(encoding.PEM, serialization.PrivateFormat.PKCS8, plain).decode()
-    public = key.public_key().public_bytes(encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
-    secret = key.private_bytes(encoding.DER, serialization.PrivateFormat.PKCS8, plain)
+    secret = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     derived = HKDF(hashes.SHA256(), _CODE_KEY_BYTES, salt=None, info=_CODE_KEY_INFO).derive(secret)
-    return Keys(IdentityTokens(private, public, "RS256", now), derived)
+    return Keys(IdentityTokens(key, key.public_key(), "RS256", now), derived)
 
 
 class SigningKey:
