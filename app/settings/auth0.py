@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field, SecretStr
 
 from app.settings.checks import check_rsa_key
 from app.settings.secret_texts import pem_of
 from app.settings.types import Section, Words
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::([0-9]{1,5}))?")
 _PORTS: Final = range(1, 65_536)
@@ -96,8 +99,13 @@ class Auth0Settings(Section):
         """The tenant's host, with its port if it has one."""
         return self.domain or f"{self.tenant}.auth0.com"
 
+    def private_key(self) -> RSAPrivateKey:
+        """Return the service's RSA key. Raises ValueError for anything else."""
+        key: RSAPrivateKey = check_rsa_key(self.m2m_private_key.get_secret_value())
+        return key
+
     def private_key_pem(self) -> SecretStr:
-        """Return the service's RSA key as PEM. What it holds is looked at once, by `wrong`."""
+        """Return the text of that key, PEM."""
         return SecretStr(pem_of(self.m2m_private_key.get_secret_value()))
 
     def missing(self, bad: frozenset[str]) -> Iterator[str]:
@@ -122,6 +130,6 @@ class Auth0Settings(Section):
             yield "AUTH0_TENANT: must be the first part of a host name"
         if self.m2m_private_key.get_secret_value():
             try:
-                check_rsa_key(self.m2m_private_key.get_secret_value())
+                self.private_key()
             except ValueError as error:
                 yield f"AUTH0_M2M_PRIVATE_BASE64_KEY: {error}"

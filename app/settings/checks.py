@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -171,6 +172,7 @@ def _check_seed(seed: str) -> None:
         raise ValueError("holds no NKey seed") from None
 
 
+@lru_cache(maxsize=4)  # to prove the primes of an RSA key takes 60 ms, and a key is asked for several times
 def _private_key(pem: bytes) -> Any:  # noqa: ANN401 - of one of ten classes
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415 - few need it
 

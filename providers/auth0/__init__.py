@@ -137,7 +137,7 @@ class _Parts:
         line = Line(http, Retries(self.budget, self.limiter, upstream, now), self.budget, upstream)
         self.origin = http.origin
         issuer = f"{http.origin}/"
-        self.assertions = Assertions(auth0.m2m_client_id, auth0.private_key_pem(), issuer, now)
+        self.assertions = Assertions(auth0.m2m_client_id, auth0.private_key(), issuer, now)
         self.credentials = Credentials(line, self.assertions, _grant(auth0), now)
         self.keys = Keys(line, monotonic)
         audience = auth0.management_audience or f"{http.origin}/api/v2/"

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
 )
 
 _BITS: Final = 2048
@@ -28,7 +27,7 @@ class KeyPair:
     """An RSA key."""
 
     def __init__(self, private: rsa.RSAPrivateKey) -> None:
-        self._private = private
+        self.private = private
         public = private.public_key()
         self.public = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
         self.thumbprint = _thumbprint(public)
@@ -39,18 +38,10 @@ class KeyPair:
         """Make a new one."""
         return cls(rsa.generate_private_key(_EXPONENT, _BITS))
 
-    @classmethod
-    def of_checked(cls, pem: str) -> KeyPair:
-        """Read a private key which the settings have found to be one of RSA; to check it again costs 50 ms of CPU."""
-        private = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
-        if not isinstance(private, rsa.RSAPrivateKey):
-            raise ValueError("must be an RSA key")  # noqa: TRY004 - what is wrong is the text
-        return cls(private)
-
     @property
     def pem(self) -> str:
         """The private half, PKCS#8."""
-        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+        return self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def write(self, path: Path) -> None:
         """Write the private half to a new file that only its owner may read: the whole of it, or no file at all.

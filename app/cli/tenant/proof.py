@@ -7,8 +7,6 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from pydantic import SecretStr
-
 from app.cli.tenant.errors import Refused
 from providers.auth0.tokens.credentials import Assertions, client_proof
 
@@ -24,7 +22,7 @@ _ALLOWS_LESS: Final = ("unauthorized_client", "invalid_scope")
 
 async def proves(line: Line, key: KeyPair, client_id: str, wanted: Wanted) -> bool:
     """Ask for a token as the service would, by an assertion (RFC 7523), and throw it away. Raises TenantError."""
-    assertions = Assertions(client_id, SecretStr(key.pem), f"https://{line.host}/", time.time)
+    assertions = Assertions(client_id, key.private, f"https://{line.host}/", time.time)
     organization = wanted.settings.organization
     fields = {"grant_type": "client_credentials", "audience": wanted.audience}
     if organization:

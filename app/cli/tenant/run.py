@@ -27,7 +27,6 @@ from app.settings import ConfigurationError, WorkSettings
 from app.settings.administration import AdministrationSettings
 from app.settings.auth0 import Auth0Settings
 from app.settings.reading import Reader
-from app.settings.secret_texts import pem_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -77,8 +76,7 @@ class Command:
     def _own_key(self) -> KeyPair | None:
         if self.options.new_key is not None:
             return KeyPair.generated()
-        given = self.settings.m2m_private_key.get_secret_value()
-        return KeyPair.of_checked(pem_of(given)) if given else None
+        return KeyPair(self.settings.private_key()) if self.settings.m2m_private_key.get_secret_value() else None
 
     @asynccontextmanager
     async def tenant(self) -> AsyncIterator[tuple[Tenant, str]]:

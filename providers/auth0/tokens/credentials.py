@@ -26,7 +26,7 @@ from providers.http import BrokenAnswer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from pydantic import SecretStr
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from providers.auth0.tenant.answers import Answer
     from providers.auth0.tenant.client import Line
@@ -48,10 +48,10 @@ _TOKEN: Final = Kind("m2m_token", Lane.TOKEN)
 class Assertions:
     """Signs client assertions: RS256, a new id each."""
 
-    def __init__(self, client_id: str, private_key: SecretStr, audience: str, now: Callable[[], float]) -> None:
-        """Take who the service is, its key (PEM), for whom the assertions are meant, and the clock (Unix seconds)."""
+    def __init__(self, client_id: str, private_key: RSAPrivateKey, audience: str, now: Callable[[], float]) -> None:
+        """Take who the service is, its key, for whom the assertions are meant, and the clock (Unix seconds)."""
         self.client_id = client_id
-        self._key = jwk.construct(private_key.get_secret_value(), "RS256")
+        self._key = jwk.construct(private_key, "RS256")
         self._audience = audience
         self._now = now
 

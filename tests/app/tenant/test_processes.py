@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.tenant.keys import KeyPair
+from app.settings.checks import check_rsa_key
 from tests.app.tenant.ends import end_of
 from tests.app.tenant.forked import PATIENCE, forked
 from tests.app.tenant.test_apply import STEPS
@@ -58,7 +59,7 @@ def assert_whole_or_absent(key):
     assert [path.name for path in key.parent.iterdir() if path.name.startswith(f".{key.name}")] == []
     if key.exists():
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
-        assert KeyPair.of_checked(key.read_text()).pem == key.read_text()
+        assert KeyPair(check_rsa_key(key.read_text())).pem == key.read_text()
 
 
 MOMENTS = {

@@ -10,7 +10,6 @@ import json
 import pytest
 from jose import jwt
 from loguru import logger
-from pydantic import SecretStr
 
 from app.domain.errors import ProviderUnavailable
 from providers.auth0.tenant.errors import CredentialsRefused
@@ -21,7 +20,6 @@ from tests.support.auth0_line import UNIX, Tenant, unix
 from tests.support.virtual_time import in_virtual_time, now
 
 KEY = rsa_key("own")
-PEM = SecretStr(KEY.pem.decode())
 FORM = {"grant_type": "client_credentials", "audience": "https://api.example/"}
 
 
@@ -39,7 +37,7 @@ class World:
             return 200, {"access_token": f"token-{number}", "token_type": "Bearer", "expires_in": end}
 
         self.tenant = Tenant(answer, seconds)
-        assertions = Assertions("client", PEM, "https://tenant.example/", unix)
+        assertions = Assertions("client", KEY.private, "https://tenant.example/", unix)
         self.credentials = Credentials(self.tenant.line(self.counts), assertions, FORM, unix)
 
 
@@ -74,7 +72,7 @@ async def test_a_token_is_asked_for_with_a_signed_assertion_of_fifty_seconds():
 
 @in_virtual_time
 async def test_every_assertion_has_an_id_of_its_own():
-    assertions = Assertions("client", PEM, "https://tenant.example/", unix)
+    assertions = Assertions("client", KEY.private, "https://tenant.example/", unix)
     assert len({jwt.get_unverified_claims(assertions.sign())["jti"] for _ in range(5)}) == 5
 
 

@@ -47,16 +47,16 @@ class Key:
 
     def __init__(self, kid: str, private: rsa.RSAPrivateKey) -> None:
         self.kid = kid
-        self._private = private
+        self.private = private
 
     def under(self, kid: str) -> Key:
         """Return the same key under another key id."""
-        return Key(kid, self._private)
+        return Key(kid, self.private)
 
     @cached_property
     def jwk(self) -> dict[str, Any]:
         """The public key as a JWK, as in a tenant's key set."""
-        numbers = self._private.public_key().public_numbers()
+        numbers = self.private.public_key().public_numbers()
         modulus = numbers.n.to_bytes((numbers.n.bit_length() + 7) // 8, "big")
         thumbprint = b64url(hashlib.sha1(modulus, usedforsecurity=False).digest())
         fields = {"kty": "RSA", "use": "sig", "alg": "RS256", "kid": self.kid, "x5t": thumbprint}
@@ -65,30 +65,30 @@ class Key:
     @cached_property
     def pem(self) -> bytes:
         """The private key, PKCS#8."""
-        return self._private.private_bytes(
+        return self.private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
     @cached_property
     def pkcs1(self) -> bytes:
         """The private key, PKCS#1."""
-        return self._private.private_bytes(
+        return self.private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
         )
 
     def public(self, encoding: serialization.Encoding) -> bytes:
         """The public key, PEM or DER."""
-        return self._private.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return self.private.public_key().public_bytes(encoding, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     def sign(self, claims: object, **header: Any) -> str:
         """Return a token signed with RS256; `header` adds to or overrides the header, None removes a field."""
         fields = {"alg": "RS256", "typ": "JWT", "kid": self.kid, **header}
         signed = compact({name: value for name, value in fields.items() if value is not None}, claims)
-        return f"{signed}.{b64url(self._private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+        return f"{signed}.{b64url(self.private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
     def signed(self, token: str) -> bool:
         """Whether this key signed the token."""
-        return verifies(self._private.public_key(), token)
+        return verifies(self.private.public_key(), token)
 
 
 def verifies(key: rsa.RSAPublicKey, token: str) -> bool:
