@@ -161,8 +161,8 @@ def _metric(port: int, name: str) -> float:
 def rows(at: Place, rounds: int, seconds: float, works: tuple[Work, ...] = WORKS) -> Iterator[Row]:
     """Measure one kind of request after the other."""
     for work in works:
-        warm_up = [side.load.run(anew(work).order(IN_FLIGHT, 0.5)) for side in (at.authelia, at.mock)]
-        at.mock.load.run(ECHO.order(IN_FLIGHT, 0.2))
+        warm_up = [side.load.run(anew(work).order(IN_FLIGHT, min(0.5, seconds))) for side in (at.authelia, at.mock)]
+        at.mock.load.run(ECHO.order(IN_FLIGHT, min(0.2, seconds)))
         seen = [_round(at, work, seconds) for _ in range(rounds)]
         yield _row(work, seen, sum(faults(tally) for tally in warm_up))
 

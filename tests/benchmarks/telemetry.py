@@ -67,7 +67,7 @@ def costs(directory: Path, rounds: int, seconds: float) -> tuple[list[Cost], Tol
         }
         stack.enter_context(_scraped(responders[TRACED][0].port))
         for _, load in responders.values():
-            load.run(USERNAME_TO_SUB.order(IN_FLIGHT, 0.5))
+            load.run(USERNAME_TO_SUB.order(IN_FLIGHT, min(0.5, seconds)))
         seen: dict[str, list[Round]] = {name: [] for name in responders}
         for number in range(rounds):
             # Back and forth, so that none always comes first.

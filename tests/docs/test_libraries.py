@@ -69,6 +69,7 @@ def inherited() -> set[str]:
     return found
 
 
+@functools.cache
 def source(base: type) -> str:
     try:
         return inspect.getsource(base)

@@ -17,7 +17,7 @@ import pytest
 from app.main import running
 from app.settings import Settings
 from providers.auth0 import auth0_provider
-from tests.providers.auth0.conftest import ready, until
+from tests.providers.auth0.conftest import ready
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -40,6 +40,7 @@ class Bus:
     client: Client
     inboxes: str
     replies: dict[str, list[bytes]] = field(default_factory=dict)
+    answered: dict[str, asyncio.Event] = field(default_factory=dict)
     telemetry: Telemetry | None = None
 
     async def listen(self) -> None:
@@ -47,16 +48,18 @@ class Bus:
 
         async def replied(message: Msg) -> None:
             self.replies[message.subject].append(message.data)
+            self.answered[message.subject].set()
 
         await self.client.subscribe(f"{self.inboxes}.*", cb=replied, pending_msgs_limit=-1)
 
     async def ask(self, subject: str, body: Any) -> Any:
         """Return the first reply: the object, the bare text, and of a failure its error alone."""
         inbox = f"{self.inboxes}.{len(self.replies)}"
-        self.replies[inbox] = []
+        self.replies[inbox], self.answered[inbox] = [], asyncio.Event()
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         await self.client.publish(PREFIX + subject, data, reply=inbox)
-        await until(lambda: bool(self.replies[inbox]), 30)
+        async with asyncio.timeout(30):
+            await self.answered[inbox].wait()
         reply = self.replies[inbox][0].decode()
         said = json.loads(reply) if reply.startswith("{") else reply
         if isinstance(said, dict) and said.get("success") is False:
