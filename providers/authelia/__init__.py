@@ -93,7 +93,7 @@ async def authelia_provider(
     kept = _kept(settings, surroundings, now)
     cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
     restarts = Restarts(kept.claims, time.time, pace)
-    reconciler = Reconciler(kept.users, cluster, restarts)
+    reconciler = Reconciler(kept.users, cluster, restarts, pace.hash_cost)
     bucket = settings.authelia.users_bucket
     synchronisation = Synchronisation(reconciler, surroundings.nats, bucket, time.time, pace)
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How often and how long: the times of synchronisation, in seconds."""
+"""How often and how long: the times of synchronisation, in seconds, and the work of a hash."""
 
 from __future__ import annotations
 
@@ -27,3 +27,6 @@ class Pace:
 
     between: float = 30.0
     """From one restart of Authelia to the next, at least."""
+
+    hash_cost: int = 12
+    """The work of a password's bcrypt hash: two to the power of this."""

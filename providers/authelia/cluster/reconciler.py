@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 FILE: Final = "users_database.yml"
 _PASSWORD: Final = string.ascii_letters + string.digits
 _PASSWORD_LENGTH: Final = 20
-_COST: Final = 12
 _MAX_PASSWORD: Final = 72
 """Bytes of a password that bcrypt looks at."""
 _TRIES: Final = 10
@@ -50,11 +49,12 @@ class TooManyConflicts(Exception):
 class Reconciler:
     """Brings storage and the users file in step, once at every call."""
 
-    def __init__(self, users: Users, cluster: Cluster, restarts: Restarts) -> None:
-        """Take the users, the three objects, and the notes of restarts."""
+    def __init__(self, users: Users, cluster: Cluster, restarts: Restarts, hash_cost: int) -> None:
+        """Take the users, the three objects, the notes of restarts, and the cost of bcrypt."""
         self._users = users
         self._cluster = cluster
         self._restarts = restarts
+        self._hash_cost = hash_cost
         self._hashes: dict[str, tuple[str, str]] = {}
         self.conflicts = 0
         self.restarts = 0
@@ -207,7 +207,7 @@ class Reconciler:
         known, hashed = self._hashes.get(username, ("", ""))
         if known != password:
             secret = password.encode()[:_MAX_PASSWORD]
-            hashed = (await asyncio.to_thread(lambda: bcrypt.hashpw(secret, bcrypt.gensalt(_COST)))).decode()
+            hashed = (await asyncio.to_thread(lambda: bcrypt.hashpw(secret, bcrypt.gensalt(self._hash_cost)))).decode()
             # For the next try after a conflict only: passwords are not kept longer than they are needed.
             self._hashes = {username: (password, hashed)}
         return hashed

@@ -4,14 +4,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import nats as nats_py
+import pytest
 import pytest_asyncio
 
+from tests.stand_ins.certificates import Authority
 from tests.support.authelia import Stage, populated, users_file, without_buckets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from nats.js import JetStreamContext
+
+
+@pytest.fixture(scope="session", name="one_authority")
+def _one_authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Authority(tmp_path_factory.mktemp("authority")).file
+
+
+@pytest.fixture(autouse=True)
+def _one_trusted_authority(one_authority: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trust one authority: to load those of the system takes longer than most of what a test does with a client."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(one_authority))
 
 
 @pytest_asyncio.fixture

@@ -147,8 +147,9 @@ async def test_both_synchronise_and_there_is_one_password_and_one_restart(stage,
     await _add(replicas, "newcomer")
     await until(lambda: "newcomer" in stage.kubernetes.users and stage.kubernetes.restarts)
     await _both_have_gone_round(replicas)
-    password = stage.kubernetes.password("newcomer")
-    assert bcrypt.checkpw(password.encode(), stage.kubernetes.users["newcomer"]["password"].encode())
+    password, hashed = stage.kubernetes.password("newcomer"), stage.kubernetes.users["newcomer"]["password"]
+    assert bcrypt.checkpw(password.encode(), hashed.encode())
+    assert hashed.startswith("$2b$12$")
     assert stage.kubernetes.count("update", SECRET) == 1
     assert stage.kubernetes.count("update", CONFIGMAP) == 1
     assert stage.kubernetes.restarts == 1

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 
 import pytest
@@ -111,15 +112,34 @@ def test_in_no_hour_are_there_more_whatever_the_order(seed, limit):
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("limit", [600, 1_000, 1_001, 100_000])
-async def test_the_record_stays_small_whatever_the_bound(limit):
-    now = 1_000_000_000.0
+HOUR = 1_000_000_000
+
+
+def _spread(limit) -> list[int]:
+    """Return seconds of an hour, each once: as many as may be, and as many as can be ten after the one before."""
+    far = 10 * ((3600 - limit) // 9)
+    return [*range(HOUR, HOUR + far, 10), *range(HOUR + far, HOUR + far + limit - far // 10)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "moments", "slots"),
+    [
+        (600, _spread(600), 600),
+        (1_000, _spread(1_000), 1_000),
+        (1_001, range(HOUR, HOUR + 3600, 4), 360),
+        (100_000, range(HOUR, HOUR + 3600), 360),
+    ],
+    ids=["600", "1000", "1001", "100000"],
+)
+async def test_the_record_stays_small_whatever_the_bound(limit, moments, slots):
+    now = HOUR
     bucket = MemoryBucket(0, lambda: now)
     sends = AllSends(bucket.opened, limit, lambda: now)
-    for number in range(3_700):
-        now = 1_000_000_000.0 + number
-        await _sent(sends)
-    assert len((await bucket.get(KEY)).value) < LARGEST
+    for now in moments:  # noqa: B007 - it is the clock
+        await sends.count()
+    value = (await bucket.get(KEY)).value
+    assert len(json.loads(value)["sends"]) == pytest.approx(slots, abs=1)
+    assert len(value) < LARGEST
 
 
 async def test_that_the_bound_is_reached_is_logged_once():
