@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from app.settings.checks import check_file
 
@@ -30,6 +36,19 @@ class Section(BaseSettings):
         env_prefix="=",
         hide_input_in_errors=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - all five are given by their names
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return what is given in code, the environment and, if there is one, the file; to read none costs as much."""
+        has_file = isinstance(dotenv_settings, DotEnvSettingsSource) and dotenv_settings.env_file is not None
+        return (init_settings, env_settings, dotenv_settings) if has_file else (init_settings, env_settings)
 
     def faults(self, bad: frozenset[str]) -> Iterable[str]:  # noqa: ARG002 - for those that override it
         """Tell what is wrong with the values as they stand together: lines `VARIABLE, VARIABLE: what is wrong`.
