@@ -10,6 +10,7 @@ import re
 import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, AuthResult
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass
 class Mail:
-    """A mail as it came: the envelope, whether by TLS, and the message."""
+    """A mail as it came: the envelope, whether by TLS, and the message, which is understood when somebody reads it."""
 
     sender: str
     recipients: list[str]
     secure: bool
-    message: EmailMessage
     raw: bytes
+
+    @cached_property
+    def message(self) -> EmailMessage:
+        """The message with its headers and parts."""
+        return email.message_from_bytes(self.raw, policy=email.policy.default)
 
 
 @dataclass
@@ -68,8 +73,7 @@ class MailServer:
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802 - as above
         if fault := await self._fault("message", server):
             return fault
-        message: Any = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        mail = Mail(envelope.mail_from, list(envelope.rcpt_tos), session.ssl is not None, message, envelope.content)
+        mail = Mail(envelope.mail_from, list(envelope.rcpt_tos), session.ssl is not None, envelope.content)
         self.mails.append(mail)
         self.received(mail)
         return "250 OK"

@@ -69,7 +69,7 @@ async def _a_new_user_reaches_the_users_file(stage, js):
     kv = await js.key_value(USERS)
     record = {"username": "newcomer", "email": "newcomer@example.org", "displayname": "newcomer"}
     await kv.put("newcomer", json.dumps(record).encode())
-    await until(lambda: "newcomer" in stage.kubernetes.users and stage.kubernetes.restarts)
+    await until(lambda: stage.kubernetes.restarts and "newcomer" in stage.kubernetes.users)
 
 
 @pytest.mark.usefixtures("people")

@@ -145,7 +145,7 @@ async def test_two_that_start_on_an_empty_bucket_have_one_key(stage, js):
 async def test_both_synchronise_and_there_is_one_password_and_one_restart(stage, replicas):
     """A user comes into storage while both are up: both hear of it, and both set out to do the same."""
     await _add(replicas, "newcomer")
-    await until(lambda: "newcomer" in stage.kubernetes.users and stage.kubernetes.restarts)
+    await until(lambda: stage.kubernetes.restarts and "newcomer" in stage.kubernetes.users)
     await _both_have_gone_round(replicas)
     password, hashed = stage.kubernetes.password("newcomer"), stage.kubernetes.users["newcomer"]["password"]
     assert bcrypt.checkpw(password.encode(), hashed.encode())
