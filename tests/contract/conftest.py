@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Every test of the contract runs on every provider, in memory and over a real nats-server.
 
-One event loop a module: cases that change nothing share a service (`shared`), all else gets one of its own (`fresh`).
+One event loop a module: cases that change nothing share a world (`shared`), all else gets one of its own (`fresh`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from app.cli.dev.nats_server import NatsServer
+    from tests.support.transports import Transport
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,10 +71,17 @@ async def shared(world_name, transport_name, nats, tmp_path_factory) -> AsyncIte
         yield place
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(transport_name, another_nats) -> AsyncIterator[Transport]:
+    async with TRANSPORTS[transport_name].standing(another_nats.url) as transport:
+        yield transport
+
+
 @pytest_asyncio.fixture(loop_scope="module")
-async def fresh(world_name, transport_name, another_nats, tmp_path_factory) -> AsyncIterator[Place]:
-    async with _place(world_name, transport_name, another_nats, tmp_path_factory) as place:
-        yield place
+async def fresh(world_name, standing, another_nats, tmp_path_factory) -> AsyncIterator[Place]:
+    world = WORLDS[world_name](tmp_path_factory.mktemp(world_name))
+    async with standing.answering(world, another_nats.url):
+        yield Place(world, standing)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

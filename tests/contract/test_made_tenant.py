@@ -106,7 +106,7 @@ def variables(world: Auth0World, tmp_path_factory: pytest.TempPathFactory) -> di
 async def shared(world, variables, nats, tmp_path_factory) -> AsyncIterator[Place]:
     with process(nats.url, tmp_path_factory.mktemp("service"), **variables) as service:
         service.until(lambda: service.get("/readyz")[0] == 200, 600)
-        async with OverNats.connected(nats.url) as transport:
+        async with OverNats.standing(nats.url) as transport:
             yield Place(world, transport)
 
 

@@ -12,10 +12,11 @@ from unittest.mock import patch
 from prometheus_client import CollectorRegistry
 
 from app.observability.upstream_metrics import UpstreamTelemetry
-from app.settings import Settings
+from app.settings import NatsSettings, ProviderSettings, Settings
+from app.settings.auth0 import Auth0Settings
 from providers.auth0 import auth0_provider
 from tests.stand_ins.auth0 import Tenant, TenantServer
-from tests.support.basics import Clock
+from tests.support.basics import ALIASES, DEFAULTS, Clock
 from tests.support.people import EVERYBODY, Person
 
 if TYPE_CHECKING:
@@ -50,9 +51,9 @@ class Auth0World:
             self._add(person)
 
     def settings(self, url: str) -> Settings:
-        aliases = {"ALLOWED_ALIAS_DOMAINS": "linux.com,Kernel.Example", "AUTH0_ALIAS_RESERVED_EXTRA": "Board"}
-        with patch.dict(os.environ, {**self.tenant.environment(), **aliases, "NATS_URL": url}):
-            return Settings()
+        with patch.dict(os.environ, self.tenant.environment()):
+            tenant = ProviderSettings(), Auth0Settings()
+        return Settings(*DEFAULTS, NatsSettings(servers=(url,)), ALIASES, *tenant)
 
     @asynccontextmanager
     async def provider(self, settings: Settings) -> AsyncIterator[Provider]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import nats
 import nats.js.errors
+import pytest
 import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -31,7 +33,7 @@ from providers.authelia.storage.records import email_key, subject_key
 from tests.stand_ins.kubernetes import Kubernetes
 from tests.stand_ins.smtp import MailServer
 from tests.stand_ins.userinfo import Userinfo
-from tests.support.basics import ALIASES, Clock, unsigned
+from tests.support.basics import ALIASES, DEFAULTS, Clock, unsigned
 from tests.support.people import EVERYBODY, Person, lukasz, nobody, sam
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ class Stage:
         key = {} if "signing_key" in authelia else {"signing_key": SecretStr(signing_key())}
         values = {"userinfo_url": self.userinfo.url, **authelia}
         return Settings(
+            *DEFAULTS,
             NatsSettings(servers=(self.url,)),
             AutheliaSettings(**values).model_copy(update=key),
             EmailSettings(host="127.0.0.1", port=self.mail.port, from_name="Platform"),
@@ -174,12 +177,14 @@ class AutheliaWorld:
             self.stage.userinfo.claims[self.token(person)] = claims
 
     def settings(self, url: str) -> Settings:
-        return Settings(NatsSettings(servers=(url,)), ALIASES)
+        return Settings(*DEFAULTS, NatsSettings(servers=(url,)), ALIASES)
 
     @asynccontextmanager
     async def provider(self, settings: Settings) -> AsyncIterator[Provider]:
         url = settings.nats.servers[0]
         async with AsyncExitStack() as stack:
+            # Nothing here speaks TLS, and to read all authorities that the machine trusts takes a while.
+            stack.enter_context(pytest.MonkeyPatch.context()).setenv("SSL_CERT_FILE", os.devnull)
             await stack.enter_async_context(self.stage.serving())
             self.stage.kubernetes.file = users_file()
             client = await nats.connect(url)

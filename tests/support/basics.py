@@ -7,9 +7,13 @@ import base64
 import json
 from dataclasses import dataclass
 
-from app.settings import AliasSettings
+from app.settings import SECTIONS, AliasSettings
 
 ALIASES = AliasSettings(allowed_domains=("linux.com", "Kernel.Example"), reserved_extra=("Board",))
+
+
+DEFAULTS = tuple(section.model_construct() for section in SECTIONS)
+"""Every section of the settings as it is where nothing is set: to read them takes longer than most tests."""
 
 
 @dataclass

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 import nats
 from faststream.nats import TestNatsBroker
 
-from app.main import create_broker
+from app.main import create_broker, declare, services
 from app.observability.telemetry import Telemetry
+from app.settings import NatsSettings, WorkSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from nats.aio.client import Client
     from nats.aio.msg import Msg
 
     from app.bus.broker import AuthBroker
+    from app.domain.metadata import ProfileEvents
     from tests.support.worlds import World
 
 PREFIX = "lfx.auth-service."
@@ -36,14 +39,18 @@ class Transport(Protocol):
     async def events(self) -> list[dict[str, Any]]:
         """Return the events published so far."""
 
+    def answering(self, world: World, url: str) -> AbstractAsyncContextManager[None]:
+        """Let the service answer in a world; at the end nothing is under way, and the events are forgotten."""
+
 
 class InMemory:
     """FastStream's test broker."""
 
     name = "memory"
 
-    def __init__(self, broker: AuthBroker) -> None:
+    def __init__(self, broker: AuthBroker, published: ProfileEvents) -> None:
         self._broker = broker
+        self._published = published
         self._events: list[bytes] = []
 
     async def request(self, subject: str, body: bytes) -> bytes:
@@ -52,21 +59,36 @@ class InMemory:
     async def events(self) -> list[dict[str, Any]]:
         return [json.loads(event) for event in self._events]
 
-    @classmethod
     @asynccontextmanager
-    async def serving(cls, world: World, url: str) -> AsyncIterator[InMemory]:
+    async def answering(self, world: World, url: str) -> AsyncIterator[None]:
         # The messages of the service stay in memory; what a provider needs of NATS it gets.
         settings = world.settings(url)
         async with world.provider(settings) as provider:
-            broker = create_broker(settings, provider, Telemetry(version="0", provider=provider.name))
-            transport = cls(broker)
+            for name, service in services(provider, self._published, settings.aliases).items():
+                self._broker.context.set_global(name, service)
+            yield
+        self._events.clear()
 
-            @broker.subscriber(PROFILE_UPDATED, decoder=lambda message: message.body)
-            async def take(event: bytes) -> None:
-                transport._events.append(event)
+    @classmethod
+    @asynccontextmanager
+    async def standing(cls, _: str = "") -> AsyncIterator[InMemory]:
+        """Set up a broker with nothing behind it: that takes longer than most tests, and it keeps nothing of them."""
+        telemetry = Telemetry(version="0", provider="none")
+        broker, published = declare(NatsSettings(), WorkSettings(), telemetry)
+        transport = cls(broker, published)
 
-            async with TestNatsBroker(broker):
-                yield transport
+        @broker.subscriber(PROFILE_UPDATED, decoder=lambda message: message.body)
+        async def take(event: bytes) -> None:
+            transport._events.append(event)
+
+        async with TestNatsBroker(broker):
+            yield transport
+
+    @classmethod
+    @asynccontextmanager
+    async def serving(cls, world: World, url: str) -> AsyncIterator[InMemory]:
+        async with cls.standing() as transport, transport.answering(world, url):
+            yield transport
 
 
 class OverNats:
@@ -111,31 +133,41 @@ class OverNats:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, url: str) -> AsyncIterator[OverNats]:
-        """Connect to where a service answers already."""
+    async def standing(cls, url: str) -> AsyncIterator[OverNats]:
+        """Connect; a service may answer there already."""
         client = await nats.connect(url)
         transport = cls(client)
         try:
             await transport._listen()
             yield transport
+            await transport._settled()
         finally:
-            # Once all is flushed, a second reply to anything would be here.
-            await client.flush()
             await client.close()
-        assert transport.counts() <= {1}
+
+    async def _settled(self) -> None:
+        # Once all is flushed, a second reply to anything would be here.
+        await self.client.flush()
+        assert self.counts() <= {1}
+        self._events.clear()
+
+    @asynccontextmanager
+    async def answering(self, world: World, url: str) -> AsyncIterator[None]:
+        settings = world.settings(url)
+        async with world.provider(settings) as provider:
+            broker = create_broker(settings, provider, Telemetry(version="0", provider=provider.name))
+            try:
+                await broker.start()
+                yield
+            finally:
+                await broker.drain()
+                await broker.stop()
+        await self._settled()
 
     @classmethod
     @asynccontextmanager
     async def serving(cls, world: World, url: str) -> AsyncIterator[OverNats]:
-        settings = world.settings(url)
-        async with world.provider(settings) as provider, cls.connected(url) as transport:
-            broker = create_broker(settings, provider, Telemetry(version="0", provider=provider.name))
-            try:
-                await broker.start()
-                yield transport
-            finally:
-                await broker.drain()
-                await broker.stop()
+        async with cls.standing(url) as transport, transport.answering(world, url):
+            yield transport
 
 
 TRANSPORTS = {transport.name: transport for transport in (InMemory, OverNats)}

@@ -8,6 +8,7 @@ import json
 import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
@@ -18,7 +19,7 @@ from app.settings import LogSettings, MockSettings, NatsSettings, Settings
 from providers.mock import mock_provider
 from tests.support.auth0 import Auth0World
 from tests.support.authelia import AutheliaWorld
-from tests.support.basics import ALIASES, Clock, unsigned
+from tests.support.basics import ALIASES, DEFAULTS, Clock, unsigned
 from tests.support.people import EVERYBODY, Person
 
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ class MockWorld:
         self.clock = Clock()
         self.log = Log()
         self._file = folder / "users.yaml"
-        self._file.write_text(yaml.safe_dump({"users": [_entry(person) for person in EVERYBODY]}), encoding="utf-8")
+        self._file.write_text(_users_file(), encoding="utf-8")
 
     def settings(self, url: str) -> Settings:
-        return Settings(NatsSettings(servers=(url,)), ALIASES, MockSettings(users_file=self._file))
+        return Settings(*DEFAULTS, NatsSettings(servers=(url,)), ALIASES, MockSettings(users_file=self._file))
 
     @asynccontextmanager
     async def provider(self, settings: Settings) -> AsyncIterator[Provider]:
@@ -108,6 +109,11 @@ class MockWorld:
         sent = re.compile(rf"verification code for \S+@{domain}: (\d{{6}})")
         found = [match[1] for record in self.log.records() if (match := sent.fullmatch(record["message"]))]
         return found[-1]
+
+
+@cache
+def _users_file() -> str:
+    return yaml.safe_dump({"users": [_entry(person) for person in EVERYBODY]})
 
 
 def _entry(person: Person) -> dict[str, Any]:
