@@ -7,7 +7,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -33,7 +33,7 @@ from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
 from app.domain.ports import Absent, Provider
 from app.domain.reads import Around
-from app.domain.tasks import ended
+from app.domain.tasks import beside, ended
 from app.http import create_pages, is_ready, serving
 from app.observability.export import exporting
 from app.observability.logs import AuditLog, Sink, set_up_logs
@@ -46,7 +46,7 @@ from routers import ROUTERS
 from routers.impersonation import asked_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Coroutine, Mapping
 
     from app.domain.metadata import ProfileEvents
     from app.settings import AliasSettings
@@ -87,6 +87,8 @@ class Service:
     broker: AuthBroker
     telemetry: Telemetry
     http_port: int
+    readiness: Callable[[], Mapping[str, str]]
+    """What each part lacks; an empty text where it lacks nothing."""
 
 
 def declare(
@@ -165,7 +167,7 @@ async def running(
         async with serving(pages, settings.http) as port:
             with watching(telemetry.registry, sink.tell if sink is not None else None):
                 try:
-                    yield Service(broker, telemetry, port)
+                    yield Service(broker, telemetry, port, readiness)
                 finally:
                     await broker.drain()
                     await provider.leave()
@@ -174,7 +176,7 @@ async def running(
 
 async def serve(
     settings: Settings,
-    started: Callable[[Service], None] | None = None,
+    started: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
     create: ProviderFactory = providers.create,
     sink: Sink | None = None,
 ) -> int:
@@ -205,7 +207,7 @@ async def _serve_connected(
     service: Service,
     starting: asyncio.Task[None],
     stopping: asyncio.Task[bool],
-    started: Callable[[Service], None] | None,
+    started: Callable[[Service], Coroutine[Any, Any, None]] | None,
 ) -> int:
     if (error := starting.exception()) is not None:
         reason = service.broker.last_error or str(error) or type(error).__name__
@@ -216,10 +218,9 @@ async def _serve_connected(
     gc.collect()
     gc.freeze()
     logger.info("ready", version=VERSION, http_port=service.http_port)
-    if started is not None:
-        started(service)
     closed = asyncio.create_task(service.broker.closed.wait(), name="closed")
-    await asyncio.wait({closed, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    async with nullcontext() if started is None else beside(started(service), "started"):
+        await asyncio.wait({closed, stopping}, return_when=asyncio.FIRST_COMPLETED)
     gave_up = closed.done()
     closed.cancel()
     if gave_up:
@@ -238,7 +239,7 @@ def configured() -> Settings:
 
 def run(
     settings: Settings,
-    started: Callable[[Service], None] | None = None,
+    started: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
     create: ProviderFactory = providers.create,
 ) -> int:
     """Set up logs and event loop, serve on the provider that `create` opens, return the exit status.

@@ -6,6 +6,8 @@ What stands around a provider is a module here, named in `_OPENERS`; the rest is
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import errno
 import os
 import signal
@@ -13,7 +15,7 @@ import sys
 import textwrap
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -33,7 +35,7 @@ from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Set
 from app.settings.types import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
     from app.cli.dev.nats_server import NatsServer
@@ -43,6 +45,8 @@ _ENV_FILE: Final = Path(".env")
 _NATS_PORT: Final = 4222
 _LOOPBACK: Final = "127.0.0.1"
 _MOST_USERS: Final = 8
+_GREETS_WITHIN: Final = 10.0
+_LOOK: Final = 0.02
 _TOKENS: Final = 'A user\'s token is sent by `request … --as NAME`, or for "@NAME" in a body.'
 _ALIAS_DOMAIN: Final = "linux.com"
 _INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
@@ -71,7 +75,7 @@ def develop(provider: str, wishes: Wishes) -> int:
             os.environ.update(around.environment)
             settings = _for_development(given, provider, server.url, around)
             with offered(server.url, around.tokens):
-                return _serve(settings, lambda service: _greet(service, settings, around))
+                return _serve(settings, lambda service: _greet_when_all_stands(service, settings, around))
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     except StandInMissing as error:
@@ -95,7 +99,7 @@ def _nats() -> Iterator[NatsServer]:
         yield server
 
 
-def _serve(settings: Settings, greet: Callable[[Service], None]) -> int:
+def _serve(settings: Settings, greet: Callable[[Service], Coroutine[Any, Any, None]]) -> int:
     """Run the service; on another port where the one that was found free is not: only who listens knows for sure."""
     try:
         return run(settings, greet)
@@ -132,6 +136,15 @@ def _for_development(given: Settings, provider: str, nats_url: str, around: Surr
     # Later ones take the place of earlier ones: what is given, what stands around the provider, what is decided here.
     sections = (value for value in vars(given).values() if isinstance(value, Section))
     return Settings(*sections, *around.sections, *decided)
+
+
+async def _greet_when_all_stands(service: Service, settings: Settings, around: Surroundings) -> None:
+    """Greet as soon as what is shown works: Authelia's users are found once the first synchronisation is over."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GREETS_WITHIN):
+            while any(service.readiness().values()):  # noqa: ASYNC110 - nobody tells when a part stands
+                await asyncio.sleep(_LOOK)
+    _greet(service, settings, around)
 
 
 def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
