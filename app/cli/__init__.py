@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 
 from app.cli.compare.command import compare
 from app.cli.tenant import tenant
+from app.cli.terminal import give_up_output
 
 OK: Final = 0
 FAILED: Final = 1
@@ -90,8 +90,7 @@ def say(text: str) -> None:
     try:
         typer.echo(text)
     except OSError as error:
-        # What is left in the buffer would be tried again at the end, and change the exit status.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         raise fail(f"standard output: {error.strerror}", UNUSABLE) from None
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -49,3 +51,13 @@ def _cut(cell: str, most: int) -> str:
 def printable(text: str) -> str:
     """Return `text` with control characters spelled out: what came over the wire rules no terminal."""
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def give_up_output() -> None:
+    """Let standard output lead nowhere after a failed write.
+
+    At its end Python would write what is left in the buffer, fail again, and change the exit status.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

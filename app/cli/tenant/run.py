@@ -21,6 +21,7 @@ from app.cli.tenant.keys import KeyPair
 from app.cli.tenant.line import Line
 from app.cli.tenant.show import Screen, as_json
 from app.cli.tenant.tenant import Tenant, Wanted, cannot_tell
+from app.cli.terminal import give_up_output
 from app.interruption import INTERRUPTED
 from app.proxies import ignore_proxies
 from app.settings import ConfigurationError, WorkSettings
@@ -240,7 +241,7 @@ def _run(options: Options, work: Callable[[Command], Coroutine[Any, Any, int]]) 
     except BrokenPipeError:
         raise  # nobody reads any more, which needs no word
     except OSError as error:
-        screen.give_up()
+        give_up_output()
         screen.complain(f"The output cannot be written: {error.strerror}.")
         return FAILED
     except KeyboardInterrupt:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -45,12 +44,6 @@ class Screen:
     def complain(self, *lines: str) -> None:
         """Print lines on standard error."""
         self.err.print(Text("\n".join(map(_line, lines))), soft_wrap=False)
-
-    def give_up(self) -> None:
-        """Let standard output lead nowhere: at its end Python would try again to write what is left, and complain."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
 
     def working(self, text: str) -> Status:
         """Return a context while which a terminal shows what is going on."""
