@@ -139,7 +139,7 @@ def named(environment):
 
 
 @pytest.mark.parametrize("provider", list(OF_PROVIDER))
-@settings(deadline=None, derandomize=True, database=None, max_examples=80, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, derandomize=True, database=None, max_examples=30, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_any_of_the_bad_variables_are_named_all_at_once_and_no_secret_is_shown(provider, data, garbage, good_auth0):
     possible = BAD | OF_PROVIDER[provider]
