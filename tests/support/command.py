@@ -9,9 +9,13 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.forking import FORKED, Forked, command
 
 COMMAND = (sys.executable, "-m", "app.cli")
 PATIENCE = 120.0
@@ -19,29 +23,37 @@ PATIENCE = 120.0
 
 def run(*arguments, stdin=b"", cwd=None, **environment):
     """Run the command to its end; gives exit status, standard output and standard error."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        input=stdin,
-        capture_output=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
-        timeout=PATIENCE,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        streams = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
+        streams[0].write_bytes(stdin)
+        process = Forked(
+            command,
+            arguments,
+            streams=[str(stream) for stream in streams],
+            cwd=cwd,
+            environment={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
+        )
+        try:
+            status = process.wait(PATIENCE)
+        finally:
+            process.kill()
+        return subprocess.CompletedProcess(arguments, status, *(stream.read_bytes() for stream in streams[1:]))
 
 
 class Process:
     """A command that goes on until it is told to end."""
 
-    def __init__(self, popen):
+    def __init__(self, popen, output):
         self.popen = popen
         self.output = ""
         self._lines = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._read, args=(output,), daemon=True).start()
 
-    def _read(self):
-        for line in self.popen.stdout:
-            self._lines.put(line.decode())
+    def _read(self, output):
+        with os.fdopen(os.dup(output.fileno()), "rb") as lines:
+            output.close()
+            for line in lines:
+                self._lines.put(line.decode())
         self._lines.put(None)
 
     def until(self, text):
@@ -73,21 +85,15 @@ def pasted(output):
 @contextmanager
 def started(*arguments, cwd=None, **environment):
     """Run the command while the context lasts; it gets SIGINT at the end, if it still runs."""
-    popen = subprocess.Popen(
-        [*COMMAND, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        start_new_session=True,
-    )
-    with popen:
-        try:
-            yield Process(popen)
-        finally:
-            if popen.poll() is None:
-                popen.send_signal(signal.SIGINT)
-                try:
-                    popen.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    popen.kill()
+    output, end = FORKED.Pipe(duplex=False)
+    popen = Forked(command, arguments, streams=[os.devnull, end], cwd=cwd, environment={**os.environ, **environment})
+    end.close()
+    try:
+        yield Process(popen, output)
+    finally:
+        if popen.poll() is None:
+            popen.send_signal(signal.SIGINT)
+            try:
+                popen.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                popen.kill()

@@ -18,14 +18,13 @@ import nats
 
 from tests.benchmarks.load import Load, Order, Tally
 from tests.stand_ins.auth0.process import TenantProcess, tenant_process
-from tests.system.processes import Process, process
+from tests.system.processes import Process, process, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
 PREFIX: Final = "lfx.auth-service."
-SERVE: Final = "import sys; from app.cli import main; sys.argv = ['auth-service', 'serve']; main()"
 ADDRESSES: Final = (
     '{"success":true,"data":{"primary_email":"ada@example.org","alternate_emails":['
     '{"email":"ada@lovelace.example","verified":true},{"email":"ada@unverified.example","verified":false}]}}'
@@ -36,7 +35,6 @@ STEADY: Final = 5.0
 
 QUICK_EVERY: Final = 0.01
 """Seconds between a reply to a request that waits for nothing and the next such request."""
-
 
 _ENDLESS: Final = 3600.0
 
@@ -67,7 +65,7 @@ class Fleet:
         """Start one more replica; return when it is ready."""
         # What they run is covered by other tests; measuring it again would take the time of the load.
         variables = {**self.tenant.environment, "COVERAGE_PROCESS_CONFIG": ""}
-        replica = self._running.enter_context(process(self._url, self._folder, SERVE, **variables))
+        replica = self._running.enter_context(process(self._url, self._folder, serve, **variables))
         await asyncio.to_thread(replica.until_ready)
         self.replicas.append(replica)
 

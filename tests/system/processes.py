@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -16,21 +15,38 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.cli.dev.nats_server import free_port
+from tests.support.forking import Forked, command
 from tests.support.memory import memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).parents[2]
-PLAIN = "import sys; from app.main import run; from app.settings import Settings; sys.exit(run(Settings()))"
-SLOW = "import sys; from tests.support.slow_service import main; sys.exit(main())"
+
+def plain() -> None:
+    """Be the service, as the environment says."""
+    from app.main import run  # noqa: PLC0415 - in the process that is forked, where it is loaded
+    from app.settings import Settings  # noqa: PLC0415 - the same
+
+    sys.exit(run(Settings()))
+
+
+def serve() -> None:
+    """Be `auth-service serve`."""
+    command("serve")
+
+
+def slow() -> None:
+    """Be a service that waits as it is told in requests."""
+    from tests.support.slow_service import main  # noqa: PLC0415 - in the process that is forked
+
+    sys.exit(main())
 
 
 @dataclass
 class Process:
     """A running service."""
 
-    popen: subprocess.Popen[bytes]
+    popen: Forked
     port: int
     log: Path
 
@@ -72,16 +88,13 @@ class Process:
 
 
 @contextmanager
-def process(url: str, folder: Path, code: str = PLAIN, **variables: str) -> Iterator[Process]:
+def process(url: str, folder: Path, service: Callable[[], None] = plain, **variables: str) -> Iterator[Process]:
     """Run the service while the context lasts."""
     port = free_port()
     log = folder / f"{port}.log"
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
-    environment = {**kept, "PYTHONPATH": str(ROOT), "NATS_URL": url, "PORT": str(port), "BIND": "127.0.0.1"} | variables
-    with log.open("wb") as output:
-        popen = subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, cwd=folder, stdout=output, stderr=output
-        )
+    environment = {**kept, "NATS_URL": url, "PORT": str(port), "BIND": "127.0.0.1"} | variables
+    popen = Forked(service, (), streams=[os.devnull, str(log)], cwd=folder, environment=environment)
     try:
         yield Process(popen, port, log)
     finally:

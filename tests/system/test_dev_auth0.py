@@ -15,7 +15,7 @@ import urllib.request
 
 import pytest
 
-from tests.support.command import PATIENCE, pasted, run, started
+from tests.support.command import COMMAND, PATIENCE, pasted, run, started
 from tests.support.waiting import until
 
 LAST_LINE = "Ctrl-C ends all of it"
@@ -152,7 +152,9 @@ def test_the_tenant_takes_as_many_calls_as_it_is_told(tmp_path):
 def test_without_the_tests_it_says_what_to_do(tmp_path):
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "__init__.py").touch()  # somebody else's, found before the project's
-    done = run("dev", *PROVIDER, cwd=tmp_path)
+    # A process that is forked would have the project's loaded.
+    line = [*COMMAND, "dev", *PROVIDER]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, timeout=PATIENCE, check=False)
     assert done.returncode == 1
     assert b"belongs to the tests" in done.stderr
     assert b"make install" in done.stderr

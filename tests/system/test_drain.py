@@ -10,7 +10,7 @@ import time
 import nats as nats_py
 import pytest
 
-from tests.system.processes import PLAIN, SLOW, process
+from tests.system.processes import plain, process, slow
 
 PREFIX = "lfx.auth-service."
 NO_MAIL = b'{"success":true,"data":{"name":"No Mail"}}'
@@ -46,7 +46,7 @@ def _in_hand(service) -> int:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_300_requests_in_flight_get_300_proper_replies(nats, tmp_path, number):
     client = await nats_py.connect(nats.url)
-    with process(nats.url, tmp_path, SLOW) as service:
+    with process(nats.url, tmp_path, slow) as service:
         service.until_ready()
         replies, full = await _send(client, 300, b"1:nomail")
         await asyncio.to_thread(service.until, lambda: _in_hand(service) == 300)
@@ -60,7 +60,7 @@ async def test_300_requests_in_flight_get_300_proper_replies(nats, tmp_path, num
 
 async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within_25_seconds(nats, tmp_path):
     client = await nats_py.connect(nats.url)
-    with process(nats.url, tmp_path, SLOW, REQUEST_TIMEOUT="60s", MAX_CONCURRENT_REQUESTS="4") as service:
+    with process(nats.url, tmp_path, slow, REQUEST_TIMEOUT="60s", MAX_CONCURRENT_REQUESTS="4") as service:
         service.until_ready()
         replies, full = await _send(client, 20, b"50:nomail")
         await asyncio.to_thread(service.until, lambda: _in_hand(service) == 20)
@@ -76,7 +76,7 @@ async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within
 
 async def test_20000_requests_at_once_get_20000_replies_and_memory_stays_flat(nats, tmp_path):
     client = await nats_py.connect(nats.url)
-    with process(nats.url, tmp_path, PLAIN) as service:
+    with process(nats.url, tmp_path, plain) as service:
         service.until_ready()
         memory = []
         for _ in range(6):

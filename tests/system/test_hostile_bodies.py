@@ -9,9 +9,8 @@ import pytest
 
 from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.auth0 import tenant_process
-from tests.support.fleet import SERVE
 from tests.support.hostile import KINDS, attack
-from tests.system.processes import process
+from tests.system.processes import process, serve
 
 FAR_TOO_LONG = 3.0
 """Seconds that no message holds others up, however busy the machine is; what was mended took from five to ever."""
@@ -22,7 +21,7 @@ FAR_TOO_MUCH = 1.0
 
 @contextmanager
 def _on_mock(url, folder):
-    with process(url, folder, SERVE) as service:
+    with process(url, folder, serve) as service:
         service.until_ready()
         yield service, {"eyJ…": "ada-token"}
 
@@ -33,7 +32,7 @@ def _on_auth0(url, folder):
     with tenant_process(records=False) as tenant:
         variables = {**tenant.environment}
         variables.pop("AUTH0_LFX_V2_API_AUDIENCE", None)
-        with process(url, folder, SERVE, **variables) as service:
+        with process(url, folder, serve, **variables) as service:
             service.until_ready()
             yield service, {"eyJ…": tenant.access_token("ada")}
 

@@ -11,7 +11,7 @@ import nats as nats_py
 import pytest
 
 from app.cli.dev.nats_server import free_port, nats_server
-from tests.system.processes import SLOW, process
+from tests.system.processes import process, slow
 
 PREFIX = "lfx.auth-service."
 NO_MAIL = b'{"success":true,"data":{"name":"No Mail"}}'
@@ -89,7 +89,7 @@ def test_nats_gone_for_good_ends_the_process_with_status_1(tmp_path, limit, atte
 async def test_replies_made_while_nats_was_away_leave_when_it_is_back_also_while_draining(tmp_path):
     with (
         nats_server() as server,
-        process(server.url, tmp_path, SLOW, NATS_MAX_RECONNECT="-1", NATS_RECONNECT_WAIT="50ms") as service,
+        process(server.url, tmp_path, slow, NATS_MAX_RECONNECT="-1", NATS_RECONNECT_WAIT="50ms") as service,
     ):
         service.until_ready()
         client = await nats_py.connect(server.url, max_reconnect_attempts=-1, reconnect_time_wait=0.02)

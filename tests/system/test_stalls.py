@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
 
     from app.cli.dev.nats_server import NatsServer
 
-CODE = "import sys; from tests.support.standing_service import main; sys.exit(main())"
 LAG = re.compile(r"^auth_service_event_loop_lag_seconds (\S+)$", re.MULTILINE)
 STALLS = re.compile(r"^auth_service_event_loop_stalls_total (\S+)$", re.MULTILINE)
 
 
+def standing() -> None:
+    """Be the service whose event loop stands when it is told to."""
+    from tests.support.standing_service import main  # noqa: PLC0415 - in the process that is forked
+
+    sys.exit(main())
+
+
 @pytest.fixture(scope="module")
 def service(nats: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with process(nats.url, tmp_path_factory.mktemp("stalls"), CODE) as running:
+    with process(nats.url, tmp_path_factory.mktemp("stalls"), standing) as running:
         running.until_ready()
         yield running
 
@@ -94,7 +101,7 @@ def test_the_worst_delay_is_a_metric_until_it_was_read_and_stalls_are_counted(na
 
 
 def test_a_service_that_nothing_holds_up_tells_of_no_function_of_its_own(nats: NatsServer, tmp_path: Path):
-    with process(nats.url, tmp_path, CODE) as idle:
+    with process(nats.url, tmp_path, standing) as idle:
         idle.until_ready()
         time.sleep(1)
         assert float(LAG.findall(idle.get("/metrics")[1])[0]) < 60

@@ -8,33 +8,15 @@ import os
 import pty
 import select
 import signal
-import sys
 import time
 from pathlib import Path
 
-from tests.support.forking import FORKED
+from tests.support.forking import Forked, command
 
 PATIENCE = 120.0
 
 
-def _main(arguments, environment, output, terminal):
-    """Be the command; what it puts out goes to a file, or to a terminal that is its own."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.setsid()  # a terminal that it opens now is its own, so that Ctrl-C there reaches it
-    place = os.open(output, os.O_RDWR | (0 if terminal else os.O_CREAT | os.O_APPEND), 0o600)
-    for number in (0, 1, 2) if terminal else (1, 2):
-        os.dup2(place, number)
-    if terminal:
-        sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - it lasts as long as the process
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = ["auth-service", *arguments]
-    from app.cli import main  # noqa: PLC0415 - in the process that is forked, where it is loaded
-
-    main()
-
-
-class Forked:
+class Typed:
     """A running command. `terminal`: it has one, on which Ctrl-C is typed; else it gets the signal."""
 
     def __init__(self, folder, *arguments, terminal=False):
@@ -42,8 +24,8 @@ class Forked:
         self._master, slave = pty.openpty() if terminal else (-1, -1)
         place = os.ttyname(slave) if terminal else str(self._output)
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-        self._process = FORKED.Process(target=_main, args=(arguments, environment, place, terminal))
-        self._process.start()
+        streams = [place] * 3 if terminal else [os.devnull, place]
+        self._process = Forked(command, arguments, streams=streams, environment=environment)
         self._shown = b""
         self._slave = slave
 
@@ -52,7 +34,7 @@ class Forked:
         if self._master >= 0:
             os.write(self._master, b"\x03")
         else:
-            os.kill(self._process.pid, signal.SIGINT)
+            self._process.send_signal(signal.SIGINT)
 
     def kill(self):
         """End it as nobody can help against."""
@@ -62,18 +44,18 @@ class Forked:
     def ended(self):
         """Wait for its end; gives the exit status."""
         end = time.monotonic() + PATIENCE
-        while self._process.is_alive() and time.monotonic() < end:
+        while self._process.poll() is None and time.monotonic() < end:
             self.output()
-            self._process.join(0.02)
-        if self._process.is_alive():
+            time.sleep(0.02)
+        if self._process.poll() is None:
             raise AssertionError(f"it goes on:\n{self.output()}")
-        return self._process.exitcode
+        return self._process.returncode
 
     def until(self, holds):
         """Wait until something holds; fails when the process ends before."""
         end = time.monotonic() + PATIENCE
         while not holds():
-            if time.monotonic() > end or not self._process.is_alive():
+            if time.monotonic() > end or self._process.poll() is not None:
                 raise AssertionError(f"it did not come to that:\n{self.output()}")
             time.sleep(0.01)
 
@@ -88,9 +70,8 @@ class Forked:
 
     def close(self):
         """Leave nothing of it."""
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._process.kill()
+        self._process.wait()
         if self._master >= 0:
             os.close(self._master)
             os.close(self._slave)
@@ -99,7 +80,7 @@ class Forked:
 @contextlib.contextmanager
 def forked(folder: Path, *arguments, terminal=False):
     """Run the command while the context lasts."""
-    process = Forked(folder, *arguments, terminal=terminal)
+    process = Typed(folder, *arguments, terminal=terminal)
     try:
         yield process
     finally:
