@@ -37,12 +37,16 @@ NONE, COUNTED, TRACED = "no telemetry at all", "metrics (always on)", "metrics s
 
 @dataclass(frozen=True)
 class Cost:
-    """The medians of one way to run the service; the ratio is to the one without telemetry of the same round."""
+    """The medians of one way to run the service; ratios are to another way in the same round.
+
+    `ratio` and `worst` are to the service without telemetry, `of_counted` is to the one without exporters.
+    """
 
     name: str
     per_second: float
     ratio: float
     worst: float
+    of_counted: float
     cpu: float
     cpu_ratio: float
     faults: int
@@ -75,7 +79,7 @@ def costs(directory: Path, rounds: int, seconds: float) -> tuple[list[Cost], Tol
                 seen[name].append(measured(load, USERNAME_TO_SUB.order(IN_FLIGHT, seconds), responder))
         requests = sum(round_.tally.requests for round_ in seen[TRACED])
     spans = len(collector.spans)
-    return [_cost(name, results, seen[NONE]) for name, results in seen.items()], Told(requests, spans)
+    return [_cost(name, seen) for name in seen], Told(requests, spans)
 
 
 def _variables(collector: Collector) -> dict[str, str]:
@@ -115,15 +119,20 @@ def _scraped(port: int) -> Iterator[None]:
         time.sleep(0.1)
 
 
-def _cost(name: str, results: list[Round], without: list[Round]) -> Cost:
-    pairs = list(zip(results, without, strict=True))
-    ratios = [result.tally.per_second / other.tally.per_second for result, other in pairs]
+def _cost(name: str, seen: dict[str, list[Round]]) -> Cost:
+    results = seen[name]
+    ratios = _ratios(results, seen[NONE])
     return Cost(
         name,
         median(result.tally.per_second for result in results),
         median(ratios),
         min(ratios),
+        median(_ratios(results, seen[COUNTED])),
         median(result.cpu for result in results),
-        median(result.cpu / other.cpu for result, other in pairs),
+        median(result.cpu / other.cpu for result, other in zip(results, seen[NONE], strict=True)),
         sum(faults(result.tally) for result in results),
     )
+
+
+def _ratios(results: list[Round], others: list[Round]) -> list[float]:
+    return [result.tally.per_second / other.tally.per_second for result, other in zip(results, others, strict=True)]

@@ -68,7 +68,7 @@ def fuzz(name: str, seconds: int, seed: int) -> bool:
 def main() -> int:
     """Fuzz the targets, as many at once as there are cores; exit status 1 when anything was found."""
     parser = argparse.ArgumentParser(prog="make fuzz", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=45, help="for each target; default: 45")
+    parser.add_argument("--seconds", type=int, default=60, help="for each target; default: 60")
     parser.add_argument("--seed", type=int, default=0, help="what chance begins with; default: another each time")
     parser.add_argument("--only", nargs="*", choices=sorted(TARGETS), default=sorted(TARGETS), help="these targets")
     options = parser.parse_args()
