@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Records with odd fields: each is read by itself."""
+"""Records: what is read and written of them, whatever stands in their fields, and the keys by which they are found."""
 
 from __future__ import annotations
 
@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.users import Address, Identity
 from providers.authelia.storage import records
+from providers.authelia.storage.kv import is_legal_key
+from providers.authelia.storage.records import email_key, subject_key
 from providers.authelia.storage.social import without_social
+
+NEW = Address("new@example.org")
+ODD = Address("jörg@bücher.example")
+AS_LABELS = "jörg@xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize(
@@ -57,3 +64,108 @@ def test_half_a_character_is_shown_as_a_replacement_and_the_rest_stays():
         "displayname": "\U0001f600",
         "n\ufffd": [1],
     }
+
+
+def test_a_record_as_a_user():
+    record = {
+        "sub": " S ",
+        "email": " Ada@Example.org",
+        "user_metadata": {"city": "Oslo", "other": "x"},
+        "identities": [
+            {"provider": "github", "identity_id": 7, "email": "a@b.c", "email_verified": True, "is_social": True}
+            | {"nickname": "n", "name": "m"},
+            {"provider": "p", "connection": "c", "email_verified": "true", "is_social": 1},
+            5,
+        ],
+        "alternate_email": [{"email": "X@Y.z", "verified": True}, {"email": "v@w.x", "verified": 1}, {"email": " "}],
+    }
+    user = records.user("ada", record)
+    assert (user.user_id, user.username, user.primary_email) == ("S", "ada", "ada@example.org")
+    assert user.user_metadata == {"city": "Oslo"}
+    assert user.identities == (
+        Identity("github", "7", "github", "a@b.c", email_verified=True, nickname="n", name="m", is_social=True),
+        Identity("p", "", "c"),
+        Identity("email", "x@y.z", "email", "x@y.z", email_verified=True),
+        Identity("email", "v@w.x", "email", "v@w.x"),
+    )
+    assert [*records.held(record)] == ["ada@example.org", "x@y.z"]
+    assert records.mentions(record, Address("V@w.x"))
+    assert not records.holds(record, Address("v@w.x"))
+    assert not records.mentions(record, Address("a@b.c"))
+
+
+@pytest.mark.parametrize("record", [{}, {"email": 5, "user_metadata": [], "identities": {}, "alternate_email": "x"}])
+def test_a_record_of_nothing_is_a_user_of_nothing(record):
+    user = records.user("ada", record)
+    assert (user.user_id, user.primary_email, user.user_metadata, user.identities) == ("auth0|ada", "", {}, ())
+    assert [*records.held(record)] == []
+
+
+def test_alternates_come_and_go():
+    record = {"a": 1, "alternate_email": [{"email": "X@y.z", "more": 1}, {"email": "v@w.x", "verified": True}]}
+    x, v = Address("x@y.z"), Address("v@w.x")
+    assert records.with_verified(record, x)["alternate_email"][0] == {"email": "X@y.z", "more": 1, "verified": True}
+    assert records.with_verified(record, NEW)["alternate_email"][2] == {"email": NEW, "verified": True}
+    assert records.without_alternate(record, x) == {"a": 1, "alternate_email": record["alternate_email"][1:]}
+    assert records.without_alternate(record, v, unverified_only=True) == record
+    assert records.without_alternate(record, x, unverified_only=True) == records.without_alternate(record, x)
+
+
+@pytest.mark.parametrize(
+    ("value", "record"),
+    [
+        (b'{"a": 1}', {"a": 1}),
+        (None, None),
+        (b"", None),
+        (b"[]", None),
+        (b"{", None),
+        (b"\xff", None),
+        (b"[" * 50_000, None),
+        (b'{"a": [%s]}' % b",".join([b"1"] * 49_999), {"a": [1] * 49_999}),
+        (b'{"a": [%s]}' % b",".join([b"1"] * 50_000), None),
+    ],
+    ids=lambda value: repr(value)[:12],
+)
+def test_what_is_a_record(value, record):
+    assert records.parse(value) == record
+
+
+def test_what_is_stored():
+    assert records.encode({"a": "é", "updated_at": "x"}, 1_900_000_000.5) == (
+        '{"a":"é","updated_at":"2030-03-17T17:46:40.500000Z"}'.encode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "legal", "name"),
+    [
+        ("ada", True, True),
+        ("grace.hopper", True, True),
+        ("a-b_c=d/e", True, True),
+        ("lookup/x", True, False),
+        ("lookups", True, True),
+        ("_kv", False, False),
+        ("_kvx", False, False),
+        ("a..b", False, False),
+        (".a", False, False),
+        ("a b", False, False),
+        ("é", False, False),
+        ("", False, False),
+    ],
+)
+def test_what_can_be_a_key_and_a_username(key, legal, name):
+    assert (is_legal_key(key), records.is_username(key)) == (legal, name)
+
+
+def test_lookup_keys_are_of_the_hash_of_what_is_compared_without_regard_to_case():
+    assert email_key("a@b.c").startswith("lookup/authelia-users/email/")
+    assert email_key(" ADA@Example.org ") == email_key("ada@example.org")
+    assert len(email_key("a@b.c")) == 28 + 64
+    assert subject_key("Auth0|Ada") == subject_key("auth0|ada") != email_key("auth0|ada")
+    assert subject_key("x").startswith("lookup/authelia-users/sub/")
+    assert records.other_email_keys("ada@example.org") == ()
+    assert email_key(ODD) == email_key(AS_LABELS) not in records.other_email_keys(ODD)
+    assert records.as_spelled(ODD) in records.other_email_keys(ODD)
+
+
+# --- a bucket beside its predecessor ----------------------------------------------------------------

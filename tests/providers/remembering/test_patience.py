@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from app.domain.errors import ProviderUnavailable, UserNotFound
 from app.domain.tokens import Caller
 from app.domain.users import User
+from tests.providers.remembering.alone import ADA, EDA, Around
 from tests.providers.remembering.replicas import replicas
-from tests.providers.remembering.test_directory import ADA, EDA, Around
 from tests.support.virtual_time import in_virtual_time, now
 from tests.support.waiting import until
 
