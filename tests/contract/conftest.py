@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tests.support.transports import Transport
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out what does not hold; keep together what shares a world, in random order too."""
+
     def holds(item: pytest.Item) -> bool:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         name, case = parameters.get("world_name"), parameters.get("case")
@@ -36,7 +39,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 return False
         return name is None or all(name in limit for limit in limits)
 
+    def world(item: pytest.Item) -> tuple[object, ...]:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        name = parameters.get("world_name")
+        return (item,) if name is None else (item.path, name, parameters.get("transport_name"))
+
     items[:] = [item for item in items if holds(item)]
+    seen = {key: place for place, key in enumerate(dict.fromkeys(map(world, items)))}
+    items.sort(key=lambda item: seen[world(item)])
 
 
 @pytest.fixture(scope="session")
