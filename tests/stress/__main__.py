@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """`make stress`: run the tests some times in random order, beside two processes that keep the cores busy.
 
+`--busy 0` leaves these out, as when other work keeps the cores busy.
+
 A run prints a line: its seed, how many passed and failed, its seconds, and the names of those that failed.
 `--random-order-seed` of pytest repeats an order.
 """
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BURN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(1_000_000))"
-SIDE_BY_SIDE = ("--no-cov", "--numprocesses=3", "--dist=loadfile", "--random-order", "-p", "no:cacheprovider")
+SIDE_BY_SIDE = ("--no-cov", "--numprocesses=4", "--dist=loadfile", "--random-order", "-p", "no:cacheprovider")
 LONGEST = 3_600
 """Seconds after which a run counts as failed."""
 
@@ -64,11 +66,12 @@ def main() -> int:
     """Run as often as is asked; exit status 1 when anything failed."""
     parser = argparse.ArgumentParser(prog="make stress", description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="how often; default: 10")
+    parser.add_argument("--busy", type=int, default=2, help="how many processes burn processor time; default: 2")
     parser.add_argument("--seed", type=int, default=None, help="of the first run; the next ones count on")
     parser.add_argument("chosen", nargs="*", help="tests; default: all that `make test` runs")
     options = parser.parse_args()
     first = random.randrange(1_000_000) if options.seed is None else options.seed
-    with busy(2):
+    with busy(options.busy):
         results = [run(number + 1, first + number, options.chosen) for number in range(options.runs)]
     return 0 if all(results) else 1
 
