@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What those who keep something in NATS Key-Value have in common: compare-and-set, and the codes of JetStream."""
+"""Shared code for NATS Key-Value: compare-and-set, and the error codes of JetStream."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bodies of requests: reading one, and what of it must not be logged. Whatever a body is, neither takes long."""
+"""Bodies of requests: reads a body, and finds the parts that must not be logged, both in bounded time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is used of FastStream beyond its public interface: the one method by which a broker connects.
+"""The private part of FastStream that the service uses: the one method by which a broker connects.
 
 `tests/bus/test_faststream_surface.py` pins it.
 """

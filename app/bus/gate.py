@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The gate before every provider: who would wait there gets its turn first; see `turns`."""
+"""A request waits for its turn before its first call of a provider; see `turns`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What may come again and again is told once, and then how often it came."""
+"""Logs a repeated event once, and later how often it came."""
 
 from __future__ import annotations
 

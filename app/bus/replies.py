@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What goes back to a caller: the envelope, and its encoding."""
+"""Replies to callers: the envelope, and its encoding."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A request at work: its way from the message to the one reply."""
+"""A request in progress, from its message to its one reply."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A FastStream router whose subscribers are subjects: what anybody's `NatsBroker` includes, tests and documents.
+"""A FastStream router whose subscribers are subjects. Any `NatsBroker` can include, test and document it.
 
 `AuthBroker` includes it too, and runs the subjects in a leaner way; see docs/decisions/0080-routers.md.
 """

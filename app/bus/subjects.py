@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the runtime is told of a subject: everything about it, declared once beside its handler."""
+"""A subject: everything that the bus needs to know about it, declared once beside its handler."""
 
 from __future__ import annotations
 

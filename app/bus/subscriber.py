@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The subscriber: the whole way of a message, from the client library's hands to the one reply.
+"""The subscriber: takes each message from the client library and sees it through to its one reply.
 
 FastStream declares (routers, injection, the test broker, the document); this runs. A test holds the replies of both
 to each other; docs/decisions/0002-the-subscriber.md says why there are two.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose turn it is: bounded work, an ordered and bounded waiting room, and a deadline for everyone.
+"""Requests take turns: bounded work, an ordered and bounded waiting room, and a deadline for each.
 
 A request begins as a coroutine that the subscriber advances by hand. One that needs to wait for nothing runs to its
 end there and then, and never comes here. The first that would wait (`take_turn`, which stands before every call of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What several commands print."""
+"""Output that several commands share: tables, commands, printable text."""
 
 from __future__ import annotations
 

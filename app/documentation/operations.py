@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the document says of one subject or event: messages, channels, operations, as AsyncAPI 3 wants them."""
+"""The document's parts for one subject or event: messages, channels, operations, in AsyncAPI 3."""
 
 from __future__ import annotations
 

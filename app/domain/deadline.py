@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""How much time the current request has, and whether it may still be cancelled.
+"""The time that the current request has left, and whether it may still be cancelled.
 
-The runtime sets the deadline of the current request. Code that calls an upstream asks it how much time is left, and
+The bus sets the deadline of the current request. Code that calls an upstream asks it how much time is left, and
 tells it when a write was sent. After that, the remaining steps are not cancelled.
 """
 

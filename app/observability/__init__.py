@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: MIT
-"""What operators see: logs, metrics, traces, and how they are exported."""
+"""Observability for operators: logs, metrics, traces, and their export."""

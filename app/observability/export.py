@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is sent to a collector, if anything: the only place that decides whether OpenTelemetry's SDK is loaded."""
+"""The export to a collector, if any. Only this module decides whether OpenTelemetry's SDK is loaded."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether the event loop turns: how late it was at worst, and where it stood when it did not turn at all.
+"""Watches the event loop: its longest delay, and the place where it was blocked.
 
 The loop sets its pulse twenty times a second. A thread looks whether it still does, because a loop that stands cannot
 say so itself: see docs/decisions/0061-a-loop-that-stands.md.

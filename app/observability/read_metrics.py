@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is counted of reads: where answers came from, how old they were; `app.domain.reads.ReadNotes`."""
+"""Metrics of reads: the source and the age of answers; implements `app.domain.reads.ReadNotes`."""
 
 from __future__ import annotations
 

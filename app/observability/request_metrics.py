@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is counted of requests: plain numbers, which every request adds to and everybody else reads.
+"""Request counters: plain integers, written by requests and read by exporters.
 
 Prometheus, OTLP and `$SRV.STATS` all read these numbers. They are plain because every request pays for them: the
 client library's own counters and histograms, which lock, cost a request five times as much.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics, and what is said of every request: a count, a span, a log record."""
+"""Metrics, and the records of each request: a count, a span, a log record."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Traces: where a request stands in its caller's trace, what of it is recorded, and what carries it on.
+"""Traces: the place of a request in its caller's trace, what is recorded of it, and the context that goes on.
 
 Only OpenTelemetry's API is needed here. With the tracer of its SDK, which `otlp` makes, spans are recorded. Without
 one, traces of callers are carried on (log records, upstream calls, events), and requests without one have none.

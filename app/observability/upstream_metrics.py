@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Metrics and spans of what a provider does with its upstream."""
+"""Metrics and spans of a provider's upstream calls."""
 
 from __future__ import annotations
 

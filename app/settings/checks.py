@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a setting must be before the service starts with it: files, seeds, certificates, addresses of servers.
+"""Checks of settings before the service starts: files, seeds, certificates, addresses of servers.
 
 Each check returns the value, or raises ValueError with what is wrong and without the value.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long answers of the provider are remembered, and how they are used."""
+"""Settings of remembered answers: how long they are kept, and how they are used."""
 
 from __future__ import annotations
 

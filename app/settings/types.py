@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What sections of settings are made of."""
+"""The building blocks of the settings' sections."""
 
 from __future__ import annotations
 

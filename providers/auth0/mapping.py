@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Auth0's users as they come over the wire, and what they are here."""
+"""Maps Auth0's users to the model of this service."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Reading what tenants hold and their definition forbids: each field by itself, so that an odd one harms no other."""
+"""Reads user fields that break their definition, each by itself, so that an odd one harms no other."""
 
 from __future__ import annotations
 

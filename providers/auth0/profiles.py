@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Changing what users tell about themselves, with their own rights."""
+"""Changes users' metadata, with their own rights."""
 
 from __future__ import annotations
 

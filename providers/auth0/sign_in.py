@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The application in whose name users sign in: the profile client."""
+"""The application that users sign in to: the profile client."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Users that are an address and nothing else, made to be linked to an account as an e-mail identity.
+"""Users that consist of an address only, made to be linked to an account as an e-mail identity.
 
 Two writes make an identity: a stub, and the link that swallows it. What the first leaves behind when the second fails
 would block the address, so it is removed again, after looking whether it is what it is taken for.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What operators see of the provider, and the buckets that must be open before it is ready."""
+"""The provider's metrics and readiness, and the buckets that must be open before it is ready."""
 
 from __future__ import annotations
 

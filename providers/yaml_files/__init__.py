@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""YAML that people write, read as texts: what stands in the file is what is meant.
+"""YAML that people write, read as texts: every value is the text in the file.
 
 `1001`, `007`, `true`, `1.10` and `2024-01-01` are those very characters, as keys and as values. Only who knows that a
 field is a boolean, or wants to know whether there is anything at all, looks further. Events come from libyaml, of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Nodes made of libyaml's events."""
+"""Composes nodes from libyaml's events."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a YAML text consists of, and where in it that stands (YAML 1.2, section 3.1: the representation graph)."""
+"""The nodes of a YAML text, and their places in it (YAML 1.2, section 3.1: the representation graph)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""nats-py's client where it does otherwise than operators are told.
+"""nats-py's client, changed where its behaviour differs from what operators are told.
 
 What of its inner life is overridden here is pinned by `tests/bus/test_nats_client.py`.
 """

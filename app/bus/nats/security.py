@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a connection to NATS is authenticated and encrypted: for the broker, and for whoever else connects."""
+"""Authentication and encryption of connections to NATS: of the broker's, and of any other."""
 
 from __future__ import annotations
 

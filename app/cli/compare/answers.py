@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What came back: a reply or none, and what it says. Every reply is as hostile as any other message."""
+"""One service's answer: a reply or none, and its content. Every reply is as hostile as any other message."""
 
 from __future__ import annotations
 

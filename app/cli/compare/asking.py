@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One of the two services: asks it reads, and takes note of second replies."""
+"""Sends reads to one of the two services, and notes second replies."""
 
 from __future__ import annotations
 

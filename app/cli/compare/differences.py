@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""In what two answers differ, field by field."""
+"""The differences between two answers, field by field."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How much of a request and a reply is shown: enough to act on, and of tokens nothing, whatever is asked for."""
+"""Masks requests and replies: shows enough to act on, and never any part of a token."""
 
 from __future__ import annotations
 

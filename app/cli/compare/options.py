@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is asked for on the command line."""
+"""The values of the command line's options."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How far it has come, on standard error where that is a terminal; nothing elsewhere."""
+"""Shows the progress on standard error if that is a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is asked: the six subjects that only read, and how a line of a file becomes requests to them.
+"""The requests: the six subjects that only read, and how a line of a file becomes requests to them.
 
 Nothing else can be sent: whoever sends takes a `Request`, and there is none of another subject.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the requests come from: a file, or what callers send meanwhile."""
+"""The sources of requests: a file, or the requests that callers send meanwhile."""
 
 from __future__ import annotations
 

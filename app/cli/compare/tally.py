@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What came of all requests, in bounded memory however many there are."""
+"""The results of all requests, in bounded memory however many there are."""
 
 from __future__ import annotations
 

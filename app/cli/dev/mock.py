@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The mock provider in `auth-service dev`: nothing stands around it."""
+"""The mock provider in `auth-service dev`: it needs nothing else."""
 
 from __future__ import annotations
 

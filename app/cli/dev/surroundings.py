@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `auth-service dev` sets up around a provider, and what it shows of it."""
+"""The surroundings of a provider that `auth-service dev` sets up, and what it shows of them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Why the tenant could not be asked, or did not do what it was asked."""
+"""The reasons why the tenant could not be asked, or did not do what it was asked."""
 
 from __future__ import annotations
 

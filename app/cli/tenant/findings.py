@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a look at the tenant has shown, and what would close the gap."""
+"""Findings: what a look at the tenant has shown, and what would close the gap."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether the tenant takes what a key signs, for keys that were registered by hand, under an id of the tenant's."""
+"""Tests whether the tenant accepts a key's signatures, for keys registered by hand under a key id of the tenant."""
 
 from __future__ import annotations
 

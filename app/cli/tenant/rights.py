@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Where the command's own rights come from, and how far they go."""
+"""The command's own rights: where they come from, and how far they go."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the commands do: look, plan, make, and print."""
+"""The work of the commands: look, plan, make, and print."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the command prints: tables that fit 80 columns, coloured on a terminal only; what goes on, on standard error."""
+"""The command's output: tables of at most 80 columns, coloured on a terminal only, and progress on standard error."""
 
 from __future__ import annotations
 

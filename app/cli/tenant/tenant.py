@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all requirements share: the line, what is wanted, and the applications, found or still to be made."""
+"""The data that all requirements share: the line, what is wanted, and the applications, found or still to be made."""
 
 from __future__ import annotations
 

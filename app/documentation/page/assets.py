@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the page loads: a stylesheet, a script and an icon, each under an address that changes with what is in it."""
+"""The files that the page loads: a stylesheet, a script and an icon. Each address changes with the content."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Makes HTML of the document, once: no request of a reader makes anything twice."""
+"""Renders the document as HTML, once for all readers."""
 
 from __future__ import annotations
 

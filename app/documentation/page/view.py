@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the page shows, worked out of the document: areas, subjects, fields, errors, examples."""
+"""The content of the page, taken from the document: areas, subjects, fields, errors, examples."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the events need from remembered answers; see `providers.remembering`."""
+"""The interface of remembered answers that the events need; see `providers.remembering`."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whether the stream of events is up, as this replica knows it, and its counters."""
+"""The state of the event stream, as this replica knows it, and its counters."""
 
 from __future__ import annotations
 

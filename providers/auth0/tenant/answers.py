@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tenant answers, and the reading of it."""
+"""The tenant's answers, and how they are read."""
 
 from __future__ import annotations
 

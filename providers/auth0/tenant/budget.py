@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long may be spent on the tenant: nine tenths of a request's time, and what a write needs to be ended."""
+"""The time that may be spent on the tenant: nine tenths of a request's time, and what a write needs to end."""
 
 from __future__ import annotations
 

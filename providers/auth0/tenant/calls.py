@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is asked of the tenant: a call, and the kind of operation that it is."""
+"""A call of the tenant, and the kind of its operation."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Calls of the tenant: what every capability sends goes through here."""
+"""Calls of the tenant. All capabilities send their calls through this module."""
 
 from __future__ import annotations
 

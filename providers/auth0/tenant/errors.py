@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The one place where what goes wrong with the tenant becomes a failure of the tree."""
+"""Turns failures of the tenant into errors of the tree; no other module does."""
 
 from __future__ import annotations
 

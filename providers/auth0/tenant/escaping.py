@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Values in places where a character could mean more than itself: paths and search queries."""
+"""Escapes values in paths and search queries, where a character can have a meaning of its own."""
 
 from __future__ import annotations
 

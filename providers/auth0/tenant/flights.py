@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""One piece of work for however many want its result at the same time."""
+"""One call for all who want its result at the same time."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The tenant's rate limits, learnt from its 429s: whoever is told to wait tells everybody."""
+"""The tenant's rate limits, learnt from its 429s: one call that must wait makes all others wait."""
 
 from __future__ import annotations
 

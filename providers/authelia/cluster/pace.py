@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How often and how long: the times of synchronisation, in seconds, and the work of a hash."""
+"""The times of synchronisation, in seconds, and the work of a hash."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which restart of Authelia is owed, kept where every replica sees it, whoever is killed.
+"""The restart of Authelia that is owed. Every replica sees it, even if one is killed.
 
 Before the users file is written a note is left under the hash of what will stand there; once it stands there the
 restart is owed, whatever is written next. Whoever finds the file in that state a minute later does what its writer did

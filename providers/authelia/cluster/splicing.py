@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Changes of a users file in the places that change alone: every other byte stays.
+"""Changes only the places of a users file that differ: every other byte stays.
 
 What is written where comes from the places of the nodes that were read (`yaml_files`). What several users share by
 an anchor stays theirs: who refers to it says the difference beside it, under a merge key.

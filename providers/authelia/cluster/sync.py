@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""When to synchronise: at start, after changes in storage, every five minutes, and soon again after a failure."""
+"""Starts synchronisations: at start, after changes in storage, every five minutes, and soon after a failure."""
 
 from __future__ import annotations
 

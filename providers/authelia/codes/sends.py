@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many codes were sent in the last hour in all, over all replicas, and the bound on that."""
+"""Counts the codes that all replicas sent in the last hour, and limits them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Which identity tokens have linked: each does so once."""
+"""Remembers used identity tokens: each links once."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Buckets of NATS Key-Value, as the provider needs them: what is read and changed by compare-and-set."""
+"""Buckets of NATS Key-Value, as the provider needs them: values read, and changed by compare-and-set."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A bucket that holds what stood in another one before: what an older version left there is still found.
+"""A bucket that replaces an older one: values that an older version left there are still found.
 
 For as long as that bucket keeps it: a day after an upgrade nothing of the kind is left.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A user's record as it stands in storage. What is not known here is kept as it is."""
+"""A user's record in storage. Unknown fields are kept as they are."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose a social identity is: claimed before a record has it, so that two accounts never both do."""
+"""The owner of a social identity. An account claims it before its record has it, so that two accounts never both do."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose a subject identifier is: the stored one, or the one that is derived from the username.
+"""Finds the owner of a subject identifier, which is stored or derived from the username.
 
 Authelia gives the identifiers out, so its word counts: one that another record holds moves to whom Authelia says it
 belongs. A lookup key is of the lower-cased identifier, and written before the record; one that its record does not

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the service needs of a tenant: a module each, which looks at what is there and gives the steps."""
+"""The service's requirements of a tenant. Each module looks at what is there and gives the steps."""
 
 from app.cli.tenant.requirements import codes, database, impersonation, lfx_one, profile, service
 

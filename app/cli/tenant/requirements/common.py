@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What several requirements look at in the same way: fields of applications, client grants, enabled connections."""
+"""Checks that several requirements share: fields of applications, client grants, enabled connections."""
 
 from __future__ import annotations
 
