@@ -73,7 +73,7 @@ class Management:
             fallback=SearchFailed,
             special={errors.BAD_REQUEST: UserNotFound} if bad_id_is_nobody else _NONE,
         )
-        return self._reader.one(await self._read(call, ("id", user_id), shared=shared))
+        return self._reader.one(await self._read(call, shared=shared))
 
     async def by_email(self, address: Address, *, shared: bool = False) -> list[WireUser]:
         """Return the users whose own e-mail the tenant takes `address` for, in whichever of its forms it has it.
@@ -91,7 +91,7 @@ class Management:
                 fallback=SearchFailed,
                 passes=frozenset() if form == address else frozenset((errors.BAD_REQUEST,)),
             )
-            answer = await self._read(call, ("email", form), shared=shared)
+            answer = await self._read(call, shared=shared)
             found += self._reader.all(answer) if answer.ok else ()
         return found
 
@@ -108,7 +108,7 @@ class Management:
             params={"q": " OR ".join(f"{field}:{phrase(value)}" for value in values), "search_engine": "v3"},
             fallback=SearchFailed,
         )
-        return self._reader.all(await self._read(call, (field, *values), shared=shared))
+        return self._reader.all(await self._read(call, shared=shared))
 
     async def create(self, user: Mapping[str, Any], *, fallback: type[ServiceError]) -> WireUser | None:
         """Make a user, return it; None when there is one with that address in that connection already."""
@@ -210,5 +210,5 @@ class Management:
             )
         )
 
-    async def _read(self, call: Call, key: tuple[str, ...], *, shared: bool) -> Answer:
-        return await (self._tenant.shared(key, call) if shared else self._tenant.call(call))
+    async def _read(self, call: Call, *, shared: bool) -> Answer:
+        return await (self._tenant.shared(call) if shared else self._tenant.call(call))

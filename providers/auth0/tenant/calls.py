@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from providers.auth0.tenant.limiter import Lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from pydantic import SecretStr
 
@@ -58,3 +58,10 @@ class Call:
     passes: frozenset[int] = frozenset()
     touches: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+
+    @property
+    def same(self) -> Hashable:
+        """Equal for calls that ask the same and take the answer in the same way: all of it but a body."""
+        params = tuple(self.params.items()) if self.params else ()
+        meanings = (self.fallback, frozenset(self.special.items()), self.passes)
+        return self.kind, self.method, self.path, params, self.token, self.anonymous, meanings

@@ -16,7 +16,7 @@ from providers.auth0.tenant.flights import Flights, Progress
 from providers.http import HEADER_ENCODING, PHASES
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from app.domain.ports import Upstream
     from app.domain.reads import Changes
@@ -112,13 +112,13 @@ class Tenant:
         """
         return await self._call(call, None)
 
-    async def shared(self, key: Hashable, call: Call) -> Answer:
+    async def shared(self, call: Call) -> Answer:
         """Return the answer to a read, which others who ask the same at the same time share.
 
         A read begun after a write that is known here, of this process or by `changed`, does not join one begun before.
         What is joined was sent so lately that it can be older than another write by `SHARED_FOR` at most.
         """
-        key = (self._writes, key)
+        key = (self._writes, call.same)
         if self._reads.to_join(key):
             self._upstream.coalesced(call.kind.name)
         return await self._reads.join(key, lambda progress: self._call(call, progress))

@@ -176,7 +176,7 @@ async def test_addresses_alone_are_told_and_of_nothing_nothing_is():
 
 
 async def _shared(world: World, key: str = "ada") -> None:
-    assert (await world.calling.shared(key, call())).status in {200, 400}
+    assert (await world.calling.shared(call(path=f"/api/v2/users/{key}"))).status in {200, 400}
 
 
 @in_virtual_time
@@ -185,6 +185,29 @@ async def test_reads_of_one_thing_share_a_call():
     await asyncio.gather(_shared(world), _shared(world), _shared(world, "eda"))
     assert len(world.tenant.requests) == 2
     assert world.counts.shared == {"get_user": 1}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"kind": Kind("search_users", Lane.READ)},
+        {"method": "HEAD"},
+        {"path": "/api/v2/users-by-email"},
+        {"params": {"email": "ada@example.org"}},
+        {"params": {"q": 'email:"ada@example.org"'}},
+        {"fallback": UserNotFound},
+        {"special": {400: UserNotFound}},
+        {"passes": frozenset((400,))},
+        {"token": TOKEN},
+        {"anonymous": True},
+    ],
+    ids=" ".join,
+)
+@in_virtual_time
+async def test_reads_that_differ_in_anything_share_no_call(other):
+    world = World(200, seconds=1.0)
+    await asyncio.gather(world.calling.shared(call()), world.calling.shared(call(**other)))
+    assert (len(world.tenant.requests), world.counts.shared) == (2, {})
 
 
 @pytest.mark.parametrize(("after", "calls"), [(0.05, 1), (0.06, 2)])

@@ -178,6 +178,18 @@ async def test_identical_reads_at_once_share_a_call(provider, tenant, counts):
     assert counts.shared["get_user"] == 49
 
 
+async def test_look_ups_of_one_address_that_begin_one_after_another_have_one_answer(provider, tenant):
+    tenant.add_user("samlp|acme|ada", email="Ada@Kernel.Example", social=[DATABASE_OF_ADA])
+    tenant.faults.latency = 0.1
+
+    async def found(after):
+        await asyncio.sleep(after)
+        return (await provider.directory.by_primary_email(Address("ada@kernel.example"))).user_id
+
+    # Some begin while others ask by e-mail, some while others search: each step takes as long as ten beginnings.
+    assert {*await asyncio.gather(*(found(number / 100) for number in range(30)))} == {"samlp|acme|ada"}
+
+
 async def test_reads_for_a_write_are_not_shared(provider, tenant):
     tenant.faults.latency = 0.1
     await asyncio.gather(*(provider.directory.by_subject("auth0|ada") for _ in range(3)))
