@@ -39,18 +39,25 @@ class Auth0Identities:
 
     async def link(self, caller: Caller, identity_token: str, subject: str) -> None:
         """Link what the token proves; the tenant verifies it."""
-        provider, _, identity_id = subject.partition("|")
-        if to_user(await self._management.get(caller.subject)).identity(provider, identity_id) is not None:
+        if await self._has(caller, subject):
             return
         answer = await self._management.link(
             caller.subject,
             {"link_with": identity_token},
             token=caller.token,
             fallback=LinkFailed,
-            passes=frozenset((errors.BAD_REQUEST, errors.CONFLICT)),
+            passes=frozenset((errors.BAD_REQUEST, errors.NOT_FOUND, errors.CONFLICT)),
         )
-        if not answer.ok:
-            raise IdentityLinkedElsewhere if _says_linked(answer) else LinkFailed().blamed_on(Fault.CALLER)
+        # The same request sent twice, also to two replicas: what the other one has linked is linked.
+        if answer.ok or await self._has(caller, subject):
+            return
+        if answer.status == errors.NOT_FOUND:
+            raise UserNotFound
+        raise IdentityLinkedElsewhere if _says_linked(answer) else LinkFailed().blamed_on(Fault.CALLER)
+
+    async def _has(self, caller: Caller, subject: str) -> bool:
+        provider, _, identity_id = subject.partition("|")
+        return to_user(await self._management.get(caller.subject)).identity(provider, identity_id) is not None
 
     async def unlink(self, caller: Caller, provider: str, identity_id: str) -> None:
         """Remove an identity, unless it is an alias."""

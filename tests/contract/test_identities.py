@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.support.contract import (
@@ -260,6 +262,13 @@ async def test_linking_what_is_linked_already_changes_nothing(fresh):
     before = await fresh.ask(LIST, _of(SUBJECT))
     assert await fresh.ask(LINK, _link(identity("google-oauth2|1029", name="Another Name"))) == LINKED
     assert await fresh.ask(LIST, _of(SUBJECT)) == before
+
+
+async def test_the_same_link_sent_several_times_at_once_succeeds_each_time_and_is_made_once(fresh):
+    replies = await asyncio.gather(*(fresh.ask(LINK, _link(NEW)) for _ in range(5)))
+    assert replies == [LINKED] * 5
+    listed = (await fresh.ask(LIST, _of(SUBJECT)))["data"]
+    assert [entry["user_id"] for entry in listed].count("555") == 1
 
 
 async def test_a_linked_identity_is_listed_with_what_its_token_says(fresh):
