@@ -44,6 +44,11 @@ def _service(bus, around, folder):
     )
 
 
+def _until_people_are_there(service):
+    """Wait for the first synchronisation, which brings the people of the users file into storage."""
+    service.until(lambda: service.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
+
+
 def _page(around, name):
     with urllib.request.urlopen(f"{around.control}/{name}", timeout=10) as reply:
         return reply.read().decode()
@@ -61,8 +66,7 @@ async def test_a_change_is_kept_over_a_restart_and_nothing_is_refused(bus, aroun
         await follower.flush()
         # The first makes the buckets, the other finds them.
         with _service(bus, around, tmp_path) as service:
-            service.until_ready()
-            service.until(lambda: service.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
+            _until_people_are_there(service)
             assert "ada@example.org" in json.dumps(await _ask(client, "user_emails.read", user={"auth_token": "ada"}))
             await _ask(client, "user_metadata.update", token=TOKEN, user_metadata={"city": "Oslo"})
             assert json.loads((await events.next_msg(timeout=20)).data)["user_metadata"]["city"] == "Oslo"
@@ -80,7 +84,7 @@ async def test_the_whole_way_from_the_code_to_the_users_file_needs_no_other_righ
     new = "ada@new.example"
     async with bus.user("LFX_ONE") as (client, refused):
         with _service(bus, around, tmp_path) as service:
-            service.until_ready()
+            _until_people_are_there(service)
             await client.request(PREFIX + "email_linking.send_verification", new.encode(), timeout=20)
             code = re.search(r"^ +(\d{6})\s*$", _page(around, "mails"), re.MULTILINE)[1]
             token = (await _ask(client, "email_linking.verify", email=new, otp=code))["data"]["token"]
