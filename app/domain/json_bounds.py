@@ -20,6 +20,11 @@ def holds_more(most: int, data: bytes, marks: tuple[bytes, ...]) -> bool:
     return len(data) > most and _count(data, marks) > most and _count(_outside_strings(data, marks), marks) > most
 
 
+def values(data: bytes) -> int:
+    """Return about how many values a JSON text holds."""
+    return _count(_outside_strings(data, VALUES), VALUES) + 1
+
+
 def _count(data: bytes, marks: tuple[bytes, ...]) -> int:
     return sum(map(data.count, marks))
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.halves import whole
-from app.domain.json_bounds import VALUES, holds_more
+from app.domain.json_bounds import VALUES, holds_more, values
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ _BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTAL
 MAX_VALUES: Final = 50_000
 """Values in an answer: the longest that anybody needs, a page of users, has a few thousand."""
 
+_MAX_SKIPPED: Final = 600_000
+"""Values in an answer in which entries of a list are looked for: a user may have a megabyte of them, `0,0,0,…`."""
+
+_TO_SKIP: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+_SPACE: Final = re.compile(r"[ \t\n\r]*+")
+
+
+class TooMuch(BrokenAnswer):
+    """It holds more values than anybody needs; so it will the next time."""
+
 
 @dataclass(slots=True)
 class Answer:
@@ -49,21 +60,35 @@ class Answer:
         return self.status in _OK
 
     def json(self) -> Any:  # noqa: ANN401 - whatever was sent
-        """Return the body as JSON. Raises BrokenAnswer, also when there are more values than anybody needs.
+        """Return the body as JSON. Raises BrokenAnswer; TooMuch when there are more values than anybody needs.
 
-        Numbers keep every digit: `int` or `Decimal`; one of more than 64 characters is `UNREADABLE`. Where values are
-        nested too deep to be read, null stands for what is deeper than 64 levels, so that the rest can be read.
+        In a list that is too much, null stands for the longest entries, so that the others can be read. Numbers keep
+        every digit: `int` or `Decimal`; one of more than 64 characters is `UNREADABLE`. Where values are nested too
+        deep to be read, null stands for what is deeper than 64 levels, so that the rest can be read.
         """
         if self._content is _UNREAD:
-            if holds_more(MAX_VALUES, self.body, VALUES):
-                raise BrokenAnswer("too many values")
             try:
-                self._content = _parsed(self.body)
+                self._content = _parsed(self.body) if not holds_more(MAX_VALUES, self.body, VALUES) else self._short()
             except RecursionError:
                 self._content = self._shallow()
             except ValueError:
                 raise BrokenAnswer("no JSON") from None
         return self._content
+
+    def _short(self) -> list[Any]:
+        """Return a list without the entries that make it too long. Raises TooMuch, ValueError."""
+        if holds_more(_MAX_SKIPPED, self.body, VALUES):
+            raise TooMuch("too many values")
+        entries = _entries(self.body.decode("utf-8-sig"))
+        sizes = list(map(values, entries))
+        read: list[Any] = [None] * len(entries)
+        left = MAX_VALUES
+        for number in sorted(range(len(entries)), key=sizes.__getitem__):
+            left -= sizes[number]
+            if left < 0:
+                break
+            read[number] = _parsed(entries[number])
+        return read
 
     def _shallow(self) -> Any:  # noqa: ANN401 - whatever was sent
         try:
@@ -85,6 +110,38 @@ def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
     # UTF-8, as RFC 8259, section 8.1, wants it; by itself the library takes halves of surrogate pairs in it.
     content = json.loads(body.decode("utf-8-sig"), parse_int=_int, parse_float=_decimal, parse_constant=_refuse)
     return whole(content, body)
+
+
+def _entries(text: str) -> list[bytes]:
+    """Return the texts of a list's entries. Raises TooMuch when it is no list, and ValueError."""
+    entries: list[bytes] = []
+    place = _after_space(text, 0)
+    if text[place : place + 1] != "[":
+        raise TooMuch("too many values")
+    while text[place] != "]":
+        begin = _after_space(text, place + 1)
+        end = _end_of_value(text, begin)
+        entries.append(text[begin:end].encode())
+        place = _after_space(text, end)
+        if text[place : place + 1] not in {",", "]"}:
+            raise ValueError("no list")
+    if _after_space(text, place + 1) != len(text):
+        raise ValueError("more than a list")
+    return entries
+
+
+def _end_of_value(text: str, begin: int) -> int:
+    # Hundreds of thousands of arrays are made and thrown away: to look for circles among them takes five times as long.
+    gc.disable()
+    try:
+        return _TO_SKIP.raw_decode(text, begin)[1]
+    finally:
+        gc.enable()
+
+
+def _after_space(text: str, place: int) -> int:
+    found = _SPACE.match(text, place)
+    return place if found is None else found.end()
 
 
 def _int(text: str) -> object:

@@ -19,6 +19,7 @@ from app.domain.errors import (
     ServiceError,
     UserNotFound,
 )
+from providers.auth0.tenant.answers import TooMuch
 from providers.http import BrokenAnswer, never_connected
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def of_exception(operation: str, error: Exception) -> Failure:
     """Return the failure that an exception of the HTTP client says. What nobody expects is raised as it is."""
     why = type(error.__cause__ or error).__name__
     if isinstance(error, BrokenAnswer):
-        return Failure(_unavailable(operation, f"answer is {error}"), Outcome.BROKEN)
+        again = not isinstance(error, TooMuch)
+        return Failure(_unavailable(operation, f"answer is {error}"), Outcome.BROKEN, read_again=again)
     if isinstance(error, httpx.HTTPError | OSError) and never_connected(error):
         return Failure(_unavailable(operation, why), Outcome.NOT_CONNECTED, write_again=True)
     if isinstance(error, TimeoutError | httpx.TimeoutException):

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from providers.auth0.tenant.answers import UNREADABLE, Answer
+from providers.auth0.tenant.answers import UNREADABLE, Answer, TooMuch
 from providers.http import BrokenAnswer
 
 READ = {
@@ -80,14 +80,47 @@ def test_what_is_nested_too_deep_and_no_json_is_told_as_such(name):
         Answer(200, {}, DEEP[name]).json()
 
 
-@pytest.mark.parametrize(("values", "read"), [(50_000, True), (50_001, False)])
-def test_fifty_thousand_values_are_read(values, read):
-    answer = Answer(200, {}, b"[%s]" % b",".join([b"1"] * values))
+@pytest.mark.parametrize(("values", "read"), [(49_999, True), (50_000, False)])
+def test_about_fifty_thousand_values_are_read(values, read):
+    answer = Answer(200, {}, b'{"a": [%s]}' % b",".join([b"1"] * values))
     if read:
-        assert len(answer.json()) == values
+        assert len(answer.json()["a"]) == values
     else:
-        with pytest.raises(BrokenAnswer, match=r"^too many values$"):
+        with pytest.raises(TooMuch, match=r"^too many values$"):
             answer.json()
+
+
+BULK = {
+    "numbers": b"[" + b"0," * 100_000 + b"0]",
+    "arrays": b"[" + b"[]," * 100_000 + b"[]]",
+    "texts": rb'["a\",[{ \ud83e\udd89",' + b'"",' * 100_000 + b"{}]",
+}
+
+
+@pytest.mark.parametrize("bulk", BULK)
+@pytest.mark.parametrize("order", [(b"bulky", b"small"), (b"small", b"bulky"), (b"bulky", b"small", b"bulky")])
+def test_entries_that_are_too_long_take_no_others_with_them(bulk, order):
+    texts = {b"bulky": b'{"user_id": "x", "m": %s}' % BULK[bulk], b"small": b' {"user_id" : "a,]", "n": 1.10} '}
+    body = b"\n[ %s ]\n" % b" , ".join(texts[name] for name in order)
+    small = {"user_id": "a,]", "n": Decimal("1.10")}
+    assert Answer(200, {}, body).json() == [small if name == b"small" else None for name in order]
+
+
+def test_of_many_entries_the_shortest_are_read_as_far_as_they_are_not_too_much():
+    body = b"[%s]" % b",".join(b"[%s]" % b",".join([b"1"] * size) for size in (30_000, 10_000, 40_000, 9_000))
+    assert [entry and len(entry) for entry in Answer(200, {}, body).json()] == [30_000, 10_000, None, 9_000]
+
+
+@pytest.mark.parametrize("end", [b"", b",", b"]]", b"] []", b";]", b"]}"])
+def test_a_list_that_is_too_long_is_no_json_where_it_is_none(end):
+    with pytest.raises(BrokenAnswer, match=r"^no JSON$"):
+        Answer(200, {}, b"[{}," + BULK["numbers"] + end).json()
+
+
+@pytest.mark.parametrize("body", [b"[" + b"0," * 600_000 + b"0]", b'"a" ' + BULK["numbers"], BULK["numbers"] * 7])
+def test_what_is_far_too_much_or_no_list_is_not_looked_at(body):
+    with pytest.raises(BrokenAnswer):
+        Answer(200, {}, body).json()
 
 
 def test_the_body_is_read_once():

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from app.domain.errors import InvalidToken, SearchFailed, UserNotFound
+from app.domain.errors import InvalidToken, ProviderUnavailable, SearchFailed, UserNotFound
 from app.domain.users import Address
 from tests.providers.auth0.conftest import within
 
@@ -188,6 +188,15 @@ async def test_look_ups_of_one_address_that_begin_one_after_another_have_one_ans
 
     # Some begin while others ask by e-mail, some while others search: each step takes as long as ten beginnings.
     assert {*await asyncio.gather(*(found(number / 100) for number in range(30)))} == {"samlp|acme|ada"}
+
+
+async def test_a_user_with_very_many_values_is_nobody_and_hides_nobody(provider, tenant):
+    tenant.add_user("google-oauth2|77", email="ada@example.org")
+    tenant.user("google-oauth2|77").profile["user_metadata"] = {"a": [0] * 60_000}
+    assert (await provider.directory.by_primary_email(Address("ada@example.org"))).user_id == "auth0|ada"
+    with pytest.raises(ProviderUnavailable):
+        await provider.directory.by_subject("google-oauth2|77")
+    assert tenant.records.count("users.get") == 1
 
 
 async def test_reads_for_a_write_are_not_shared(provider, tenant):
