@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from app.settings import SECTIONS
 from tests.chart.helm import NAME, ChartError, container, environment, rendered
+from tests.docs.tables import secrecy
 
 
 @pytest.mark.parametrize(
@@ -151,8 +153,19 @@ def test_sensitive_variables_come_from_one_secret() -> None:
             "EMAIL_SMTP_PASSWORD": "EMAIL_SMTP_PASSWORD",
             "NATS_NKEY_SEED": "NATS_NKEY_SEED",
             "NATS_TOKEN": "token",
+            "OTEL_EXPORTER_OTLP_HEADERS": "OTEL_EXPORTER_OTLP_HEADERS",
+            "OTEL_EXPORTER_OTLP_LOGS_HEADERS": "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+            "OTEL_EXPORTER_OTLP_METRICS_HEADERS": "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
+            "OTEL_EXPORTER_OTLP_TRACES_HEADERS": "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
         }.items()
     }
+
+
+def test_the_secret_has_every_setting_that_is_marked_secret_and_no_other() -> None:
+    fields = [field for section in SECTIONS for field in section.model_fields.values()]
+    shown = environment(rendered("app.existingSecret.name=auth"))
+    of_the_secret = {name for name, value in shown.items() if isinstance(value, dict)}
+    assert of_the_secret == {field.validation_alias for field in fields if secrecy(field)}
 
 
 def test_the_service_listens_where_the_container_says() -> None:

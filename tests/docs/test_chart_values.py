@@ -64,6 +64,18 @@ def test_the_schema_lets_every_variable_of_the_service_through() -> None:
     assert not of_the_command & known
 
 
+def test_the_existing_secret_gives_every_variable_that_the_configuration_marks_secret() -> None:
+    page = (ROOT / "docs/configuration.md").read_text().split("<!-- settings -->")[1].split("<!-- /settings -->")[0]
+    marked = set(re.findall(r"^\| `([A-Z0-9_]+)` \|.* Secret\. \|$", page, re.MULTILINE))
+    keys = set(SCHEMA["properties"]["app"]["properties"]["existingSecret"]["properties"]["keys"]["properties"])
+    told = re.search(
+        r"^`app\.existingSecret` provides (.*?):", (CHART / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert told is not None
+    assert marked == keys == set(re.findall(r"`([A-Z0-9_]+)`", told[1]))
+    assert len(marked) == 11
+
+
 def test_every_variable_stands_in_the_values_file() -> None:
     known = set(SCHEMA["properties"]["app"]["properties"]["environment"]["properties"])
     assert set(VALUES["app"]["environment"]) == known

@@ -67,7 +67,19 @@ A value goes before a valueFrom; an empty one counts as none, as it does for the
 {{- with .Values.app.existingSecret }}
 {{- if .name }}
 {{- $secret := . }}
-{{- range list "AUTH0_LFX_PROFILE_CLIENT_SECRET" "AUTH0_M2M_PRIVATE_BASE64_KEY" "AUTHELIA_SIGNING_KEY" "EMAIL_SMTP_PASSWORD" "NATS_NKEY_SEED" "NATS_PASSWORD" "NATS_TOKEN" }}
+{{- range list
+  "AUTH0_LFX_PROFILE_CLIENT_SECRET"
+  "AUTH0_M2M_PRIVATE_BASE64_KEY"
+  "AUTHELIA_SIGNING_KEY"
+  "EMAIL_SMTP_PASSWORD"
+  "NATS_NKEY_SEED"
+  "NATS_PASSWORD"
+  "NATS_TOKEN"
+  "OTEL_EXPORTER_OTLP_HEADERS"
+  "OTEL_EXPORTER_OTLP_LOGS_HEADERS"
+  "OTEL_EXPORTER_OTLP_METRICS_HEADERS"
+  "OTEL_EXPORTER_OTLP_TRACES_HEADERS"
+}}
 - name: {{ . }}
   valueFrom:
     secretKeyRef:
