@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from app.cli.dev.nats_server import free_port, nats_server
+from tests.docs.blocks import blocks
 from tests.image.dockerfile import ROOT, exec_form, let_through, only, stages
 from tests.image.engine import Image
 
@@ -52,6 +53,13 @@ def test_everything_that_is_copied_is_let_into_the_build() -> None:
     sources = [word for step in stages()[0] if step.name == "COPY" for word in step.text.split()[:-1]]
     assert sources
     assert [source for source in sources if not let_through(source)] == []
+
+
+def test_the_page_of_installing_has_the_steps_of_the_build() -> None:
+    steps = [step for one in stages()[0] if one.name == "RUN" for step in one.text.split(" && ")]
+    shown = [step.strip().replace("--no-cache-dir ", "").replace("/tmp/", "dist/") for step in steps]
+    page = [one.text for one in blocks(ROOT / "docs/operations/install.md") if "requirements-build.lock" in one.text]
+    assert page == ["".join(f"{step}\n" for step in shown)]
 
 
 @pytest.mark.parametrize("secret", [".env", ".git", "tests", "deploy"])
