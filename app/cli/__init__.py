@@ -172,7 +172,7 @@ def request(
         str | None,
         typer.Option("--as", metavar="NAME", help="Send the token of that user of the running `dev`."),
     ] = None,
-    timeout: Annotated[str, typer.Option(help="The timeout: `500ms`, `10s`, or plain seconds.")] = "10s",
+    timeout: Annotated[str, typer.Option(help="The timeout: `500ms`, `12s`, or plain seconds.")] = "12s",
 ) -> None:
     """Send one request and print the reply.
 

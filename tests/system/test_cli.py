@@ -46,6 +46,9 @@ class TestRequest:
         done = run("request", "--nats-url", served, "email_to_sub", "ada@example.org")
         assert (done.returncode, done.stdout, done.stderr) == (0, b"auth0|ada\n", b"")
 
+    def test_it_waits_longer_than_the_service_takes(self):
+        assert "[default: 12s]" in run("request", "--help").stdout.decode()
+
     def test_json_is_printed_indented_and_readable(self, served):
         done = run("request", "--nats-url", served, "user_metadata.read", "łukasz")
         assert done.returncode == 0
