@@ -136,7 +136,7 @@ def dev(
 
     Starts a nats-server with JetStream, on port 4222 or a free one, and the
     service with readable logs, HTTP on port 8080 or a free one. Prints the
-    addresses, the users with their tokens, and requests to paste.
+    addresses, the users, and requests to paste.
 
     Settings come from the environment and from the file .env, where there
     is one. Ctrl-C ends all of it.
