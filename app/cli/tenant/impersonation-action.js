@@ -58,16 +58,23 @@ async function find(name, secrets) {
   });
   const headers = { authorization: `Bearer ${token.access_token}` };
   const mail = name.toLowerCase();
-  const phrase = name.replace(/[\\"]/g, "\\$&"); // so that no name widens the search
-  const path = name.includes("@")
-    ? `users-by-email?email=${encodeURIComponent(mail)}`
-    : `users?search_engine=v3&q=${encodeURIComponent(`username:"${phrase}"`)}`;
-  const users = await answer(`${origin}/api/v2/${path}`, { headers });
+  const ask = (path) => answer(`${origin}/api/v2/${path}`, { headers });
+  // Quoted, so that no name widens the search.
+  const search = (field, value) =>
+    ask(`users?search_engine=v3&q=${encodeURIComponent(`${field}:"${value.replace(/[\\"]/g, "\\$&")}"`)}`);
   // Compared again: the search is not exact, and other connections have users with the same address.
-  return users.find(
-    (user) =>
-      (user.email?.toLowerCase() === mail || user.username === name) &&
-      user.identities.some((identity) => identity.connection === CONNECTION),
+  const account = (users) =>
+    users.find(
+      (user) =>
+        (user.email?.toLowerCase() === mail || user.username === name) &&
+        user.identities.some((identity) => identity.connection === CONNECTION),
+    );
+  if (!name.includes("@")) return account(await search("username", name));
+  // By e-mail the tenant compares case, which other identity providers' addresses have. The search compares none and
+  // lags behind: whom it has under the very address that was asked for has moved.
+  return (
+    account(await ask(`users-by-email?email=${encodeURIComponent(mail)}`)) ??
+    account((await search("email", mail)).filter((user) => user.email !== mail))
   );
 }
 
