@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
 from loguru import logger
+
+from app.bus.nats.refusals import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +24,8 @@ NAME: Final = "internal.forget"
 _FLUSH_TIME: Final = 2
 """Seconds, whole ones for the client library."""
 
-_NEEDED: Final = ("subscription", "publish")
-"""What the server must allow, as its refusals name it."""
+TRY_AGAIN: Final = 30.0
+"""Seconds after which it is found out whether a refusal still holds: a right may be granted at any time."""
 
 _UNLIMITED: Final = -1
 """Nothing is dropped: the callback never waits, so whatever arrived is dealt with at once."""
@@ -49,6 +52,8 @@ class Broadcast:
         self._client = client
         self._stands = False
         self._refused = False
+        self._refused_again = False
+        self._trying: asyncio.Task[None] | None = None
         self._subscription: Subscription | None = None
         self._heard: Callable[[bytes], None] = _ignore
         self._lost: Callable[[], None] = _nothing
@@ -91,11 +96,7 @@ class Broadcast:
         """Subscribe, if anybody listens; on a connection that stands, before there are requests: nothing is missed."""
         if self._heard is _ignore:
             return
-        self._subscription = await self._client.subscribe(
-            self.subject, cb=self._on_message, pending_msgs_limit=_UNLIMITED, pending_bytes_limit=_UNLIMITED
-        )
-        await self.probe()
-        await self._client.flush(_FLUSH_TIME)
+        await self._subscribe()
         self._stands = not self._refused
 
     async def probe(self) -> None:
@@ -107,6 +108,9 @@ class Broadcast:
     def disconnected(self) -> None:
         """Take note that the connection is gone."""
         self._stands = self._refused = False
+        if self._trying is not None:
+            self._trying.cancel()
+            self._trying = None
         self._lost()
 
     def reconnected(self) -> None:
@@ -118,14 +122,47 @@ class Broadcast:
     def refused(self, error: str) -> bool:
         """Take note of an error of the server; return whether it refuses messages here, or to send them.
 
-        Who may not tell has the same user at NATS as others, so those do not tell either.
+        Who may not tell has the same user at NATS as others, so those do not tell either. It is logged once, and holds
+        until it is found out that it does no longer, or until the connection is gone.
         """
-        refusals = (f'permissions violation for {what} to "{self.subject.lower()}"' for what in _NEEDED)
-        if not any(refusal in error.lower() for refusal in refusals):
+        if refusal(error)[1] != self.subject.lower():
             return False
-        self._refused, self._stands = True, False
-        self._lost()
+        self._refused_again = True
+        if not self._refused:
+            logger.error("replicas cannot tell each other of changes", error=error)
+            self._refused, self._stands = True, False
+            self._lost()
+            if self._heard is not _ignore:
+                self._trying = asyncio.get_running_loop().create_task(self._try_again(), name="broadcast")
         return True
+
+    async def _try_again(self) -> None:
+        """Find out from time to time whether messages may be sent and received again."""
+        while self._refused:
+            await asyncio.sleep(TRY_AGAIN)
+            self._refused_again = False
+            try:
+                await self._subscribe()
+            except Exception as error:  # noqa: BLE001 - the connection may go at any moment; then it is tried no more
+                logger.debug("whether replicas can tell each other could not be found out", error=repr(error))
+            else:
+                self._refused = self._refused_again
+        logger.info("replicas can tell each other of changes again")
+        self._stands, self._trying = True, None
+        self._back()
+
+    async def _subscribe(self) -> None:
+        """Subscribe, and return when the server has said what it refuses. A subscription from before ends then."""
+        before, self._subscription = (
+            self._subscription,
+            await self._client.subscribe(
+                self.subject, cb=self._on_message, pending_msgs_limit=_UNLIMITED, pending_bytes_limit=_UNLIMITED
+            ),
+        )
+        if before is not None:
+            await before.unsubscribe()
+        await self._client.publish(self.subject, _PROBE)
+        await self._client.flush(_FLUSH_TIME)
 
     async def _on_message(self, message: Msg) -> None:
         if message.data != _PROBE:

@@ -16,6 +16,7 @@ from app.bus.broadcast import Broadcast
 from app.bus.discovery import Discovery
 from app.bus.faststream_inside import ConnectingBroker
 from app.bus.nats.client import ReconnectingClient
+from app.bus.nats.refusals import SUBSCRIPTION, refusal
 from app.bus.nats.security import security_options
 from app.bus.repetition import Repetition
 from app.bus.subscriber import SubjectSubscriber
@@ -213,10 +214,10 @@ class AuthBroker(ConnectingBroker):
     async def _on_error(self, error: Exception) -> None:
         self.last_error = (str(error) or type(error).__name__)[:LOOKED_AT]
         if self._broadcast is not None and self._broadcast.refused(self.last_error):
-            logger.error("replicas cannot tell each other of changes", error=self.last_error)
             return
-        # The client library gives it in lower case. Without any other subscription requests are served.
-        if f'permissions violation for subscription to "{self._nats.subject_prefix.lower()}' in self.last_error.lower():
+        # Without any other subscription requests are served.
+        what, subject = refusal(self.last_error)
+        if what == SUBSCRIPTION and subject.startswith(self._nats.subject_prefix.lower()):
             self._refused = self.last_error
         # Whoever names reply subjects that are not allowed, or floods discovery, makes one of each message.
         kind = self.last_error.partition('"')[0] if type(error) is Error else type(error).__name__

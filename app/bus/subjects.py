@@ -19,6 +19,8 @@ QUEUE_GROUP: Final = "lfx.auth-service.queue"
 """Where the replicas share the requests unless `QUEUE_GROUP` is set."""
 PROFILE_UPDATED: Final = "lfx.user_profile.updated"
 
+_INBOXES: Final = "_INBOX."
+"""How nearly all reply subjects begin; the prefix of a service's subjects never does."""
 _NO_INBOXES: Final = ("$", "lfx.")
 """How subjects begin that mean something to somebody: to NATS, its streams and buckets, and to the platform."""
 
@@ -27,9 +29,11 @@ def is_inbox(reply: str, prefix: str = PREFIX) -> bool:
     """Return whether a service whose subjects begin with `prefix` may send a reply there.
 
     NATS lets a caller name any subject as the one for the reply, and whoever replies publishes there with permissions
-    of its own: without this check, a caller could have the service write into its buckets (`$KV.…`).
+    of its own: without this check, a caller could have the service write into its buckets (`$KV.…`). The case of
+    letters does not count. The client library gives errors of the server in lower case, so a refused reply to
+    `LFX.…` would look like a refusal of what the service sends by itself.
     """
-    return not reply.startswith((*_NO_INBOXES, prefix))
+    return reply.startswith(_INBOXES) or not reply.lower().startswith((*_NO_INBOXES, prefix.lower()))
 
 
 @dataclass(frozen=True, slots=True)

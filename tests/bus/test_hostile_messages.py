@@ -119,6 +119,8 @@ async def test_an_odd_reply_subject_among_many_requests_holds_none_of_them_up(na
         "lfx.user_profile.updated",
         "lfx.auth-service.username_to_sub",
         "lfx.auth-service.user_metadata.update",
+        "LFX.auth-service.internal.forget",
+        "lfX.user_profile.updated",
     ],
 )
 async def test_nothing_is_sent_to_a_subject_that_means_something_to_others(nats, reply):
@@ -130,7 +132,8 @@ async def test_nothing_is_sent_to_a_subject_that_means_something_to_others(nats,
 
         await service.client.subscribe("$KV.>", cb=note)
         await service.client.subscribe("$JS.>", cb=note)
-        await service.client.subscribe("lfx.>", cb=note)
+        for platform in ("lfx.>", "LFX.>", "lfX.>"):
+            await service.client.subscribe(platform, cb=note)
         await service.client.publish(PREFIX + "username_to_sub", b"ada", reply=reply)
         await service.client.publish(PREFIX + "user_metadata.read", b"ada", reply=reply)
         await service.client.publish("$SRV.INFO", reply=reply)
@@ -155,6 +158,14 @@ async def test_a_bucket_of_the_service_cannot_be_written_by_naming_it_for_the_re
 @pytest.mark.parametrize("reply", ["_INBOX.x.y", "_INBOX_me.x", "_R_.abc", "_GR_.x.y.z", "answers.1", "lfxx", "inbox"])
 def test_other_subjects_get_their_replies(reply):
     assert is_inbox(reply)
+
+
+@pytest.mark.parametrize("prefix", ["lfx.auth-service.", "Next.Auth."])
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, str.title, str.swapcase])
+def test_what_a_refusal_of_an_own_subject_would_look_like_gets_none(prefix, spelling):
+    assert not is_inbox(spelling(f"{prefix}internal.forget"), prefix)
+    assert not is_inbox(spelling("$kv.authelia-users.bob"), prefix)
+    assert not is_inbox(spelling("lfx.user_profile.updated"), prefix)
 
 
 async def test_the_services_protocol_answers_without_the_headers_it_was_sent(nats):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from app.bus.broadcast import Broadcast
+from app.bus.broadcast import TRY_AGAIN, Broadcast
 from app.bus.repetition import Repetition
 from tests.support.virtual_time import in_virtual_time, now
 
@@ -166,9 +166,43 @@ async def test_what_is_refused_does_not_stand_until_the_next_connection(late, wh
     assert (broadcast.stands, listener.back) == (True, 1)
 
 
+@pytest.mark.parametrize("what", ["subscription", "publish"])
+@in_virtual_time
+async def test_a_refusal_is_told_once_and_holds_no_longer_than_it_is_one(what, log):
+    client = Client()
+    broadcast = Broadcast(client, SUBJECT)
+    listener = Listener(broadcast)
+    await broadcast.start()
+    error = f'nats: permissions violation for {what} to "{SUBJECT.lower()}"'
+    client.on_flush = lambda: broadcast.refused(error)
+    for _ in range(20):
+        assert broadcast.refused(error) is True
+    assert TRY_AGAIN == 30.0
+    await asyncio.sleep(100.0)  # three times it is refused again
+    assert (broadcast.stands, listener.lost, listener.back) == (False, 1, 0)
+    assert log == [("replicas cannot tell each other of changes", error, None)]
+    assert (len(client.subscribed), client.published) == (4, [(SUBJECT, b"")] * 4)
+    client.error, client.on_flush = TimeoutError(), lambda: None  # this tells nothing
+    await asyncio.sleep(30.0)
+    assert broadcast.stands is False
+    client.error = None
+    await asyncio.sleep(30.0)
+    assert (broadcast.stands, listener.lost, listener.back) == (True, 1, 1)
+    await asyncio.sleep(100.0)
+    assert len(client.subscribed) == 6  # it is tried no more
+    broadcast.refused(error)
+    assert (broadcast.stands, listener.lost, len(log)) == (False, 2, 2)
+    broadcast.disconnected()
+    await asyncio.sleep(100.0)
+    assert (broadcast.stands, len(client.subscribed)) == (False, 6)
+
+
 @pytest.mark.parametrize(
     "error",
     [
+        f'permissions violation: nats: permissions violation for publish to "{SUBJECT.lower()}"',
+        f'nats: permissions violation for publish to "{SUBJECT.lower()}.x"',
+        rf'nats: permissions violation for publish to "a\"{SUBJECT.lower()}"',
         'nats: permissions violation for subscription to "lfx.auth-service.other"',
         'nats: permissions violation for publish to "lfx.auth-service.other"',
         "nats: stale connection",
