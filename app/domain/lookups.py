@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from app.domain import subject_ids
 from app.domain.addresses import parse_address
@@ -14,6 +14,15 @@ from app.domain.halves import is_unicode
 if TYPE_CHECKING:
     from app.domain.ports import Directory, StoredSubjects
     from app.domain.users import Address, User
+
+
+MAX_REFERENCE: Final = 512
+"""Bytes of a subject identifier or username beyond which nobody is meant."""
+
+
+def is_reference(text: str) -> bool:
+    """Whether `text` can be a subject identifier or a username: well-formed, and not too long."""
+    return len(text) <= MAX_REFERENCE and is_unicode(text) and len(text.encode()) <= MAX_REFERENCE
 
 
 class ByEmail(ABC):

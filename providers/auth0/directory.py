@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from app.domain.errors import UserNotFound
-from app.domain.halves import is_unicode
-from app.domain.lookups import ByEmail
+from app.domain.lookups import ByEmail, is_reference
 from app.domain.reads import Meant
 from app.domain.spellings import forms, same
 from app.domain.subject_ids import derive
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
     from providers.auth0.tokens.verifier import Tokens
-
-MAX_REFERENCE: Final = 512
-"""Bytes of a subject identifier or username beyond which nobody is meant."""
 
 
 class Auth0Directory(ByEmail):
@@ -69,7 +65,7 @@ class Auth0Directory(ByEmail):
         """Return whom a subject identifier or a username means; None for a token."""
         if looks_like_token(reference):
             return None
-        if not is_unicode(reference) or len(reference.encode()) > MAX_REFERENCE:
+        if not is_reference(reference):
             raise UserNotFound
         return Meant(subject=reference) if "|" in reference else Meant(username=reference)
 

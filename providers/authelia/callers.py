@@ -15,6 +15,7 @@ from pydantic_core import from_json
 
 from app.domain.deadline import current_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, TokenOfClient, UserNotFound
+from app.domain.lookups import is_reference
 from app.domain.reads import Meant
 from app.domain.tokens import Caller
 from providers.authelia.storage import records
@@ -95,7 +96,9 @@ def _understood(status: int, challenge: str, body: bytes) -> tuple[str, str]:
     username, subject = claims.get("preferred_username"), claims.get("sub")
     if not isinstance(username, str) or not username.strip():
         raise InvalidToken
-    return username.strip(), subject.strip() if isinstance(subject, str) else ""
+    subject = subject.strip() if isinstance(subject, str) else ""
+    # OpenID Connect Core 1.0, section 2, has at most 255 characters: what is far longer is none that could be found.
+    return username.strip(), subject if is_reference(subject) else ""
 
 
 def _is_insufficient_scope(challenge: str, body: bytes) -> bool:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
-from app.domain.lookups import ByEmail
+from app.domain.lookups import ByEmail, is_reference
 from app.domain.reads import Meant
 from app.domain.spellings import same
 from providers.authelia.callers import TOKEN_PREFIX
@@ -65,9 +65,11 @@ class AutheliaDirectory(ByEmail):
         return await self.find(self.named(reference) or await self.of_token(reference))
 
     def named(self, reference: str) -> Meant | None:
-        """Return whom a subject identifier or a username means; None for a token."""
+        """Return whom a subject identifier or a username means; None for a token. Raises UserNotFound."""
         if reference.startswith(TOKEN_PREFIX):
             return None
+        if not is_reference(reference):
+            raise UserNotFound
         if "|" in reference or _UUID.fullmatch(reference):
             return Meant(subject=reference)
         return Meant(username=reference)

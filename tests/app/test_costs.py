@@ -20,7 +20,7 @@ from app.bus.nats.parser import TolerantParser
 from app.bus.replies import encode_failure
 from app.bus.subjects import is_inbox
 from app.domain import addresses, aliases, identity_tokens, metadata, spellings, subject_ids, tokens
-from app.domain.errors import InvalidEmail, ServiceError
+from app.domain.errors import InvalidEmail, ServiceError, UserNotFound
 from app.domain.halves import is_unicode
 from app.observability.logs import HEADER_LOGGERS
 from app.observability.tracing import PROPAGATORS, Tracing
@@ -129,7 +129,7 @@ READERS = {
     "a search": escaping.phrase,
     "a key of a bucket": kv.is_legal_key,
     "an Authelia user": records.is_username,
-    "an Authelia subject": directory._UUID.fullmatch,  # noqa: SLF001 - the pattern
+    "an Authelia reference": directory.AutheliaDirectory(None, None).named,
     "a record": lambda text: records.parse(text.encode("utf-8", "replace")),
     "a record's text": lambda text: records.user("ada", {"email": text, "sub": text}),
     "what userinfo answers": lambda text: callers._object(text[:65_536].encode("utf-8", "replace")),  # noqa: SLF001 - the reader
@@ -177,6 +177,19 @@ def test_what_is_longer_than_any_is_refused_before_its_case_is_looked_at(reader)
             READERS[reader](text)
 
     assert seconds(read) < seconds(text.lower) / 4
+
+
+@pytest.mark.parametrize("reader", ["a key of a bucket", "an Authelia user", "an Authelia reference"])
+@pytest.mark.parametrize("piece", ["a", "a."])
+def test_no_name_is_looked_at_that_is_longer_than_any(reader, piece):
+    """Nor taken for one that is worth a question to storage, as would be one of legal characters alone."""
+    text = (piece * MIB)[: MIB - 1]
+
+    def read() -> None:
+        with contextlib.suppress(UserNotFound):
+            assert READERS[reader](text) is False
+
+    assert seconds(read) < seconds(text.lower)
 
 
 ANSWERS = {

@@ -15,6 +15,14 @@ NO_LINKS = failure("password reset link is not supported for Authelia users")
 NO_ALIASES = failure("alias_service_unavailable")
 NO_IMPERSONATION = failure("impersonation flow unavailable")
 
+LONG = {"letters": "a" * 1_048_560, "labels": "a." * 500_000 + "a", "a subject": "auth0|" + "a." * 500_000 + "a"}
+"""As long as a message may be, and of what a key of a bucket is made of."""
+
+LONG_DERIVED = {
+    "letters": "auth0|38YNPhHU9T1XtqBytKwH54Nv898ZGg6cKGx8mYxTxqG1sYxT8i7tm9Ak3rBeHbQMeDhjP1uo8Vt5YMR6epmkJSmh",
+    "labels": "auth0|5su6h7z9q1Mghrur42fTQgBDF5jkuVyMG6cwwadNYAvxL8JPoPikg2STgHdZwhF2teKfnQzAQG8k3D7jTbfupXsS",
+}
+
 CASES = [
     case("password.update", "not here", send={"token": TOKEN}, reply=NO_PASSWORDS, on=("authelia",)),
     case("password.update", "before malformed", send="no JSON", reply=NO_PASSWORDS, on=("authelia",)),
@@ -36,6 +44,21 @@ CASES = [
         reply=failure("user not found"),
         on=("authelia",),
     ),
+    *(
+        case(
+            "user_metadata.read",
+            f"over 512 bytes: {title}",
+            send=name,
+            reply=failure("user not found"),
+            on=("authelia",),
+        )
+        for title, name in LONG.items()
+    ),
+    *(
+        case("username_to_sub", f"over 512 bytes: {title}", send=LONG[title], reply=sub, on=("authelia",))
+        for title, sub in LONG_DERIVED.items()
+    ),
+    case("user_metadata.read", "no UTF-8", send=b"auth0|ada\xff", reply=failure("user not found"), on=("authelia",)),
     case(
         "user_metadata.read",
         "an unknown token",

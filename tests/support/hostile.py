@@ -34,6 +34,12 @@ _PATIENCE = 30.0
 _TURN = 0.005
 """Seconds between two questions of a kind."""
 
+FAR_TOO_LONG = 3.0
+"""Seconds that no message holds others up, however busy the machine is; what was mended took from five to ever."""
+
+FAR_TOO_MUCH = 1.0
+"""CPU seconds that no message takes, whatever counts its lines; what was mended took as long as it held others up."""
+
 FIELDS = {
     "pieces of [redacted]": "[redacted]",
     "token beginnings": "eyJ-",
@@ -41,6 +47,7 @@ FIELDS = {
     "bars": "|",
     "half surrogates": "\\ud800",
     "long domains": "a.",
+    "letters": "a",
     "letters that grow": "ﷺ",
 }
 """What a field is filled with, as it stands between the quotes of a JSON string."""
@@ -130,6 +137,15 @@ class Seen:
     def faults(self) -> int:
         """Requests without exactly one reply, and wrong answers beside them."""
         return self.wrong + sum(count != 1 for count in self.replies)
+
+    def assert_harmless(self) -> None:
+        """Assert that all got their reply, and that nobody else waited for long."""
+        assert self.requests >= 16
+        assert self.live
+        assert self.faults == 0
+        assert max(self.live) < FAR_TOO_LONG
+        assert max(self.looked_up) < FAR_TOO_LONG
+        assert max(self.cpu) < FAR_TOO_MUCH
 
 
 class Attack:

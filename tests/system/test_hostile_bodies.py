@@ -12,12 +12,6 @@ from tests.stand_ins.auth0 import tenant_process
 from tests.support.hostile import KINDS, attack
 from tests.system.processes import process, serve
 
-FAR_TOO_LONG = 3.0
-"""Seconds that no message holds others up, however busy the machine is; what was mended took from five to ever."""
-
-FAR_TOO_MUCH = 1.0
-"""CPU seconds that no message takes, whatever counts its lines; what was mended took as long as it held others up."""
-
 
 @contextmanager
 def _on_mock(url, folder):
@@ -48,12 +42,7 @@ async def test_every_request_gets_its_reply_and_holds_nobody_up(place, kind):
     url, service, known = place
     async with attack(url, service.port, service.popen.pid, known) as attacker:
         seen = await attacker.of(kind)
-    assert seen.requests >= 16
-    assert seen.live
-    assert seen.faults == 0
-    assert max(seen.live) < FAR_TOO_LONG
-    assert max(seen.looked_up) < FAR_TOO_LONG
-    assert max(seen.cpu) < FAR_TOO_MUCH
+    seen.assert_harmless()
     assert service.memory() < 400
 
 

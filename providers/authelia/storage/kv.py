@@ -12,7 +12,10 @@ from app.domain.errors import ProviderUnavailable
 if TYPE_CHECKING:
     from datetime import datetime
 
-_LEGAL: Final = re.compile(r"[-/_=a-zA-Z0-9]+(?:\.[-/_=a-zA-Z0-9]+)*")
+MAX_KEY: Final = 512
+"""Characters of a key. The server ends a connection that writes to a subject of more than 4,096."""
+
+_LEGAL: Final = re.compile(r"[-/_=a-zA-Z0-9]++(?:\.[-/_=a-zA-Z0-9]++)*+")
 _RESERVED: Final = "_kv"
 
 
@@ -21,8 +24,8 @@ class StorageFull(ProviderUnavailable):
 
 
 def is_legal_key(key: str) -> bool:
-    """Whether `key` can be one of a bucket (NATS ADR-8)."""
-    return _LEGAL.fullmatch(key) is not None and not key.startswith(_RESERVED)
+    """Whether `key` can be one of a bucket (NATS ADR-8) and is not too long."""
+    return len(key) <= MAX_KEY and _LEGAL.fullmatch(key) is not None and not key.startswith(_RESERVED)
 
 
 @dataclass(frozen=True, slots=True)

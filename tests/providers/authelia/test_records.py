@@ -151,7 +151,12 @@ def test_what_is_stored():
         ("a b", False, False),
         ("é", False, False),
         ("", False, False),
+        ("a" * 512, True, True),
+        ("a" * 513, False, False),
+        ("a." * 255 + "aa", True, True),
+        ("a." * 256 + "a", False, False),
     ],
+    ids=lambda value: f"{value[:12]} {len(value)}" if isinstance(value, str) else None,
 )
 def test_what_can_be_a_key_and_a_username(key, legal, name):
     assert (is_legal_key(key), records.is_username(key)) == (legal, name)

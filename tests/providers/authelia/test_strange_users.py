@@ -77,3 +77,16 @@ async def test_of_several_documents_the_first_is_kept_in_step(js, stage, behind)
         await until(lambda: stage.kubernetes.restarts)
         await _settled(provider)
     assert stage.kubernetes.file == file.replace("old@example.org", "new@example.org")
+
+
+@pytest.mark.parametrize("length", [513, 5_000])
+async def test_a_name_longer_than_any_key_is_skipped_and_others_go_on(js, stage, length):
+    """To a subject of more than 4,096 characters the server lets nobody write: it ends the connection."""
+    await populated(js, ())
+    entry = "{displayname: A, password: x, email: %s@example.org}\n"
+    stage.kubernetes.file = f"users:\n  ? {'a' * length}\n  : {entry % 'a'}  zoe: {entry % 'zoe'}"
+    async with stage.replica() as provider:
+        await _settled(provider)
+        assert (await provider.directory.by_primary_email(Address("zoe@example.org"))).username == "zoe"
+        measured = provider.measurements()
+    assert (measured["auth_service_sync_skipped_users"], measured["auth_service_sync_failures_total"]) == (1, 0)

@@ -122,3 +122,21 @@ async def test_another_sub_takes_the_place_of_the_one_before(stage):
             await provider.directory.resolve(SUB)
         found = await provider.directory.resolve("9e107d9d-372b-4826-8bd8-1d3542a419d6")
     assert found.username == "ada"
+
+
+@pytest.mark.parametrize("name", ["a" * 60_000, "a." * 30_000 + "a"], ids=["letters", "labels"])
+async def test_a_name_longer_than_any_is_nobodys_without_a_question_to_storage(stage, name):
+    stage.userinfo.claims[TOKEN] = {"preferred_username": name, "sub": SUB}
+    async with stage.replica() as provider:
+        with pytest.raises(UserNotFound):
+            await provider.callers.verify(TOKEN, scope="")
+        assert provider.measurements()["auth_service_kv_errors_total"] == 0
+
+
+@pytest.mark.parametrize(("length", "stored"), [(512, True), (513, False), (60_000, False)])
+async def test_a_sub_longer_than_any_is_not_stored(stage, js, length, stored):
+    stage.userinfo.claims[TOKEN] = {"preferred_username": "ada", "sub": "s" * length}
+    async with stage.replica() as provider:
+        caller = await provider.callers.verify(TOKEN, scope="")
+    assert caller.subject == ("s" * length if stored else "auth0|ada")
+    assert ("sub" in await _stored(js)) is stored
