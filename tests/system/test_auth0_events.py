@@ -77,7 +77,7 @@ class Asking:
             if calls(tenant) == before:
                 return
             await asyncio.sleep(0.25)
-        raise AssertionError("the stream does not stand")
+        raise AssertionError("the event stream is closed")
 
     async def seen(self, number, city):
         """Read until twelve answers in a row show the change; seconds until then."""

@@ -80,7 +80,7 @@ class Standing:
 
     def fault(self) -> str:
         """Return what an operator should know, the empty string if all is well."""
-        return "" if self.stands else "the stream does not stand"
+        return "" if self.stands else "the event stream is closed"
 
     def measurements(self) -> Mapping[str, float]:
         """Return the numbers by metric name."""
