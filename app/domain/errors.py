@@ -4,7 +4,7 @@
     ServiceError
     ├── CallerError      the request cannot be fulfilled
     ├── Conflict         the value is taken already
-    ├── LimitReached     too much, too often or too late
+    ├── LimitReached     limits and timeouts
     ├── UpstreamError    the identity provider, mail or storage failed
     └── OwnError         this service failed
 

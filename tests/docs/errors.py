@@ -13,9 +13,9 @@ from tests.docs.text import TOP, table
 PAGE = TOP / "docs" / "callers" / "errors.md"
 ROW = re.compile(r"^\| `([^`]+)` \| .*? \| (.*) \|$", re.MULTILINE)
 FAULTS = {
-    Fault.CALLER: "What was asked cannot be had",
-    Fault.CONFLICT: "Somebody else has it",
-    Fault.LIMIT: "Too much, too often or too late",
+    Fault.CALLER: "Errors in the request",
+    Fault.CONFLICT: "Conflicts",
+    Fault.LIMIT: "Limits and timeouts",
     Fault.UPSTREAM: "Something that the service depends on failed",
     Fault.OWN: "The service failed",
 }

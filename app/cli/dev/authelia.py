@@ -67,7 +67,7 @@ def _requests() -> list[Try]:
         Try(
             "user_identity.link",
             body(link_with={"identity_token": "IDENTITY-TOKEN"}),
-            "IDENTITY-TOKEN: the `token` of the reply before",
+            "IDENTITY-TOKEN: the `id_token` of the reply before",
             user="ada",
         ),
         Try(
