@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Which tags a release gives the image: the steps of the workflows, run as they stand there."""
+"""Which tags a release gives the image and the Go module: the steps of the workflows, run as they stand there."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import tomllib
 from itertools import takewhile
 from pathlib import Path
 
@@ -65,6 +66,49 @@ def test_any_other_tag_is_refused(tag, tmp_path):
 def test_the_release_hands_the_image_these_tags_and_no_others():
     assert job("release.yml", "image")["with"]["tags"] == "${{ needs.version.outputs.tags }}"
     assert job("release.yml", "version")["outputs"]["tags"] == "${{ steps.version.outputs.tags }}"
+
+
+GH = """\
+#!/bin/sh
+echo "$@" >> "$HOME/asked"
+case "$*" in
+*git/refs*) exit $REFUSES ;;
+*) echo "$FOUND" ;;
+esac
+"""
+"""The command `gh`: it makes a tag or says that it is there, and tells of which commit."""
+
+
+def tagged(folder: Path, **environment: str) -> tuple[bool, list[str]]:
+    """Whether the step that tags the Go module succeeds, and what it asks GitHub."""
+    (folder / "gh").write_text(GH)
+    (folder / "gh").chmod(0o755)
+    (script,) = (step["run"] for step in job("release.yml", "client")["steps"])
+    variables = {"GITHUB_REF_NAME": "v1.2.3", "GITHUB_SHA": "c0ffee", "GITHUB_REPOSITORY": "o/r", **environment}
+    variables |= {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "HOME": str(folder)}
+    done = subprocess.run(["bash", "-c", script], env=variables, capture_output=True, check=False)
+    return done.returncode == 0, (folder / "asked").read_text().splitlines()
+
+
+def test_the_go_module_gets_the_tag_that_go_looks_for(tmp_path):
+    wanted = "api --silent repos/o/r/git/refs -f ref=refs/tags/clients/go/v1.2.3 -f sha=c0ffee"
+    assert tagged(tmp_path, REFUSES="0") == (True, [wanted])
+
+
+@pytest.mark.parametrize(("found", "good"), [("c0ffee", True), ("decaf", False), ("", False)])
+def test_a_tag_of_an_earlier_attempt_is_good_when_it_is_of_the_same_commit(found, good, tmp_path):
+    assert tagged(tmp_path, REFUSES="1", FOUND=found)[0] is good
+
+
+def test_the_go_module_is_tagged_only_when_all_is_published():
+    assert job("release.yml", "client")["needs"] == "chart"
+    assert job("release.yml", "client")["permissions"] == {"contents": "write"}
+
+
+def test_the_go_module_is_named_for_its_version():
+    major = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"].partition(".")[0]
+    module = (ROOT / "clients/go/go.mod").read_text().splitlines()[0]
+    assert module.endswith("/clients/go" if int(major) < 2 else f"/clients/go/v{major}")
 
 
 def test_nothing_else_moves_latest():
