@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from loguru import logger
@@ -41,7 +41,7 @@ class Job(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes that the request holds while it waits."""
+        """Bytes that the request holds while it waits; asked for once."""
         ...
 
     def refuse(self, error: ServiceError) -> None:
@@ -54,7 +54,7 @@ class Job(Protocol):
 
 
 class Lane:
-    """The requests of one subject: how many are at work, and who waits, in order."""
+    """The requests of one subject: how many are at work, and who waits, in order, and nobody else."""
 
     __slots__ = ("at_work", "limit", "waiting")
 
@@ -62,17 +62,18 @@ class Lane:
         """Take how many may be at work at once."""
         self.limit = limit
         self.at_work = 0
-        self.waiting: deque[_Entry] = deque()
+        self.waiting: OrderedDict[_Entry, None] = OrderedDict()
 
 
 class _Entry:
     """A job in the waiting room or at work, and what it holds."""
 
-    __slots__ = ("answered", "job", "number", "task", "timer")
+    __slots__ = ("answered", "job", "number", "size", "task", "timer")
 
     def __init__(self, job: Job, number: int) -> None:
         self.job = job
         self.number = number
+        self.size = 0
         self.answered = False
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -121,7 +122,8 @@ class Turns:
         room = len(self._at_work) < self._max_at_work and lane.at_work < lane.limit
         if self._abandoned:
             return _turn_away(job, RequestTimedOut())
-        full = self._pending >= self._max_pending or self._pending_bytes + job.size > MAX_PENDING_BYTES
+        size = 0 if room else job.size
+        full = self._pending >= self._max_pending or self._pending_bytes + size > MAX_PENDING_BYTES
         impatient = job.deadline.patience < math.inf
         if not room and full and not impatient:
             return _turn_away(job, Overloaded())
@@ -131,9 +133,10 @@ class Turns:
             job.deadline.passed_over = not room
             self._start(entry)
             return None
+        entry.size = size
         self._pending += 1
-        self._pending_bytes += job.size
-        lane.waiting.append(entry)
+        self._pending_bytes += size
+        lane.waiting[entry] = None
         loop = asyncio.get_running_loop()
         patience_ends = loop.time() + job.deadline.patience
         self._set_timer(entry, min(job.deadline.at, patience_ends))
@@ -151,7 +154,7 @@ class Turns:
         Return how many had not been answered until then.
         """
         self._abandoned = True
-        waiting = [entry for lane in self._lanes for entry in lane.waiting if entry.waits]
+        waiting = [entry for lane in self._lanes for entry in lane.waiting]
         left = waiting + list(self._at_work)
         unanswered = sum(not entry.answered for entry in left)
         for entry in left:
@@ -185,26 +188,24 @@ class Turns:
 
     def _start_waiting(self) -> None:
         while self._pending and len(self._at_work) < self._max_at_work:
-            heads = [lane.waiting[0] for lane in self._lanes if lane.waiting and lane.at_work < lane.limit]
+            heads = [next(iter(lane.waiting)) for lane in self._lanes if lane.waiting and lane.at_work < lane.limit]
             if not heads:
                 return
             entry = min(heads, key=lambda head: head.number)
-            entry.job.lane.waiting.popleft()
-            if entry.waits:
-                self._leave(entry)
-                self._start(entry)
-            _sweep(entry.job.lane)
+            self._leave(entry)
+            self._start(entry)
 
     def _leave(self, entry: _Entry) -> None:
+        """Let an entry wait no more, wherever it stood: what is not counted any more is not held either."""
+        del entry.job.lane.waiting[entry]
         self._pending -= 1
-        self._pending_bytes -= entry.job.size
+        self._pending_bytes -= entry.size
 
     def _pass_over(self, entry: _Entry) -> None:
         """Let a job go on without its turn: it has something to say and waits for nothing."""
         entry.job.deadline.passed_over = True
         self._leave(entry)
         self._start(entry)
-        _sweep(entry.job.lane)
 
     def _expire(self, entry: _Entry) -> None:
         if entry.waits and entry.job.deadline.patience < math.inf:
@@ -212,8 +213,8 @@ class Turns:
         first = not entry.answered
         self._answer_late(entry)
         if entry.task is None:
-            _sweep(entry.job.lane)
-        elif entry.job.deadline.committed and first:
+            return None
+        if entry.job.deadline.committed and first:
             self._set_timer(entry, entry.job.deadline.end)
         else:
             entry.task.cancel()
@@ -235,12 +236,6 @@ class Turns:
     def _wake_if_idle(self) -> None:
         if not self._at_work and not self._pending:
             self._idle.set()
-
-
-def _sweep(lane: Lane) -> None:
-    """Let go of who waits no more: mostly the first of the lane, since they expire in the order in which they came."""
-    while lane.waiting and not lane.waiting[0].waits:
-        lane.waiting.popleft()
 
 
 def _turn_away(job: Job, error: ServiceError) -> None:

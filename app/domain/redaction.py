@@ -23,7 +23,9 @@ MAX_SECRET: Final = 2 * 1024
 LOOKED_AT: Final = MAX_TEXT + MAX_SECRET + 1
 """Maximum number of characters read of a text."""
 
-_MAX_SECRETS: Final = 256
+MAX_SECRETS: Final = 512
+"""Maximum number of known secrets to search for; with more, nothing of a text is shown. A request's body has fewer."""
+
 _MAX_FOUND: Final = 200
 """Maximum number of known secrets in a text; with more, nothing of it is shown."""
 
@@ -126,7 +128,10 @@ def redact(text: str, secrets: Iterable[str] = (), most: int = MAX_TEXT) -> str:
 def _known(text: str, secrets: Iterable[str]) -> list[_Span]:
     """Find known secrets, wherever one begins; where there are too many, all of the text is one."""
     found: list[_Span] = []
-    for secret in islice((s for s in secrets if len(s) >= _SHORTEST_SECRET), _MAX_SECRETS):
+    known = [*islice((s for s in secrets if len(s) >= _SHORTEST_SECRET), MAX_SECRETS + 1)]
+    if len(known) > MAX_SECRETS:
+        return [(0, len(text), _REDACTED)]
+    for secret in known:
         beginning = secret[:MAX_SECRET]
         length = len(secret) if len(secret) <= MAX_SECRET else len(text)
         at = text.find(beginning)

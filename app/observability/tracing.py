@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from random import getrandbits
+from sys import getsizeof
 from typing import TYPE_CHECKING, Final
 
+from opentelemetry.baggage import get_all
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 from opentelemetry.propagators.composite import CompositePropagator
@@ -37,8 +39,13 @@ PROPAGATORS: Final = tuple(_FORMATS)
 DEFAULT_PROPAGATORS: Final = ("tracecontext", "baggage")
 
 _MOST_CARRIED: Final = 16_384
-"""Characters of a caller's trace context: more is none, since it is kept while the request waits (W3C: 8,192 for the
-baggage, 512 for the state)."""
+"""Characters of a caller's trace context, names and values: more is none, since it is kept while the request waits
+(W3C: 8,192 for the baggage, 512 for the state)."""
+
+_HELD: Final = 1_024
+"""Bytes that a trace holds beside what its caller wrote: the span, its context, the tables."""
+_HELD_BY_PAIR: Final = 64
+"""Bytes that a name and its value take in tables."""
 
 _FAILED: Final = frozenset((Fault.UPSTREAM, Fault.OWN))
 _LOW_HALF: Final = (1 << 64) - 1
@@ -70,6 +77,13 @@ class Trace:
         """Return the context of what happens below this span: `carried`, and the span."""
         span = self.span or NonRecordingSpan(SpanContext(self.trace_id, self.span_id, is_remote=False))
         return set_span_in_context(span, carried)
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds, roughly; texts that a caller wrote may take four for each of their characters."""
+        state = {} if self.span is None else self.span.get_span_context().trace_state
+        pairs = [*get_all(self.carried).items(), *state.items()]
+        return _HELD + sum(getsizeof(name) + getsizeof(value) + _HELD_BY_PAIR for name, value in pairs)
 
     def tell(self, name: str, value: str) -> None:
         """Let the span say something, where it is recorded."""
@@ -148,7 +162,7 @@ class Tracing:
     def _extract(self, headers: Mapping[str, str]) -> Context:
         """Return what a caller said of its trace, if it has one. Names of headers are taken in any case of letters."""
         carrier = {key: value for name, value in headers.items() if (key := name.lower()).startswith(self._prefixes)}
-        if not carrier or sum(map(len, carrier.values())) > _MOST_CARRIED:
+        if not carrier or sum(map(len, (*carrier, *carrier.values()))) > _MOST_CARRIED:
             return _NOTHING
         try:
             found = self._propagator.extract(carrier, _NOTHING)

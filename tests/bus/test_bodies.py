@@ -13,6 +13,8 @@ from loguru import logger
 
 from app.bus.bodies import MAX_NESTED, read, strings_sent, text
 from app.domain.disclosures import ImpersonationAttempt
+from app.domain.redaction import MAX_SECRETS, redact
+from app.domain.users import UserMetadata
 from app.observability.logs import AuditLog, set_up_logs
 from app.observability.telemetry import Telemetry
 from app.settings import LogSettings
@@ -122,3 +124,11 @@ def test_only_arrays_and_objects_are_counted(field, good):
         json.loads(body)
         with pytest.raises(ValueError, match="too many"):
             read(UpdateMetadata, body)
+
+
+def test_every_spelling_of_every_field_is_masked():
+    fields = {name: f' Bearer É"{name}\u0007/ ' for name in UserMetadata.model_fields}
+    body = {"token": ' bearer Ü"token\n/ ', "username": ' Bearer Ö"username\t/ ', "user_metadata": fields}
+    sent = strings_sent(UpdateMetadata, json.dumps(body).encode())
+    assert 256 < len(sent) < MAX_SECRETS
+    assert {redact(secret, sent) for secret in sent} == {"[redacted]"}

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from contextvars import copy_context
 
 import pytest
@@ -193,6 +195,51 @@ async def test_who_is_impatient_goes_on_without_a_turn_and_takes_no_place_from_o
     assert [job.deadline.passed_over for job in jobs] == [False, False, True, False, True]
     assert [job.refused + job.ends for job in jobs] == [[]] * 5
     assert (len(lane.waiting), lane.at_work) == (0, 0)
+
+
+@in_virtual_time
+async def test_who_waits_no_more_is_not_held_whoever_stands_before_it():
+    turns = Turns(max_at_work=1, max_pending=100)
+    lane = turns.lane()
+    first = Job(lane, 50.0, until=100.0)
+    patient = [Job(lane, 1.0, until=90.0 + number) for number in range(2)]
+    passed_over = [Job(lane, 0.0) for _ in range(3)]
+    for job in passed_over:
+        job.deadline.patience = 2.0
+    late = [Job(lane, 1.0, until=3.0) for _ in range(3)]
+    submitted(turns, first, patient[0], *passed_over, *late, patient[1])
+    assert turns.pending == len(lane.waiting) == 8
+    gone = [weakref.ref(job) for job in (*passed_over, *late)]
+    del job, passed_over, late
+    await asyncio.sleep(4.0)
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 6
+    assert [entry.job for entry in lane.waiting] == patient
+    await turns.finished()
+    assert begun(patient) == [50.0, 51.0]
+
+
+@in_virtual_time
+async def test_of_who_is_impatient_64_mib_are_held_however_often_they_come():
+    turns = Turns(max_at_work=1, max_pending=100)
+    lane = turns.lane()
+    submitted(turns, Job(lane, 50.0, until=100.0), Job(lane, until=100.0))
+    held: weakref.WeakSet[Job] = weakref.WeakSet()
+    for _ in range(5):
+        for _ in range(70):
+            job = Job(lane, 0.0, size=1024 * 1024)
+            job.deadline.patience = 1.0
+            held.add(job)
+            turns.submit(job)
+        del job
+        await asyncio.sleep(0.5)
+        gc.collect()
+        assert sum(job.size for job in held) <= 67_108_864
+        await asyncio.sleep(1.0)
+    gc.collect()
+    assert (len(held), turns.pending) == (0, 1)
+    turns.abandon()
+    await turns.finished()
 
 
 @in_virtual_time

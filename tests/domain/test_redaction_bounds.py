@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.redaction import MAX_SECRET, MAX_TEXT, redact, redact_tokens
+from app.domain.redaction import MAX_SECRET, MAX_SECRETS, MAX_TEXT, redact, redact_tokens
 from tests.support.costs import assert_bounded, seconds
 
 PIECES = (
@@ -184,3 +184,10 @@ def test_a_piece_of_a_token_that_is_known_leaves_none_of_it():
 @given(st.text(max_size=300))
 def test_the_length_is_bounded(text):
     assert len(redact(text * 60)) <= 4 * MAX_TEXT
+
+
+def test_with_more_secrets_than_are_looked_for_nothing_is_shown():
+    secrets = [f"secret-{number:04}" for number in range(MAX_SECRETS + 1)]
+    assert redact(f"of {secrets[-2]} alone", secrets[:-1]) == "of [redacted] alone"
+    assert redact(f"of {secrets[-1]} alone", secrets) == "[redacted]"
+    assert redact("of nobody", ["ab"] * MAX_SECRETS + secrets[:-1]) == "of nobody"  # too short to be one

@@ -163,3 +163,10 @@ def test_what_an_upstream_said_is_in_no_attribute(exporter):
     (span,) = exporter.get_finished_spans()
     assert span.attributes["error.type"] == "upstream_error"
     assert "ada" not in told_by(span)
+
+
+@pytest.mark.parametrize("most", [16_384, 16_385])
+def test_of_names_and_values_16_kib_are_a_trace(most):
+    headers = {"uber-trace-id": JAEGER, "uberctx-a": "b"}
+    headers["uberctx-" + "n" * (most - sum(map(len, (*headers, *headers.values()))) - 9)] = "v"
+    assert (Tracing(EVERY).begin(headers) is None) is (most > 16_384)
