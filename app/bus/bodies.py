@@ -36,14 +36,6 @@ def read(request: type[R], data: bytes) -> R:
     return request.__pydantic_validator__.validate_json(data)  # type: ignore[no-any-return]
 
 
-def held(data: bytes) -> int:
-    """Return how many bytes a body and its strings take: one character decides for all of a string how wide they are.
-
-    Python keeps a string with one, two or four bytes for each of its characters. In JSON, ASCII spells any.
-    """
-    return len(data) * (2 if data.isascii() and b"\\u" not in data else 5)
-
-
 def decoder(request: type[BaseModel] | None, malformed: str | None) -> Callable[[bytes], Any]:
     """Return what makes a body what a handler takes, and raises Malformed with that string where it cannot."""
     return text if request is None else partial(_read, request, malformed or "")

@@ -7,7 +7,6 @@ import asyncio
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from app.bus.bodies import held
 from app.bus.gate import PAUSED
 from app.bus.replies import encode_failure
 from app.bus.turns import end
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
     from app.bus.turns import Lane
     from app.observability.telemetry import SubjectTelemetry
 
-_OVERHEAD: Final = 1_792
-"""Bytes that a waiting request holds beside what was sent, roughly: the message, the coroutines, the timer."""
+_OVERHEAD: Final = 512
+"""Bytes that a waiting request is counted for beside what was sent: so that as many small ones may wait as there are
+places. Its objects take about 4 KiB."""
 
 
 def internal_error(cause: BaseException) -> InternalError:
@@ -95,9 +95,9 @@ class Request:
 
     @property
     def size(self) -> int:
-        """Bytes that it holds while it waits, roughly: what was sent, what its handler has of it, its trace."""
+        """Bytes that it is counted for while it waits: what was sent, and its trace."""
         trace = 0 if self._trace is None else self._trace.size
-        return held(self._message.data) + len(self._message.reply) + trace + _OVERHEAD
+        return len(self._message.data) + len(self._message.reply) + trace + _OVERHEAD
 
     def advance(self) -> bool:
         """Take the steps before the request's turn; return whether it waits for that."""

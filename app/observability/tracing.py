@@ -42,8 +42,6 @@ _MOST_CARRIED: Final = 16_384
 """Characters of a caller's trace context, names and values: more is none, since it is kept while the request waits
 (W3C: 8,192 for the baggage, 512 for the state)."""
 
-_HELD: Final = 1_024
-"""Bytes that a trace holds beside what its caller wrote: the span, its context, the tables."""
 _HELD_BY_PAIR: Final = 64
 """Bytes that a name and its value take in tables."""
 
@@ -80,10 +78,10 @@ class Trace:
 
     @property
     def size(self) -> int:
-        """Bytes that it holds, roughly; texts that a caller wrote may take four for each of their characters."""
+        """Bytes that it holds of what its caller wrote, roughly; a text may take four for each of its characters."""
         state = {} if self.span is None else self.span.get_span_context().trace_state
         pairs = [*get_all(self.carried).items(), *state.items()]
-        return _HELD + sum(getsizeof(name) + getsizeof(value) + _HELD_BY_PAIR for name, value in pairs)
+        return sum(getsizeof(name) + getsizeof(value) + _HELD_BY_PAIR for name, value in pairs)
 
     def tell(self, name: str, value: str) -> None:
         """Let the span say something, where it is recorded."""
