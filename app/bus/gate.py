@@ -25,13 +25,15 @@ def _pause() -> Generator[object, None, None]:
 
 
 async def take_turn(within: float = math.inf) -> bool:
-    """Wait until the request at work has its turn, at most `within` seconds; return whether it has, at once if so."""
+    """Wait until the request at work has its turn, at most `within` seconds; return whether it has, at once if so.
+
+    One that was passed over is at once told so again, unless it now waits without such a bound.
+    """
     deadline = current_deadline()
-    if not deadline.begun:
+    if not deadline.begun and not (deadline.passed_over and within < math.inf):
         deadline.patience = within
         await _pause()
-        deadline.begun = True
-    return not deadline.passed_over
+    return deadline.begun
 
 
 def in_turn(capability: T) -> T:

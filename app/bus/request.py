@@ -50,8 +50,10 @@ class Server(Protocol):
         """Send the one reply, count it and log it."""
         ...
 
-    def reply_late(self, message: Msg, error: ServiceError, received: float, trace: Trace | None) -> None:
-        """Send a reply from where nothing can be awaited."""
+    def reply_soon(
+        self, message: Msg, body: bytes, error: ServiceError | None, received: float, trace: Trace | None
+    ) -> None:
+        """Send the one reply from where nothing can be awaited."""
         ...
 
 
@@ -100,7 +102,7 @@ class Request:
         return len(self._message.data) + len(self._message.reply) + trace + _OVERHEAD
 
     def advance(self) -> bool:
-        """Take the steps before the request's turn; return whether it waits for that."""
+        """Take the steps that need no turn; return whether it waits for its turn now."""
         fault: BaseException = RuntimeError("a handler waited before its turn")
         try:
             if self.context.run(self.coroutine.send, None) is PAUSED:
@@ -125,11 +127,17 @@ class Request:
             self._answered = True
             await self._server.reply(self._message, self.body, self.error, self._received, self._trace)
 
+    def reply(self) -> None:
+        """Send the reply to which the steps without a turn led."""
+        self._answered = True
+        self._server.reply_soon(self._message, self.body, self.error, self._received, self._trace)
+
     def refuse(self, error: ServiceError) -> None:
         """Send `error`, unless a reply is sent already."""
         if not self._answered:
             self._answered = self._late = True
-            self._server.reply_late(self._message, error, self._received, self._trace)
+            body = encode_failure(error.wire)
+            self._server.reply_soon(self._message, body, error, self._received, self._trace)
 
     def ended(self, error: BaseException | None) -> None:
         """Answer when the work broke off without an answer; log how work ended that went on after one."""

@@ -131,10 +131,11 @@ class SubjectSubscriber:
                 self.telemetry.reply_lost(failure, trace)
         self.telemetry.answered(error, time.perf_counter() - received, message.data, trace)
 
-    def reply_late(self, message: Msg, error: ServiceError, received: float, trace: Trace | None) -> None:
-        """Send a reply from where nothing can be awaited."""
-        reply = self.reply(message, encode_failure(error.wire), error, received, trace)
-        task = asyncio.get_running_loop().create_task(reply)
+    def reply_soon(
+        self, message: Msg, body: bytes, error: ServiceError | None, received: float, trace: Trace | None
+    ) -> None:
+        """Send the one reply from where nothing can be awaited."""
+        task = asyncio.get_running_loop().create_task(self.reply(message, body, error, received, trace))
         self._overdue.add(task)
         task.add_done_callback(self._overdue.discard)
 

@@ -44,6 +44,14 @@ class Job(Protocol):
         """Bytes that the request holds while it waits; asked for once."""
         ...
 
+    def advance(self) -> bool:
+        """Take the steps that need no turn; return whether it waits for its turn now."""
+        ...
+
+    def reply(self) -> None:
+        """Send the reply to which `advance` led when it does not wait."""
+        ...
+
     def refuse(self, error: ServiceError) -> None:
         """Answer with `error`, unless the request is answered already; what its coroutine says later is not sent."""
         ...
@@ -68,12 +76,15 @@ class Lane:
 class _Entry:
     """A job in the waiting room or at work, and what it holds."""
 
-    __slots__ = ("answered", "job", "number", "size", "task", "timer")
+    __slots__ = ("answered", "job", "number", "size", "surplus", "task", "timer")
 
-    def __init__(self, job: Job, number: int) -> None:
+    def __init__(self, job: Job, number: int, *, surplus: bool) -> None:
         self.job = job
         self.number = number
         self.size = 0
+        self.surplus = surplus
+        """Whether there was no room to wait in when it came: it is passed over at once."""
+
         self.answered = False
         self.task: asyncio.Task[None] | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -124,13 +135,11 @@ class Turns:
             return _turn_away(job, RequestTimedOut())
         size = 0 if room else job.size
         full = self._pending >= self._max_pending or self._pending_bytes + size > MAX_PENDING_BYTES
-        impatient = job.deadline.patience < math.inf
-        if not room and full and not impatient:
+        if not room and full and job.deadline.patience == math.inf:
             return _turn_away(job, Overloaded())
         self._numbers += 1
-        entry = _Entry(job, self._numbers)
-        if room or full:
-            job.deadline.passed_over = not room
+        entry = _Entry(job, self._numbers, surplus=full)
+        if room:
             self._start(entry)
             return None
         entry.size = size
@@ -138,7 +147,7 @@ class Turns:
         self._pending_bytes += size
         lane.waiting[entry] = None
         loop = asyncio.get_running_loop()
-        patience_ends = loop.time() + job.deadline.patience
+        patience_ends = loop.time() + (0.0 if full else job.deadline.patience)
         self._set_timer(entry, min(job.deadline.at, patience_ends))
         return None
 
@@ -158,12 +167,13 @@ class Turns:
         left = waiting + list(self._at_work)
         unanswered = sum(not entry.answered for entry in left)
         for entry in left:
-            self._answer_late(entry)
+            self._answer(entry, RequestTimedOut())
             if entry.task is not None:
                 entry.task.cancel()
         return unanswered
 
     def _start(self, entry: _Entry) -> None:
+        entry.job.deadline.begun = True
         entry.job.lane.at_work += 1
         self._at_work.add(entry)
         entry.task = asyncio.get_running_loop().create_task(entry.job.coroutine, context=entry.job.context)
@@ -202,16 +212,25 @@ class Turns:
         self._pending_bytes -= entry.size
 
     def _pass_over(self, entry: _Entry) -> None:
-        """Let a job go on without its turn: it has something to say and waits for nothing."""
-        entry.job.deadline.passed_over = True
-        self._leave(entry)
-        self._start(entry)
+        """Let a job go on without its turn, here and now: to its end, or until it waits for its turn after all.
+
+        It has no task, so it cannot wait for anything else.
+        """
+        job = entry.job
+        job.deadline.passed_over = True
+        if not job.advance():
+            self._retire(entry)
+            job.reply()
+        elif entry.surplus:
+            self._answer(entry, Overloaded())
+        else:
+            self._set_timer(entry, job.deadline.at)
 
     def _expire(self, entry: _Entry) -> None:
         if entry.waits and entry.job.deadline.patience < math.inf:
             return self._pass_over(entry)
         first = not entry.answered
-        self._answer_late(entry)
+        self._answer(entry, RequestTimedOut())
         if entry.task is None:
             return None
         if entry.job.deadline.committed and first:
@@ -220,17 +239,22 @@ class Turns:
             entry.task.cancel()
         return None
 
-    def _answer_late(self, entry: _Entry) -> None:
+    def _answer(self, entry: _Entry, error: ServiceError) -> None:
         if entry.answered:
             return
+        if entry.task is None:
+            self._retire(entry)
+            _turn_away(entry.job, error)
+        else:
+            entry.answered = True
+            entry.job.refuse(error)
+
+    def _retire(self, entry: _Entry) -> None:
+        """Take note that one that waits is answered."""
         entry.answered = True
-        if entry.task is not None:
-            entry.job.refuse(RequestTimedOut())
-            return
         self._leave(entry)
         if entry.timer is not None:
             entry.timer.cancel()
-        _turn_away(entry.job, RequestTimedOut())
         self._wake_if_idle()
 
     def _wake_if_idle(self) -> None:

@@ -30,7 +30,7 @@ class Deadline:
     """Seconds that it waits for its turn; who has something to say without one goes on then."""
 
     passed_over: bool = False
-    """Whether it went on without a turn; it may then wait for nothing that takes long."""
+    """Whether it went on without a turn; it may then wait for nothing but its turn."""
 
     @property
     def end(self) -> float:

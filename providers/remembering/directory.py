@@ -133,16 +133,20 @@ class RememberingDirectory:
             if self._memory.was_absent(key, now - min(fresh_for, ABSENT_FOR)):
                 self._notes.answered(Source.FRESH)
                 raise UserNotFound
+        until = now + _MOST_OF_ITS_TIME * self._rules.longest_read
         if self._usable(found):
             if not unheard and self._is_hopeless():
                 return self._stale(found)
-            until = now + _MOST_OF_ITS_TIME * self._rules.longest_read
             if await self._wait(unheard, within=min(self._rules.patience, until - now)):
                 return await self._with_patience(key, ask, owner, until)
-        else:
-            await self._wait(unheard)
-        found = self._at_hand(key, owner)
-        return self._stale(found) if self._usable(found) else await self._asked(key, ask)
+            found = self._at_hand(key, owner)
+            if self._usable(found):
+                return self._stale(found)
+        # There is nothing at hand, or nothing any more: the read waits for its turn as any other.
+        await self._wait(unheard)
+        if self._usable(self._at_hand(key, owner)):
+            return await self._with_patience(key, ask, owner, until)
+        return await self._asked(key, ask)
 
     async def _with_patience(self, key: bytes, ask: Ask, owner: bytes, until: float) -> User:
         """Ask the provider while there is patience, `until` then at most; after that see what is at hand.
@@ -171,7 +175,7 @@ class RememberingDirectory:
         Return whether it has its turn, for which it waits `within` seconds at most.
         """
         had = await self._turn(within)
-        if unheard:
+        if unheard and had:  # without its turn it waited for that one moment already, and may not do so here
             await asyncio.sleep(0)
         return had
 

@@ -10,6 +10,7 @@ from contextvars import copy_context
 
 import pytest
 
+from app.bus.gate import PAUSED, take_turn
 from app.bus.turns import MAX_PENDING_BYTES, Lane, Turns
 from app.domain.deadline import Deadline, current_deadline, set_deadline
 from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
@@ -27,7 +28,7 @@ class Job:
         self.over: float | None = None
         self.writes = False
         self.error: Exception | None = None
-        self.refused: list[tuple[float, type[ServiceError]]] = []
+        self.refused: list[tuple[float, type]] = []
         self.ends: list[BaseException | None] = []
         self.coroutine = self._work()
 
@@ -42,11 +43,45 @@ class Job:
         finally:
             self.over = now()
 
+    def advance(self) -> bool:
+        try:
+            waits = self.context.run(self.coroutine.send, None) is PAUSED
+        except StopIteration:
+            return False
+        assert waits
+        return True
+
+    def reply(self) -> None:
+        self.refused.append((round(now(), 6), Replied))
+
     def refuse(self, error: ServiceError) -> None:
         self.refused.append((round(now(), 6), type(error)))
 
     def ended(self, error: BaseException | None) -> None:
         self.ends.append(error)
+
+
+class Replied:
+    """What `refused` says of one that was answered without a turn."""
+
+
+class Reader(Job):
+    """A read that has an answer at hand for a turn that comes too late; without one it waits for its turn as ever."""
+
+    def __init__(self, lane: Lane, patience: float, *, at_hand: bool, until: float = 10.0, size: int = 100):
+        self.at_hand, self.patience = at_hand, patience
+        super().__init__(lane, until=until, size=size)
+        self.deadline.begun = False
+        self.context.run(set_deadline, self.deadline)
+        assert self.advance()
+
+    async def _work(self) -> None:
+        if not await take_turn(self.patience):
+            assert not await take_turn(1.0)  # told again at once
+            if self.at_hand:
+                return
+            assert await take_turn()
+        await super()._work()
 
 
 def submitted(turns: Turns, *jobs: Job) -> list[Job]:
@@ -182,18 +217,14 @@ async def test_a_request_that_is_done_is_not_looked_at_when_its_time_comes():
 async def test_who_is_impatient_goes_on_without_a_turn_and_takes_no_place_from_others():
     turns = Turns(max_at_work=1, max_pending=3)
     lane = turns.lane()
-    jobs = [Job(lane, 5.0), Job(lane, 1.0, until=20.0), Job(lane, 0.0), Job(lane, 1.0, until=20.0)]
-    jobs[2].deadline.patience = 2.0
+    jobs = [Job(lane, 5.0), Job(lane, until=20.0), Reader(lane, 2.0, at_hand=True), Job(lane, until=20.0)]
     submitted(turns, *jobs)
-    more = Job(lane, 0.0)
-    more.deadline.patience = 2.0
-    jobs += submitted(turns, more)  # there is no room to wait in
+    more = submitted(turns, Reader(lane, 2.0, at_hand=True))  # there is no room to wait in
     await asyncio.sleep(3.0)
     assert (turns.at_work, turns.pending) == (1, 2)
     await turns.finished()
-    assert begun(jobs) == [0.0, 5.0, 2.0, 6.0, 0.0]
-    assert [job.deadline.passed_over for job in jobs] == [False, False, True, False, True]
-    assert [job.refused + job.ends for job in jobs] == [[]] * 5
+    assert begun(jobs + more) == [0.0, 5.0, None, 6.0, None]
+    assert [job.refused + job.ends for job in jobs + more] == [[], [], [(2.0, Replied)], [], [(0.0, Replied)]]
     assert (len(lane.waiting), lane.at_work) == (0, 0)
 
 
@@ -203,14 +234,12 @@ async def test_who_waits_no_more_is_not_held_whoever_stands_before_it():
     lane = turns.lane()
     first = Job(lane, 50.0, until=100.0)
     patient = [Job(lane, 1.0, until=90.0 + number) for number in range(2)]
-    passed_over = [Job(lane, 0.0) for _ in range(3)]
-    for job in passed_over:
-        job.deadline.patience = 2.0
+    passed_over = [Reader(lane, 2.0, at_hand=True) for _ in range(3)]
     late = [Job(lane, 1.0, until=3.0) for _ in range(3)]
     submitted(turns, first, patient[0], *passed_over, *late, patient[1])
     assert turns.pending == len(lane.waiting) == 8
     gone = [weakref.ref(job) for job in (*passed_over, *late)]
-    del job, passed_over, late
+    del passed_over, late
     await asyncio.sleep(4.0)
     gc.collect()
     assert [ref() for ref in gone] == [None] * 6
@@ -227,8 +256,7 @@ async def test_of_who_is_impatient_64_mib_are_held_however_often_they_come():
     held: weakref.WeakSet[Job] = weakref.WeakSet()
     for _ in range(5):
         for _ in range(70):
-            job = Job(lane, 0.0, size=1024 * 1024)
-            job.deadline.patience = 1.0
+            job = Reader(lane, 1.0, at_hand=True, size=1024 * 1024)
             held.add(job)
             turns.submit(job)
         del job
@@ -243,11 +271,45 @@ async def test_of_who_is_impatient_64_mib_are_held_however_often_they_come():
 
 
 @in_virtual_time
+async def test_who_goes_on_without_a_turn_and_has_nothing_to_say_waits_for_one_in_its_place():
+    turns = Turns(max_at_work=4, max_pending=100)
+    lane, other = turns.lane(), turns.lane()
+    first = submitted(turns, *(Job(lane, 5.0) for _ in range(3)))
+    readers = submitted(turns, *(Reader(lane, 1.0, at_hand=False, until=20.0, size=50) for _ in range(6)))
+    await asyncio.sleep(0.5)
+    behind = submitted(turns, Job(lane, until=20.0))
+    await asyncio.sleep(1.0)
+    # Passed over, they have neither a slot nor less weight, and nobody else is kept from a turn.
+    assert (turns.at_work, lane.at_work, turns.pending, turns._pending_bytes) == (3, 3, 7, 400)  # noqa: SLF001
+    quick = submitted(turns, Job(other))
+    await turns.finished()
+    assert begun(first + readers + behind + quick) == [0.0] * 3 + [5.0] * 3 + [6.0] * 3 + [7.0, 1.5]
+    assert (lane.at_work, turns.at_work, turns.pending, turns._pending_bytes) == (0, 0, 0, 0)  # noqa: SLF001
+    assert [job.refused for job in readers] == [[]] * 6
+
+
+@in_virtual_time
+async def test_who_waits_for_its_turn_again_does_so_until_its_time_is_up():
+    turns = Turns(max_at_work=1, max_pending=2)
+    lane = turns.lane()
+    submitted(turns, Job(lane, 30.0, until=40.0))
+    late, endless = submitted(turns, *(Reader(lane, patience, at_hand=False) for patience in (1.0, 60.0)))
+    assert turns.pending == 2
+    surplus = submitted(turns, Reader(lane, 1.0, at_hand=False))[0]
+    await asyncio.sleep(11.0)
+    assert (surplus.refused, turns.pending) == ([(0.0, Overloaded)], 0)
+    assert (late.refused, endless.refused) == ([(10.0, RequestTimedOut)],) * 2
+    assert begun([late, endless, surplus]) == [None] * 3
+    assert turns.abandon() == 1
+    await turns.finished()
+
+
+@in_virtual_time
 async def test_who_is_impatient_and_has_its_turn_in_time_has_all_its_time():
     turns = Turns(max_at_work=1, max_pending=3)
     lane = turns.lane()
-    first, job = Job(lane, 1.0), Job(lane, 5.0)
-    job.deadline.patience = 2.0
+    first, job = Job(lane, 1.0), Reader(lane, 2.0, at_hand=False)
+    job.seconds = 5.0
     submitted(turns, first, job)
     await turns.finished()
     assert (job.begun, job.over, job.refused, job.deadline.passed_over) == (1.0, 6.0, [], False)
@@ -257,13 +319,16 @@ async def test_who_is_impatient_and_has_its_turn_in_time_has_all_its_time():
 async def test_who_went_on_without_a_turn_is_not_counted_when_all_is_abandoned():
     turns = Turns(max_at_work=1, max_pending=3)
     lane = turns.lane()
-    jobs = [Job(lane, 99.0, until=200.0), Job(lane, until=200.0), Job(lane, 0.0)]
-    jobs[2].deadline.patience = 1.0
+    jobs = [Job(lane, 99.0, until=200.0), Job(lane, until=200.0)]
+    jobs += [Reader(lane, 1.0, at_hand=at_hand, until=200.0) for at_hand in (True, False)]
     submitted(turns, *jobs)
     await asyncio.sleep(3.0)
-    assert turns.abandon() == 2
+    assert turns.abandon() == 3
     await turns.finished()
-    assert [len(job.refused) for job in jobs] == [1, 1, 0]
+    assert [job.refused for job in jobs] == [[(3.0, RequestTimedOut)]] * 2 + [
+        [(1.0, Replied)],
+        [(3.0, RequestTimedOut)],
+    ]
 
 
 @in_virtual_time

@@ -7,7 +7,7 @@ import asyncio
 import math
 
 from app.domain.errors import InvalidToken, ProviderUnavailable, RateLimited, UserNotFound
-from app.domain.reads import Meant, Source
+from app.domain.reads import Meant, Source, Turn
 from app.domain.tokens import Caller
 from app.domain.users import Address, User
 from providers.remembering.directory import Parts, RememberingDirectory, Rules
@@ -28,10 +28,16 @@ class Provider:
         self.error: Exception | None = None
         self.seconds = 0.0
         self.asked: list[object] = []
+        self.at_work = self.most_at_work = 0
 
     async def _answer(self, what: object, *names: str) -> User:
         self.asked.append(what)
-        await asyncio.sleep(self.seconds)
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            await asyncio.sleep(self.seconds)
+        finally:
+            self.at_work -= 1
         if self.error is not None:
             raise self.error
         found = [one for one in self.people if {one.user_id, one.username, one.primary_email} & {*names}]
@@ -65,7 +71,12 @@ class Around:
     """Everything that stands around the directory; keeps what it is told."""
 
     def __init__(
-        self, fresh_for: float = 0.0, stale_for: float = 100.0, patience: float = 1.0, begun: float = 1000.0
+        self,
+        fresh_for: float = 0.0,
+        stale_for: float = 100.0,
+        patience: float = 1.0,
+        begun: float = 1000.0,
+        turn: Turn | None = None,
     ) -> None:
         self.provider, self.outage = Provider(), Outage()
         self.told: list[bytes] = []
@@ -74,17 +85,17 @@ class Around:
         self.waits = 0.0
         """Seconds until a request has its turn."""
 
-        self.fresh_for, self.limited = fresh_for, False
+        self.fresh_for, self.limited, self.unheard = fresh_for, False, False
         self.memory = Memory(1024**2, 20.0)
         self.forgetting = Forgetting(self.memory, self, self, now)
-        parts = Parts(self.memory, self.forgetting, self.outage, self, self.turn)
+        parts = Parts(self.memory, self.forgetting, self.outage, self, turn or self.turn)
         rules = Rules(
             fresh_for=lambda: self.fresh_for,
             stale_for=stale_for,
             patience=patience,
             longest_read=10.0,
             limited=lambda: self.limited,
-            unheard=lambda: False,
+            unheard=lambda: self.unheard,
             clock=lambda: begun + now(),
         )
         self.forgetting._clock = rules.clock  # noqa: SLF001 - one clock for both
