@@ -126,6 +126,7 @@ class Request:
         if self.deadline.begun and not self._answered:
             self._answered = True
             await self._server.reply(self._message, self.body, self.error, self._received, self._trace)
+        await self.deadline.settled()
 
     def reply(self) -> None:
         """Send the reply to which the steps without a turn led."""

@@ -168,8 +168,7 @@ class Turns:
         unanswered = sum(not entry.answered for entry in left)
         for entry in left:
             self._answer(entry, RequestTimedOut())
-            if entry.task is not None:
-                entry.task.cancel()
+            _cut_off(entry)
         return unanswered
 
     def _start(self, entry: _Entry) -> None:
@@ -236,7 +235,7 @@ class Turns:
         if entry.job.deadline.committed and first:
             self._set_timer(entry, entry.job.deadline.end)
         else:
-            entry.task.cancel()
+            _cut_off(entry)
         return None
 
     def _answer(self, entry: _Entry, error: ServiceError) -> None:
@@ -260,6 +259,12 @@ class Turns:
     def _wake_if_idle(self) -> None:
         if not self._at_work and not self._pending:
             self._idle.set()
+
+
+def _cut_off(entry: _Entry) -> None:
+    if entry.task is not None:
+        entry.task.cancel()
+        entry.job.deadline.cut_off()
 
 
 def _turn_away(job: Job, error: ServiceError) -> None:

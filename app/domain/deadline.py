@@ -11,6 +11,7 @@ import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -32,6 +33,9 @@ class Deadline:
     passed_over: bool = False
     """Whether it went on without a turn; it may then wait for nothing but its turn."""
 
+    beside: tuple[asyncio.Task[Any], ...] = ()
+    """Tasks of the request beside its own. They may outlive the reply; the request ends with the last of them."""
+
     @property
     def end(self) -> float:
         """The time at which the work is cancelled."""
@@ -48,6 +52,20 @@ class Deadline:
     def commit(self) -> None:
         """Say that a write was sent: the remaining steps, or their undoing, must not be cancelled."""
         self.committed = True
+
+    def attach(self, task: asyncio.Task[Any]) -> None:
+        """Let the request end no sooner than `task`, and cut that off together with it."""
+        self.beside = (*self.beside, task)
+
+    def cut_off(self) -> None:
+        """Cancel the tasks beside the request's own, at once: in between, one could begin to write."""
+        for task in self.beside:
+            task.cancel()
+
+    async def settled(self) -> None:
+        """Wait until the tasks beside the request's own have ended."""
+        while left := [task for task in self.beside if not task.done()]:
+            await asyncio.wait(left)
 
 
 _current: ContextVar[Deadline] = ContextVar("deadline")

@@ -11,6 +11,8 @@ may have missed changes. With `trust` it says for how long answers may replace c
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -111,6 +113,7 @@ class Remembering:
             aliases=telling(provider.aliases),
             passwords=telling(provider.passwords),
             clients=telling(provider.clients),
+            leave=functools.partial(self._leave, provider),
             readiness=lambda: {**provider.readiness(), **self._state()},
         )
 
@@ -120,6 +123,11 @@ class Remembering:
         if self._directory is not None:
             await self._directory.close()
         await self._forgetting.close()
+
+    async def _leave(self, provider: Provider) -> None:
+        """Let what has begun to write end, while the provider takes its leave."""
+        directory = self._directory
+        await asyncio.gather(provider.leave(), *([directory.settle()] if directory is not None else []))
 
     def _state(self) -> Mapping[str, str]:
         """Return what an operator should know, without normal states. It does not affect readiness."""

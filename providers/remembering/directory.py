@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeGuard
 
-from loguru import logger
-
 from app.domain.errors import Fault, ServiceError, UserNotFound
 from app.domain.reads import Source
-from app.domain.tasks import ended
 from providers.remembering.memory import ABSENT_FOR, ADDRESS, SUBJECT, USERNAME
 from providers.remembering.records import packed, unpacked
+from providers.remembering.renewals import Renewals, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,9 +35,6 @@ _MOST_TRYING: Final = 32
 
 _MOST_OF_ITS_TIME: Final = 0.9
 """Part of a request's time after which an older answer that is at hand is given, however long the patience is."""
-
-_MOST_RENEWALS: Final = 16
-"""Maximum number of simultaneous reads that continue after their callers got an older answer, to renew it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +80,7 @@ class RememberingDirectory:
         self._turn = parts.turn
         self._rules = rules
         self._trying = 0
-        self._renewals: dict[bytes, asyncio.Task[None]] = {}
+        self._renewals = Renewals(rules.longest_read)
 
     async def by_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user with the primary e-mail `address`, else the user with it as a verified alternate."""
@@ -117,9 +111,13 @@ class RememberingDirectory:
         owner = names.user(meant.subject) if meant.username and meant.subject else b""
         return await self._read(key, lambda: self._directory.find(meant), owner)
 
+    async def settle(self) -> None:
+        """Wait for background reads that have begun to write, for a second at most."""
+        await self._renewals.settle()
+
     async def close(self) -> None:
         """End the reads that renew answers."""
-        await asyncio.gather(*map(ended, list(self._renewals.values())))
+        await self._renewals.close()
 
     async def _read(self, key: bytes, ask: Ask, owner: bytes = b"") -> User:
         """Return the user of `key`: from memory if allowed, else from `ask`. `owner`: who it must be."""
@@ -153,21 +151,19 @@ class RememberingDirectory:
 
         What was at hand may have been forgotten meanwhile, because the user was changed: then it is asked for as ever.
         """
-        failure: ServiceError | None = None
-        try:
-            seconds = min(self._rules.patience, until - self._rules.clock())
-            if seconds > 0 and not self._is_hopeless() and (user := await self._tried(key, ask, seconds)) is not None:
-                return user
-        except ServiceError as error:
-            if error.fault not in _CANNOT_ANSWER:
-                raise
-            failure = error
+        seconds = min(self._rules.patience, until - self._rules.clock())
+        if seconds <= 0 or self._is_hopeless():
+            found = self._at_hand(key, owner)
+            return self._stale(found) if self._usable(found) else await self._asked(key, ask)
+        trial = await self._tried(key, ask, seconds)
         found = self._at_hand(key, owner)
-        if self._usable(found):
-            return self._stale(found)
-        if failure is not None:
-            raise failure
-        return await self._asked(key, ask)
+        if not self._usable(found) or not _has_failed(trial.task):
+            return await trial.task
+        if not trial.task.done():
+            self._outage.failing = True
+            if trial.leave():
+                self._renewals.begin(key, lambda: self._found(key, ask))
+        return self._stale(found)
 
     async def _wait(self, unheard: bool, within: float = math.inf) -> bool:  # noqa: FBT001 - said by its name
         """Wait for the request's turn, and until earlier messages are processed: their task wakes up first.
@@ -191,18 +187,16 @@ class RememberingDirectory:
         """Whether the provider is known not to answer now. A few reads always try."""
         return self._rules.limited() or (self._outage.failing and self._trying >= _MOST_TRYING)
 
-    async def _tried(self, key: bytes, ask: Ask, seconds: float) -> User | None:
-        """Ask the provider for so many seconds; return None after that."""
+    async def _tried(self, key: bytes, ask: Ask, seconds: float) -> Trial:
+        """Ask the provider, and wait for its answer for so many seconds."""
+        trial = Trial(lambda: self._found(key, ask))
         self._trying += 1
         try:
-            async with asyncio.timeout(seconds):
-                return await self._asked(key, ask)
-        except TimeoutError:
-            self._outage.failing = True
-            self._renew(key, ask)
-            return None
+            await trial.within(seconds)
         finally:
             self._trying -= 1
+            self._notes.answered(Source.PROVIDER)
+        return trial
 
     def _stale(self, found: AtHand) -> User:
         self._outage.stale()
@@ -236,18 +230,10 @@ class RememberingDirectory:
         if forgotten := self._memory.remember_nobody(key, began):
             self._forgetting.soon(forgotten)
 
-    def _renew(self, key: bytes, ask: Ask) -> None:
-        """Continue to read, within the limits of its own request: a slow provider is not an outage."""
-        if key not in self._renewals and len(self._renewals) < _MOST_RENEWALS:
-            loop = asyncio.get_running_loop()
-            # Not the context of the request at hand, whose time and trace end with it.
-            task = loop.create_task(self._renewed(key, ask), name="renewal", context=Context())
-            self._renewals[key] = task
-            task.add_done_callback(lambda _: self._renewals.pop(key, None))
 
-    async def _renewed(self, key: bytes, ask: Ask) -> None:
-        try:
-            async with asyncio.timeout(self._rules.longest_read):
-                await self._found(key, ask)
-        except (ServiceError, TimeoutError) as error:
-            logger.debug("what is remembered could not be renewed", error=str(error))
+def _has_failed(task: asyncio.Task[User]) -> bool:
+    """Whether an older answer may be given instead: the provider cannot answer, or takes too long."""
+    if not task.done():
+        return True
+    error = task.exception()
+    return isinstance(error, ServiceError) and error.fault in _CANNOT_ANSWER

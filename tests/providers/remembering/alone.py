@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import math
 
+from app.domain.deadline import current_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, RateLimited, UserNotFound
 from app.domain.reads import Meant, Source, Turn
 from app.domain.tokens import Caller
@@ -29,6 +30,10 @@ class Provider:
         self.seconds = 0.0
         self.asked: list[object] = []
         self.at_work = self.most_at_work = 0
+        self.write_seconds = 0.0
+        """Seconds that a write takes at the end of a read; 0: nothing is written."""
+
+        self.writes: list[tuple[str, float]] = []
 
     async def _answer(self, what: object, *names: str) -> User:
         self.asked.append(what)
@@ -36,6 +41,7 @@ class Provider:
         self.most_at_work = max(self.most_at_work, self.at_work)
         try:
             await asyncio.sleep(self.seconds)
+            await self._write()
         finally:
             self.at_work -= 1
         if self.error is not None:
@@ -44,6 +50,13 @@ class Provider:
         if not found:
             raise UserNotFound
         return found[0]
+
+    async def _write(self) -> None:
+        if self.write_seconds:
+            current_deadline().commit()
+            self.writes.append(("begun", now()))
+            await asyncio.sleep(self.write_seconds)
+            self.writes.append(("ended", now()))
 
     async def by_email(self, address: Address, *, fresh: bool = False) -> User:
         return await self._answer(("by_email", address, fresh), address)
