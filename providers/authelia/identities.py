@@ -74,11 +74,11 @@ class AutheliaIdentities:
     async def _link_email(self, username: str, proof: EmailProof) -> None:
         if records.holds(await self._users.get(username), proof.address):
             return
-        await self._used.begin(proof.jti, username)
+        begun = await self._used.begin(proof.jti, username)
         try:
             await self._claim_and_add(username, proof.address)
         except (IdentityLinkedElsewhere, UserNotFound):
-            await self._used.forget(proof.jti)
+            await self._used.forget(proof.jti, begun)
             raise
         await self._used.finish(proof.jti, username)
 

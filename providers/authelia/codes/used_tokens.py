@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from app.domain.codes import StaleRevision
@@ -27,20 +28,22 @@ class UsedTokens:
         """Take the bucket."""
         self._claims = claims
 
-    async def begin(self, jti: str, username: str) -> None:
+    async def begin(self, jti: str, username: str) -> int:
         """Note that the account is about to link by the token. Raises InvalidIdentityToken, StorageFull.
 
-        The account that had begun and was cut off may begin again.
+        Return what `forget` takes. The account that had begun and was cut off may begin again; as it may also be at
+        work with another request, that note is not this one's to take back. What cannot be read counts as used.
         """
         bucket = await self._claims()
         entry = await bucket.get(_key(jti))
         noted = records.parse(entry.value)
-        if noted is not None and noted != {"username": username, "state": _AT_WORK}:
+        if entry.value is not None and noted != {"username": username, "state": _AT_WORK}:
             raise InvalidIdentityToken
         try:
-            await bucket.add(_key(jti), _note(username, _AT_WORK), entry.revision)
+            begun = await bucket.add(_key(jti), _note(username, _AT_WORK), entry.revision)
         except StaleRevision as lost:
             raise InvalidIdentityToken from lost
+        return begun if entry.value is None else 0
 
     async def finish(self, jti: str, username: str) -> None:
         """Note that the token has linked."""
@@ -51,15 +54,11 @@ class UsedTokens:
         except StaleRevision:
             return await self.finish(jti, username)
 
-    async def forget(self, jti: str) -> None:
-        """Take the note back: the token has not linked."""
-        bucket = await self._claims()
-        entry = await bucket.get(_key(jti))
-        if entry.value is not None:
-            try:
-                await bucket.delete(_key(jti), entry.revision)
-            except StaleRevision:
-                return
+    async def forget(self, jti: str, begun: int) -> None:
+        """Take back the note that `begin` made: the token has not linked. What was written since stays."""
+        if begun:
+            with suppress(StaleRevision):
+                await (await self._claims()).delete(_key(jti), begun)
 
 
 def _key(jti: str) -> str:

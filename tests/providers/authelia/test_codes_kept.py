@@ -229,18 +229,40 @@ async def test_a_token_links_once(world):
 
 async def test_a_token_that_has_not_linked_can_be_used_by_whoever_has_it(world):
     tokens = used(world)
-    await tokens.forget("j")
-    assert world.claims._entries == {}  # noqa: SLF001
-    await tokens.begin("j", "ada")
-    await tokens.forget("j")
+    begun = await tokens.begin("j", "ada")
+    await tokens.forget("j", begun)
     await tokens.begin("j", "grace")
+
+
+async def test_of_a_token_that_is_sent_twice_at_once_no_failure_takes_back_what_the_other_noted(world):
+    """Ada's first request links; then she unlinks, and somebody else claims the address before her second one does."""
+    tokens = used(world)
+    first, second = await tokens.begin("j", "ada"), await tokens.begin("j", "ada")
+    await tokens.forget("j", second)
+    with pytest.raises(InvalidIdentityToken):
+        await tokens.begin("j", "grace")  # the first may be at work
+    await tokens.finish("j", "ada")
+    for begun in (first, second):
+        await tokens.forget("j", begun)
+        for name in ("ada", "grace"):
+            with pytest.raises(InvalidIdentityToken):
+                await tokens.begin("j", name)
+
+
+@pytest.mark.parametrize("note", [b"", b"null", b"[]", b"{", b"\xff", b'{"username": "ada"}'])
+async def test_a_token_whose_note_cannot_be_read_links_no_more_and_the_note_stays(world, note):
+    key = "jti/" + hashlib.sha256(b"j").hexdigest()
+    await world.claims.put(key, note, 0)
+    with pytest.raises(InvalidIdentityToken):
+        await used(world).begin("j", "ada")
+    assert (await world.claims.get(key)).value == note
 
 
 async def test_of_two_accounts_that_begin_at_once_one_does(world):
     outcomes = await asyncio.gather(
         *(used(world).begin("j", name) for name in ("ada", "grace", "linus")), return_exceptions=True
     )
-    assert sorted(type(one).__name__ for one in outcomes) == ["InvalidIdentityToken"] * 2 + ["NoneType"]
+    assert sorted(type(one).__name__ for one in outcomes) == ["InvalidIdentityToken"] * 2 + ["int"]
 
 
 class Meanwhile(Bucket):
@@ -269,9 +291,10 @@ async def test_that_a_token_has_linked_is_noted_whatever_is_written_meanwhile(wo
 async def test_a_note_that_is_written_meanwhile_is_not_taken_back(world):
     world.claims = Meanwhile(world.clock)
     tokens = used(world)
-    await tokens.begin("j", "ada")
+    begun = await tokens.begin("j", "ada")
     world.claims.times = 1
-    await tokens.forget("j")
+    await world.claims.get("jti/" + hashlib.sha256(b"j").hexdigest())
+    await tokens.forget("j", begun)
     with pytest.raises(InvalidIdentityToken):
         await tokens.begin("j", "grace")
 
