@@ -14,6 +14,7 @@ import binascii
 import re
 import secrets
 import string
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import bcrypt
@@ -23,12 +24,14 @@ from app.domain.redaction import redact_subject
 from providers.authelia.cluster.kubernetes import VersionConflict, part, restarted_at
 from providers.authelia.cluster.users_file import BadUsersFile, UsersFile, WantedUser
 from providers.authelia.storage import records
+from providers.authelia.storage.kv import Unreadable
 from providers.authelia.storage.users import AddressHeld
 
 if TYPE_CHECKING:
     from app.domain.users import Address
     from providers.authelia.cluster.kubernetes import Cluster, Object
     from providers.authelia.cluster.restarts import Owed, Restarts
+    from providers.authelia.storage.records import Record
     from providers.authelia.storage.users import Users
 
 FILE: Final = "users_database.yml"
@@ -55,6 +58,7 @@ class Reconciler:
         self._cluster = cluster
         self._restarts = restarts
         self._hash_cost = hash_cost
+        self._unreadable: set[str] = set()
         self._hashes: dict[str, tuple[str, str]] = {}
         self.conflicts = 0
         self.restarts = 0
@@ -142,9 +146,8 @@ class Reconciler:
 
     async def _repair(self) -> None:
         """Give everybody the lookup keys that old data or a crash have left them without."""
-        for username in await self._users.usernames():
-            record = await self._users.find(username)
-            if record is not None:
+        for username, record in (await self._stored()).items():
+            with suppress(Unreadable):  # of somebody else's, meanwhile
                 await self._users.repair(username, record)
 
     async def _import(self, file: UsersFile) -> None:
@@ -155,10 +158,13 @@ class Reconciler:
                 skipped += 1
                 continue
             email, displayname = file.describe(username)
-            if await self._users.find(username) is None:
-                skipped += not await self._create(username, email, displayname)
-        self.skipped = skipped
+            with suppress(Unreadable):
+                if await self._users.find(username) is None:
+                    skipped += not await self._create(username, email, displayname)
+        self.skipped = skipped + len(self._unreadable)
         self.left_alone = ""
+        if many := len(self._unreadable):
+            self.left_alone = f"{'1 record' if many == 1 else f'{many} records'} in storage cannot be read"
 
     async def _create(self, username: str, email: Address | None, displayname: str) -> bool:
         try:
@@ -170,12 +176,26 @@ class Reconciler:
 
     async def _wanted(self) -> dict[str, WantedUser]:
         wanted = {}
-        for username in await self._users.usernames():
-            record = await self._users.find(username)
-            if record is not None:
-                email = records.address(records.text(record, "email"))
-                wanted[username] = WantedUser(email, records.text(record, "displayname").strip())
+        for username, record in (await self._stored()).items():
+            email = records.address(records.text(record, "email"))
+            wanted[username] = WantedUser(email, records.text(record, "displayname").strip())
         return wanted
+
+    async def _stored(self) -> dict[str, Record]:
+        """Return the records; of those that cannot be read a new one is logged."""
+        stored, unreadable = {}, set()
+        for username in await self._users.usernames():
+            try:
+                record = await self._users.find(username)
+            except Unreadable:
+                unreadable.add(username)
+                continue
+            if record is not None:
+                stored[username] = record
+        for username in sorted(unreadable - self._unreadable):
+            logger.warning("a user is skipped: the record in storage cannot be read", user=_masked(username))
+        self._unreadable = unreadable
+        return stored
 
     async def _passwords(self, missing: dict[str, WantedUser]) -> dict[str, str]:
         """Return a password each, all of them in the Secret by then."""
@@ -201,7 +221,8 @@ class Reconciler:
             logger.warning("a user is skipped: the entry of the Secret is no password", user=_masked(name))
         self.skipped += len(names)
         entries = "1 entry" if len(names) == 1 else f"{len(names)} entries"
-        self.left_alone = f"{entries} of the Secret cannot be a password: no UTF-8, or a NUL in it"
+        secret = f"{entries} of the Secret cannot be a password: no UTF-8, or a NUL in it"
+        self.left_alone = f"{self.left_alone}; {secret}" if self.left_alone else secret
 
     async def _hash(self, username: str, password: str) -> str:
         known, hashed = self._hashes.get(username, ("", ""))

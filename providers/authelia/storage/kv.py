@@ -23,6 +23,10 @@ class StorageFull(ProviderUnavailable):
     """The bucket takes no more."""
 
 
+class Unreadable(ProviderUnavailable):
+    """Something stands there that cannot be read: it is left alone, and stands for nobody's absence."""
+
+
 def is_legal_key(key: str) -> bool:
     """Whether `key` can be one of a bucket (NATS ADR-8) and is not too long."""
     return len(key) <= MAX_KEY and _LEGAL.fullmatch(key) is not None and not key.startswith(_RESERVED)

@@ -17,6 +17,7 @@ from app.domain import subject_ids
 from app.domain.codes import StaleRevision
 from app.domain.redaction import redact_subject
 from providers.authelia.storage import records
+from providers.authelia.storage.kv import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,11 @@ class Subjects:
             now = await self._users.find(username)
             if now is not None and records.subject_key(records.subject_of(username, now)) != key:
                 return  # it went to somebody else since the record was read
-            if pointed is not None and (theirs := await self._held(pointed, key)):
+            try:
+                theirs = "" if pointed is None else await self._held(pointed, key)
+            except Unreadable:
+                return
+            if theirs:
                 await self._lose(username, theirs)
                 return
             with suppress(StaleRevision):
@@ -126,7 +131,10 @@ class Subjects:
             same = records.subject_key(stored) == records.subject_key(subject)
             return bool(stored) and same and (stored == subject or stored != derived)
 
-        record = await self._users.find(username)
+        try:
+            record = await self._users.find(username)
+        except Unreadable:
+            return  # the lookup key decides between the two once it can be read
         if record is None or not holds(record):
             return
         await self._users.change(username, lambda record: {**record, "sub": ""} if holds(record) else record)

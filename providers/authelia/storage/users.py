@@ -20,7 +20,7 @@ from app.domain.errors import UserNotFound
 from app.domain.locks import KeyedLocks
 from app.domain.reads import UNHEARD
 from providers.authelia.storage import records
-from providers.authelia.storage.kv import StorageFull
+from providers.authelia.storage.kv import StorageFull, Unreadable
 from providers.authelia.storage.lookup_keys import LookupKeys
 from providers.authelia.storage.subjects import Subjects
 
@@ -41,7 +41,10 @@ class AddressHeld(Exception):
 
 
 class Users:
-    """The users' records and lookup keys. Every method may raise ProviderUnavailable."""
+    """The users' records and lookup keys. Every method may raise ProviderUnavailable.
+
+    A record that cannot be read is left alone (Unreadable): it may hold what a lookup key says of it.
+    """
 
     def __init__(
         self,
@@ -73,7 +76,7 @@ class Users:
         return record
 
     async def find(self, username: str) -> Record | None:
-        """Return the record of that user, None when there is none."""
+        """Return the record of that user, None when there is none. Raises Unreadable."""
         return (await self._read(username))[0]
 
     async def change(self, username: str, change: Callable[[Record], Record]) -> Record:
@@ -101,7 +104,7 @@ class Users:
     async def create(self, username: str, email: Address, displayname: str) -> bool:
         """Store a new user whose address nobody else has; False when the user was there already, or there is no room.
 
-        Raises AddressHeld.
+        Raises AddressHeld, Unreadable.
         """
         if not records.is_username(username):
             return False
@@ -192,7 +195,10 @@ class Users:
         if not records.is_username(username):
             raise UserNotFound
         entry = await (await self._bucket()).get(username)
-        return records.parse(entry.value), entry
+        record = records.parse(entry.value)
+        if record is None and entry.value is not None:
+            raise Unreadable
+        return record, entry
 
     def _note(self, username: str, *versions: Record) -> None:
         """Tell that the record changes from one version to the other."""
@@ -200,7 +206,10 @@ class Users:
         self._changes.note(*subjects, addresses=[held for version in versions for held in records.held(version)])
 
     async def _holds(self, username: str, address: Address) -> bool:
-        record = await self.find(username)
+        try:
+            record = await self.find(username)
+        except Unreadable:
+            return True  # as far as anybody can tell
         return record is not None and records.holds(record, address)
 
     async def _refuse_older(self, username: str, address: Address) -> None:
