@@ -105,8 +105,12 @@ class Reconciler:
             await self._write(configmap, await asyncio.to_thread(file.text))
 
     async def _write(self, configmap: Object, text: str) -> None:
-        await self._restarts.note(text)
-        await self._cluster.replace_configmap({**configmap, "data": {**configmap["data"], FILE: text}})
+        noted = await self._restarts.note(text)
+        try:
+            await self._cluster.replace_configmap({**configmap, "data": {**configmap["data"], FILE: text}})
+        except VersionConflict:
+            await self._restarts.withdraw(text, noted)
+            raise
         await self._restarts.owe(text)
 
     async def _restart(self) -> None:

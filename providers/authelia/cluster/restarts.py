@@ -52,9 +52,18 @@ class Restarts:
         self._begun = 0
         """The revision at which this replica began to make one, and may go on after a failure."""
 
-    async def note(self, text: str) -> None:
-        """Note that a restart is owed as soon as the file says `text`."""
-        await self._put(_key(text), records.timestamp(self._now()))
+    async def note(self, text: str) -> int:
+        """Note that a restart is owed as soon as the file says `text`. Return what `withdraw` takes.
+
+        A note that is there already is another replica's, which may have written that very text: it is not ours to
+        take back, but is written again, so that the other one does not take it back either.
+        """
+        return await self._put(_key(text), records.timestamp(self._now()))
+
+    async def withdraw(self, text: str, noted: int) -> None:
+        """Take back the note that was made: somebody else was faster. What was written there since stays."""
+        if noted:
+            await self._delete(_key(text), noted)
 
     async def owe(self, text: str) -> None:
         """Let a restart be owed: the file says `text` now."""
@@ -110,14 +119,16 @@ class Restarts:
         # A time without an offset is UTC (RFC 3339 has none).
         return abs(self._now() - (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp())
 
-    async def _put(self, key: str, value: str) -> None:
+    async def _put(self, key: str, value: str) -> int:
+        """Return the revision of what was made anew, 0 where something stood."""
         bucket = await self._bucket()
         while True:
+            entry = await bucket.get(key)
             try:
-                await bucket.put(key, value.encode(), (await bucket.get(key)).revision)
+                revision = await bucket.put(key, value.encode(), entry.revision)
             except StaleRevision:
                 continue
-            return
+            return revision if entry.value is None else 0
 
     async def _delete(self, key: str, revision: int) -> None:
         try:

@@ -8,9 +8,14 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from nats.js.errors import NoKeysError
 
+from providers.authelia.cluster.pace import Pace
+from providers.authelia.cluster.restarts import Restarts
 from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET
 from tests.support.authelia import PEOPLE, users_file
+from tests.support.basics import Clock
+from tests.support.buckets import MemoryBucket
 from tests.support.people import grace
 from tests.support.waiting import until
 
@@ -130,3 +135,35 @@ async def test_a_note_of_an_older_version_is_honoured(stage, js):
     await (await js.key_value("authelia-otp-ledger")).put(key, b"2026-01-01T00:00:00Z")
     async with stage.replica(restart=0.0):
         await until(lambda: stage.kubernetes.restarts == 1)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("order", ["after", "between", "before"])
+async def test_who_writes_the_same_too_late_takes_back_no_note_but_its_own(order, killed):
+    """Two replicas note one text, and one writes it; `killed`: it is, before it says that a restart is owed."""
+    clock = Clock()
+    bucket = MemoryBucket(0, clock)
+    restarts = Restarts(bucket.opened, clock, Pace())
+    late = await restarts.note("text") if order == "before" else None
+    await restarts.note("text")
+    if order == "between":
+        late = await restarts.note("text")
+    if not killed:
+        await restarts.owe("text")
+        await restarts.made(await restarts.owed())
+    if order == "after":
+        late = await restarts.note("text")
+    await restarts.withdraw("text", late)
+    clock.now += 61
+    await restarts.recover("text")
+    assert (await restarts.owed() is not None) is killed
+
+
+async def test_a_conflict_leaves_no_note(stage, js):
+    stage.kubernetes.file = OTHERS
+    stage.kubernetes.once[f"update {CONFIGMAP}"] = 409
+    async with stage.replica() as provider:
+        await until(lambda: stage.kubernetes.restarts == 1)
+        await _settled(provider)
+    with pytest.raises(NoKeysError):
+        await (await js.key_value("authelia-claims")).keys()
