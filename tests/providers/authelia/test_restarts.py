@@ -160,7 +160,8 @@ async def test_who_writes_the_same_too_late_takes_back_no_note_but_its_own(order
 
 
 async def test_a_conflict_leaves_no_note(stage, js):
-    stage.kubernetes.file = OTHERS
+    """Of several newcomers the hashes are made anew, so that the next attempt writes another text."""
+    stage.kubernetes.file = users_file(PEOPLE[2:])
     stage.kubernetes.once[f"update {CONFIGMAP}"] = 409
     async with stage.replica() as provider:
         await until(lambda: stage.kubernetes.restarts == 1)
