@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from nats.aio.msg import Msg
 
-    from app.bus.turns import Lane
+    from app.bus.lanes import Lane
     from app.observability.telemetry import SubjectTelemetry
 
 _OVERHEAD: Final = 512
@@ -58,7 +58,7 @@ class Server(Protocol):
 
 
 class Request:
-    """A request from its message to its one reply; what `turns.Job` asks for."""
+    """A request from its message to its one reply; what `lanes.Job` asks for."""
 
     __slots__ = (
         "_answered",

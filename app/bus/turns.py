@@ -11,88 +11,20 @@ from __future__ import annotations
 import asyncio
 import functools
 import math
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from app.domain.deadline import Deadline
-from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
+from app.bus.lanes import Entry, Lane
+from app.domain.errors import Overloaded, RequestTimedOut
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from contextvars import Context
 
-T = TypeVar("T")
+    from app.bus.lanes import Job
+    from app.domain.errors import ServiceError
+
 MAX_PENDING_BYTES = 64 * 1024 * 1024
-
-
-class Job(Protocol):
-    """A request that waits or is at work."""
-
-    deadline: Deadline
-    coroutine: Coroutine[Any, Any, None]
-    context: Context
-
-    @property
-    def lane(self) -> Lane:
-        """The subject's lane."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Bytes that the request holds while it waits; asked for once."""
-        ...
-
-    def advance(self) -> bool:
-        """Take the steps that need no turn; return whether it waits for its turn now."""
-        ...
-
-    def reply(self) -> None:
-        """Send the reply to which `advance` led when it does not wait."""
-        ...
-
-    def refuse(self, error: ServiceError) -> None:
-        """Answer with `error`, unless the request is answered already; what its coroutine says later is not sent."""
-        ...
-
-    def ended(self, error: BaseException | None) -> None:
-        """Take note that the coroutine has ended after the request was answered for it, or with `error`."""
-        ...
-
-
-class Lane:
-    """The requests of one subject: how many are at work, and who waits, in order, and nobody else."""
-
-    __slots__ = ("at_work", "limit", "waiting")
-
-    def __init__(self, limit: int) -> None:
-        """Take how many may be at work at once."""
-        self.limit = limit
-        self.at_work = 0
-        self.waiting: OrderedDict[_Entry, None] = OrderedDict()
-
-
-class _Entry:
-    """A job in the waiting room or at work, and what it holds."""
-
-    __slots__ = ("answered", "job", "number", "size", "surplus", "task", "timer")
-
-    def __init__(self, job: Job, number: int, *, surplus: bool) -> None:
-        self.job = job
-        self.number = number
-        self.size = 0
-        self.surplus = surplus
-        """Whether there was no room to wait in when it came: it is passed over at once."""
-
-        self.answered = False
-        self.task: asyncio.Task[None] | None = None
-        self.timer: asyncio.TimerHandle | None = None
-
-    @property
-    def waits(self) -> bool:
-        """Whether it waits for its turn still."""
-        return not self.answered and self.task is None
 
 
 class Turns:
@@ -103,7 +35,7 @@ class Turns:
         self.lane_limit = max(1, max_at_work * 3 // 4)
         self._max_at_work = max_at_work
         self._max_pending = max_pending
-        self._at_work: set[_Entry] = set()
+        self._at_work: set[Entry] = set()
         self._lanes: set[Lane] = set()
         self._pending = 0
         self._pending_bytes = 0
@@ -138,7 +70,7 @@ class Turns:
         if not room and full and job.deadline.patience == math.inf:
             return _turn_away(job, Overloaded())
         self._numbers += 1
-        entry = _Entry(job, self._numbers, surplus=full)
+        entry = Entry(job, self._numbers, surplus=full)
         if room:
             self._start(entry)
             return None
@@ -171,7 +103,7 @@ class Turns:
             _cut_off(entry)
         return unanswered
 
-    def _start(self, entry: _Entry) -> None:
+    def _start(self, entry: Entry) -> None:
         entry.job.deadline.begun = True
         entry.job.lane.at_work += 1
         self._at_work.add(entry)
@@ -179,12 +111,12 @@ class Turns:
         entry.task.add_done_callback(functools.partial(self._done, entry))
         self._set_timer(entry, entry.job.deadline.at)
 
-    def _set_timer(self, entry: _Entry, moment: float) -> None:
+    def _set_timer(self, entry: Entry, moment: float) -> None:
         if entry.timer is not None:
             entry.timer.cancel()
         entry.timer = asyncio.get_running_loop().call_at(moment, self._expire, entry)
 
-    def _done(self, entry: _Entry, task: asyncio.Task[None]) -> None:
+    def _done(self, entry: Entry, task: asyncio.Task[None]) -> None:
         if entry.timer is not None:
             entry.timer.cancel()
         self._at_work.discard(entry)
@@ -204,13 +136,13 @@ class Turns:
             self._leave(entry)
             self._start(entry)
 
-    def _leave(self, entry: _Entry) -> None:
+    def _leave(self, entry: Entry) -> None:
         """Let an entry wait no more, wherever it stood: what is not counted any more is not held either."""
         del entry.job.lane.waiting[entry]
         self._pending -= 1
         self._pending_bytes -= entry.size
 
-    def _pass_over(self, entry: _Entry) -> None:
+    def _pass_over(self, entry: Entry) -> None:
         """Let a job go on without its turn, here and now: to its end, or until it waits for its turn after all.
 
         It has no task, so it cannot wait for anything else.
@@ -225,7 +157,7 @@ class Turns:
         else:
             self._set_timer(entry, job.deadline.at)
 
-    def _expire(self, entry: _Entry) -> None:
+    def _expire(self, entry: Entry) -> None:
         if entry.waits and entry.job.deadline.patience < math.inf:
             return self._pass_over(entry)
         first = not entry.answered
@@ -238,7 +170,7 @@ class Turns:
             _cut_off(entry)
         return None
 
-    def _answer(self, entry: _Entry, error: ServiceError) -> None:
+    def _answer(self, entry: Entry, error: ServiceError) -> None:
         if entry.answered:
             return
         if entry.task is None:
@@ -248,7 +180,7 @@ class Turns:
             entry.answered = True
             entry.job.refuse(error)
 
-    def _retire(self, entry: _Entry) -> None:
+    def _retire(self, entry: Entry) -> None:
         """Take note that one that waits is answered."""
         entry.answered = True
         self._leave(entry)
@@ -261,7 +193,7 @@ class Turns:
             self._idle.set()
 
 
-def _cut_off(entry: _Entry) -> None:
+def _cut_off(entry: Entry) -> None:
     if entry.task is not None:
         entry.task.cancel()
         entry.job.deadline.cut_off()

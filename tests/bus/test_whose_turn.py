@@ -11,7 +11,8 @@ from contextvars import copy_context
 import pytest
 
 from app.bus.gate import PAUSED, take_turn
-from app.bus.turns import MAX_PENDING_BYTES, Lane, Turns
+from app.bus.lanes import Lane
+from app.bus.turns import MAX_PENDING_BYTES, Turns
 from app.domain.deadline import Deadline, current_deadline, set_deadline
 from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
 from tests.support.virtual_time import in_virtual_time, now

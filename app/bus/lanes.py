@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Requests that wait for their turn or are at work, in the lane of their subject."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Coroutine
+    from contextvars import Context
+
+    from app.domain.deadline import Deadline
+    from app.domain.errors import ServiceError
+
+
+class Job(Protocol):
+    """A request that waits or is at work."""
+
+    deadline: Deadline
+    coroutine: Coroutine[Any, Any, None]
+    context: Context
+
+    @property
+    def lane(self) -> Lane:
+        """The subject's lane."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Bytes that the request holds while it waits; asked for once."""
+        ...
+
+    def advance(self) -> bool:
+        """Take the steps that need no turn; return whether it waits for its turn now."""
+        ...
+
+    def reply(self) -> None:
+        """Send the reply to which `advance` led when it does not wait."""
+        ...
+
+    def refuse(self, error: ServiceError) -> None:
+        """Answer with `error`, unless the request is answered already; what its coroutine says later is not sent."""
+        ...
+
+    def ended(self, error: BaseException | None) -> None:
+        """Take note that the coroutine has ended after the request was answered for it, or with `error`."""
+        ...
+
+
+class Lane:
+    """The requests of one subject: how many are at work, and who waits, in order, and nobody else."""
+
+    __slots__ = ("at_work", "limit", "waiting")
+
+    def __init__(self, limit: int) -> None:
+        """Take how many may be at work at once."""
+        self.limit = limit
+        self.at_work = 0
+        self.waiting: OrderedDict[Entry, None] = OrderedDict()
+
+
+class Entry:
+    """A job in the waiting room or at work, and what it holds."""
+
+    __slots__ = ("answered", "job", "number", "size", "surplus", "task", "timer")
+
+    def __init__(self, job: Job, number: int, *, surplus: bool) -> None:
+        """Take the job, and which one it is of all."""
+        self.job = job
+        self.number = number
+        self.size = 0
+        self.surplus = surplus
+        """Whether there was no room to wait in when it came: it is passed over at once."""
+
+        self.answered = False
+        self.task: asyncio.Task[None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for its turn still."""
+        return not self.answered and self.task is None
