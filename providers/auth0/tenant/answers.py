@@ -37,6 +37,9 @@ MAX_VALUES: Final = 50_000
 _MAX_SKIPPED: Final = 600_000
 """Values in an answer in which entries of a list are looked for: a user may have a megabyte of them, `0,0,0,…`."""
 
+_MAX_ENTRIES: Final = 1_000
+"""Entries of such a list: a page has a hundred users at most."""
+
 _TO_SKIP: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 _SPACE: Final = re.compile(r"[ \t\n\r]*+")
 
@@ -119,6 +122,8 @@ def _entries(text: str) -> list[bytes]:
     if text[place : place + 1] != "[":
         raise TooMuch("too many values")
     while text[place] != "]":
+        if len(entries) == _MAX_ENTRIES:
+            raise TooMuch("too many values")
         begin = _after_space(text, place + 1)
         end = _end_of_value(text, begin)
         entries.append(text[begin:end].encode())
