@@ -66,7 +66,7 @@ class Entry:
 
     __slots__ = ("answered", "job", "number", "size", "surplus", "task", "timer")
 
-    def __init__(self, job: Job, number: int, *, surplus: bool) -> None:
+    def __init__(self, job: Job, number: int, *, surplus: bool = False) -> None:
         """Take the job, and which one it is of all."""
         self.job = job
         self.number = number

@@ -62,18 +62,16 @@ class Turns:
     def submit(self, job: Job) -> None:
         """Give the job its turn now or later; refuse it when too many wait, or when its time is up before that."""
         lane = job.lane
-        room = len(self._at_work) < self._max_at_work and lane.at_work < lane.limit
         if self._abandoned:
             return _turn_away(job, RequestTimedOut())
-        size = 0 if room else job.size
-        full = self._pending >= self._max_pending or self._pending_bytes + size > MAX_PENDING_BYTES
-        if not room and full and job.deadline.patience == math.inf:
-            return _turn_away(job, Overloaded())
         self._numbers += 1
+        if len(self._at_work) < self._max_at_work and lane.at_work < lane.limit:
+            return self._start(Entry(job, self._numbers))
+        size = job.size
+        full = self._pending >= self._max_pending or self._pending_bytes + size > MAX_PENDING_BYTES
+        if full and job.deadline.patience == math.inf:
+            return _turn_away(job, Overloaded())
         entry = Entry(job, self._numbers, surplus=full)
-        if room:
-            self._start(entry)
-            return None
         entry.size = size
         self._pending += 1
         self._pending_bytes += size

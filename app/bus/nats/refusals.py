@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 from typing import Final
 
-PUBLISH: Final = "publish"
 SUBSCRIPTION: Final = "subscription"
 
 _REFUSAL: Final = re.compile(r'(?:nats: )?permissions violation for (publish|subscription) to "([^"\\]*)"')
@@ -14,7 +13,7 @@ _REFUSAL: Final = re.compile(r'(?:nats: )?permissions violation for (publish|sub
 
 
 def refusal(error: str) -> tuple[str, str]:
-    """Return what is refused, `PUBLISH` or `SUBSCRIPTION`, and the subject; empty strings for any other error.
+    """Return what is refused, `publish` or `SUBSCRIPTION`, and the subject; empty strings for any other error.
 
     Everything is in lower case: the client library gives the error so. A caller chooses the subjects to which replies
     are published; `app.bus.subjects.is_inbox` keeps them apart from those of the service in lower case too.
