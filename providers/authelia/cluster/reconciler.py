@@ -63,10 +63,14 @@ class Reconciler:
         self.conflicts = 0
         self.restarts = 0
         self.skipped = 0
-        self.left_alone = ""
-        """What of the last run must be mended by hand."""
+        self._left_alone: list[str] = []
         self.next_restart: float | None = None
         """In how many seconds a restart that is owed may be made; None when none is owed."""
+
+    @property
+    def left_alone(self) -> str:
+        """What of the last run must be mended by hand."""
+        return "; ".join(self._left_alone)
 
     async def run(self) -> None:
         """Bring them in step. Raises KubernetesUnavailable, BadUsersFile, TooManyConflicts, ProviderUnavailable."""
@@ -166,9 +170,9 @@ class Reconciler:
                 if await self._users.find(username) is None:
                     skipped += not await self._create(username, email, displayname)
         self.skipped = skipped + len(self._unreadable)
-        self.left_alone = ""
+        self._left_alone = []
         if many := len(self._unreadable):
-            self.left_alone = f"{'1 record' if many == 1 else f'{many} records'} in storage cannot be read"
+            self._left_alone.append(f"{'1 record' if many == 1 else f'{many} records'} in storage cannot be read")
 
     async def _create(self, username: str, email: Address | None, displayname: str) -> bool:
         try:
@@ -225,8 +229,7 @@ class Reconciler:
             logger.warning("a user is skipped: the entry of the Secret is no password", user=_masked(name))
         self.skipped += len(names)
         entries = "1 entry" if len(names) == 1 else f"{len(names)} entries"
-        secret = f"{entries} of the Secret cannot be a password: no UTF-8, or a NUL in it"
-        self.left_alone = f"{self.left_alone}; {secret}" if self.left_alone else secret
+        self._left_alone.append(f"{entries} of the Secret cannot be a password: no UTF-8, or a NUL in it")
 
     async def _hash(self, username: str, password: str) -> str:
         known, hashed = self._hashes.get(username, ("", ""))
