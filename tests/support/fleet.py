@@ -18,7 +18,7 @@ import nats
 
 from tests.benchmarks.load import Load, Order, Tally
 from tests.stand_ins.auth0.process import TenantProcess, tenant_process
-from tests.system.processes import Process, process, serve
+from tests.system.processes import Process, process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ class Fleet:
         """Start one more replica; return when it is ready."""
         # What they run is covered by other tests; measuring it again would take the time of the load.
         variables = {**self.tenant.environment, "COVERAGE_PROCESS_CONFIG": ""}
-        replica = self._running.enter_context(process(self._url, self._folder, serve, **variables))
+        replica = self._running.enter_context(process(self._url, self._folder, **variables))
         await asyncio.to_thread(replica.until_ready)
         self.replicas.append(replica)
 

@@ -29,7 +29,6 @@ FORKED.set_forkserver_preload(
         "tests.stand_ins.authelia",
         "tests.support.parts",
         "tests.support.slow_service",
-        "uvicorn",
     ]
 )
 

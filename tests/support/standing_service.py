@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The service on a mock provider whose look-ups by reference hold up the loop: `<how>:<seconds>:<user>`.
 
-`python -m tests.support.standing_service`, configured by the environment like the service itself.
+It is configured by the environment like the service itself.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -87,7 +86,3 @@ async def _create(settings: Settings, surroundings: Surroundings) -> AsyncIterat
 def main() -> int:
     """Serve, as the environment says."""
     return run(Settings(), create=_create)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

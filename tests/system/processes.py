@@ -22,14 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def plain() -> None:
-    """Be the service, as the environment says."""
-    from app.main import run  # noqa: PLC0415 - in the process that is forked, where it is loaded
-    from app.settings import Settings  # noqa: PLC0415 - the same
-
-    sys.exit(run(Settings()))
-
-
 def serve() -> None:
     """Be `auth-service serve`."""
     command("serve")
@@ -88,7 +80,7 @@ class Process:
 
 
 @contextmanager
-def process(url: str, folder: Path, service: Callable[[], None] = plain, **variables: str) -> Iterator[Process]:
+def process(url: str, folder: Path, service: Callable[[], None] = serve, **variables: str) -> Iterator[Process]:
     """Run the service while the context lasts."""
     port = free_port()
     log = folder / f"{port}.log"

@@ -23,7 +23,7 @@ from nats import connect
 from tests.stand_ins.auth0.process import tenant_process
 from tests.support.fleet import PREFIX
 from tests.support.waiting import until
-from tests.system.processes import process, serve
+from tests.system.processes import process
 
 CHANGES = int(os.environ.get("EVENTS_CHANGES", "60"))
 MANY = CHANGES >= 1000
@@ -43,7 +43,7 @@ def fleet(nats, tmp_path):
         variables = {**tenant.environment, "COVERAGE_PROCESS_CONFIG": "", "READ_STALE_FOR": "0"}
 
         def start():
-            return running.enter_context(process(nats.url, tmp_path, serve, **variables))
+            return running.enter_context(process(nats.url, tmp_path, **variables))
 
         replicas = [start() for _ in range(3)]
         for replica in replicas:

@@ -10,7 +10,7 @@ import time
 import nats as nats_py
 import pytest
 
-from tests.system.processes import plain, process, slow
+from tests.system.processes import process, slow
 
 PREFIX = "lfx.auth-service."
 NO_MAIL = b'{"success":true,"data":{"name":"No Mail"}}'
@@ -76,7 +76,7 @@ async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within
 
 async def test_20000_requests_at_once_get_20000_replies_and_memory_stays_flat(nats, tmp_path):
     client = await nats_py.connect(nats.url)
-    with process(nats.url, tmp_path, plain) as service:
+    with process(nats.url, tmp_path) as service:
         service.until_ready()
         memory = []
         for _ in range(6):

@@ -10,12 +10,12 @@ import pytest
 from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.auth0 import tenant_process
 from tests.support.hostile import KINDS, attack
-from tests.system.processes import process, serve
+from tests.system.processes import process
 
 
 @contextmanager
 def _on_mock(url, folder):
-    with process(url, folder, serve) as service:
+    with process(url, folder) as service:
         service.until_ready()
         yield service, {"eyJ…": "ada-token"}
 
@@ -26,7 +26,7 @@ def _on_auth0(url, folder):
     with tenant_process(records=False) as tenant:
         variables = {**tenant.environment}
         variables.pop("AUTH0_LFX_V2_API_AUDIENCE", None)
-        with process(url, folder, serve, **variables) as service:
+        with process(url, folder, **variables) as service:
             service.until_ready()
             yield service, {"eyJ…": tenant.access_token("ada")}
 

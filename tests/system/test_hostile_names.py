@@ -8,7 +8,7 @@ import pytest
 from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
 from tests.support.hostile import FIELDS, attack
-from tests.system.processes import process, serve
+from tests.system.processes import process
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     with nats_server() as server, authelia_process() as around:
         variables = {**around.environment, "USER_REPOSITORY_TYPE": "authelia"}
-        with process(server.url, folder, serve, **variables) as service:
+        with process(server.url, folder, **variables) as service:
             service.until_ready()
             # Then those of the users file are in storage.
             service.until(lambda: "kubernetes: ok" in service.get("/readyz?verbose")[1])
