@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 from nats.nuid import NUID
 
+from app.bus.repetition import Repetition
 from app.bus.subjects import PREFIX, is_inbox
 
 if TYPE_CHECKING:
@@ -33,6 +35,10 @@ _DESCRIPTION: Final = "Who a user is, and changes to what belongs to a user."
 _NANOSECONDS: Final = 1e9
 _MAX_PENDING: Final = 1024
 """Questions that wait to be answered; the client library drops what comes beyond."""
+PERIOD: Final = 1.0
+"""Seconds in which at most `MAX_ANSWERS` questions are answered."""
+MAX_ANSWERS: Final = 50
+"""Anybody on the bus may ask, and an answer to `$SRV.STATS` costs as much as ten look-ups."""
 
 
 class Discovery:
@@ -52,6 +58,9 @@ class Discovery:
             "metadata": {"schema": "/asyncapi.json", "documentation": "/docs"},
         }
         self._subscriptions: list[Subscription] = []
+        self._begun = -PERIOD
+        self._answered = 0
+        self._too_many = Repetition("too many questions to $SRV")
 
     async def start(self, client: Client) -> None:
         """Subscribe, without a queue group: every instance answers."""
@@ -59,12 +68,13 @@ class Discovery:
         for verb, answer in answers.items():
             for subject in (f"$SRV.{verb}", f"$SRV.{verb}.{NAME}", f"$SRV.{verb}.{NAME}.{self.id}"):
                 subscription = await client.subscribe(
-                    subject, cb=_answering(answer, self._prefix), pending_msgs_limit=_MAX_PENDING
+                    subject, cb=self._answering(answer), pending_msgs_limit=_MAX_PENDING
                 )
                 self._subscriptions.append(subscription)
 
     async def stop(self) -> None:
         """Unsubscribe: a service that takes no more requests is not there any more."""
+        self._too_many.close()
         subscriptions, self._subscriptions = self._subscriptions, []
         await asyncio.gather(*(subscription.unsubscribe() for subscription in subscriptions))
 
@@ -91,6 +101,27 @@ class Discovery:
             ],
         }
 
+    def _answering(self, answer: Callable[[], dict[str, Any]]) -> Callable[[Msg], Any]:
+        async def on_message(message: Msg) -> None:
+            if not message.reply or not is_inbox(message.reply, self._prefix):
+                return
+            if not self._has_room():
+                self._too_many.warn("", f"at most {MAX_ANSWERS} are answered in {PERIOD:g} s")
+                return
+            message.headers = None  # `respond` would send them back
+            try:
+                await message.respond(json.dumps(answer(), separators=(",", ":")).encode())
+            except Exception as error:  # noqa: BLE001 - the connection may go at any moment; whoever asked asks again
+                logger.debug("discovery could not be answered", error=repr(error))
+
+        return on_message
+
+    def _has_room(self) -> bool:
+        if (now := time.monotonic()) - self._begun >= PERIOD:
+            self._begun, self._answered = now, 0
+        self._answered += 1
+        return self._answered <= MAX_ANSWERS
+
 
 def _endpoint(subject: Subject) -> dict[str, Any]:
     # An endpoint's name may not have dots.
@@ -107,16 +138,3 @@ def _statistics(counts: SubjectCounts) -> dict[str, Any]:
         "processing_time": time,
         "average_processing_time": time // requests if requests else 0,
     }
-
-
-def _answering(answer: Callable[[], dict[str, Any]], prefix: str) -> Callable[[Msg], Any]:
-    async def on_message(message: Msg) -> None:
-        if not message.reply or not is_inbox(message.reply, prefix):
-            return
-        message.headers = None  # `respond` would send them back
-        try:
-            await message.respond(json.dumps(answer(), separators=(",", ":")).encode())
-        except Exception as error:  # noqa: BLE001 - the connection may go at any moment; whoever asked asks again
-            logger.debug("discovery could not be answered", error=repr(error))
-
-    return on_message

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 import pytest
 from loguru import logger
 
-from app.bus import repetition
+from app.bus import discovery, repetition
 from app.bus.nats.client import ReconnectingClient
 from app.bus.subjects import is_inbox
 from app.cli.dev.nats_server import nats_server
@@ -175,17 +176,36 @@ async def test_the_services_protocol_answers_without_the_headers_it_was_sent(nat
         assert json.loads(answer.data)["name"] == "lfx-v2-auth-service"
 
 
-async def test_a_flood_of_questions_to_the_services_protocol_leaves_one_line_in_the_log(nats, monkeypatch):
-    monkeypatch.setattr(repetition, "PERIOD", 3600.0)  # one period, however long a busy machine takes
+async def test_a_flood_of_questions_to_the_services_protocol_is_answered_in_part_and_told_once(nats, monkeypatch):
+    for module in (repetition, discovery):
+        monkeypatch.setattr(module, "PERIOD", 3600.0)  # one period, however long a busy machine takes
     lines: list[str] = []
     handler = logger.add(lines.append, format="{message}", level="WARNING")
     async with place(nats.url, timeout=60.0) as service:
-        await _sent(nats.url, b"PUB $SRV.STATS _INBOX.x.y 0\r\n\r\n" * 50_000)
+        key = f"{service.inbox}.x"
+        service.replies[key] = []
+        await _sent(nats.url, f"PUB $SRV.STATS {key} 0\r\n\r\n".encode() * 50_000)
         assert await service.ask("username_to_sub", b"ada") == ADA
-        await service.until(lambda: "NATS error\n" in lines)
+        await service.until(lambda: len(service.replies[key]) == discovery.MAX_ANSWERS)
+        await service.until(lambda: "too many questions to $SRV\n" in lines)
+        await service.client.flush()
+        assert len(service.replies.pop(key)) == discovery.MAX_ANSWERS
         await service.all_replies()
     logger.remove(handler)
-    assert lines.count("NATS error\n") == 1
+    assert lines.count("too many questions to $SRV\n") == 1
+    assert lines.count("NATS error\n") <= 1
+
+
+async def test_after_a_flood_of_questions_the_next_ones_are_answered(nats, monkeypatch):
+    monkeypatch.setattr(discovery, "PERIOD", 0.2)
+    async with place(nats.url) as service:
+        await _sent(nats.url, b"PUB $SRV.STATS _INBOX.x.y 0\r\n\r\n" * 5_000)
+        async with asyncio.timeout(30):
+            answer = None
+            while answer is None:
+                with contextlib.suppress(TimeoutError):
+                    answer = await service.client.request("$SRV.PING", timeout=1)
+        assert b"ping_response" in answer.data
 
 
 async def test_what_waits_holds_no_headers(nats):

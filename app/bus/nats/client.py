@@ -20,6 +20,8 @@ from nats.errors import ConnectionReconnectingError, Error, NoServersError, Prot
 from app.bus.nats.parser import TolerantParser
 
 _CLOSE_TIME: Final = 0.5
+_AT_ONCE: Final = 8 * 1024
+"""Bytes that are read in one turn of the event loop: about 180 of the smallest requests, each 0.1 ms of work."""
 
 MAX_HEADERS: Final = 64 * 1024
 """Bytes of a message's headers that are read: a megabyte of them took 400 ms. A trace context has 16 KiB at most."""
@@ -30,6 +32,16 @@ yet a place to which nobody else need be allowed to subscribe."""
 
 
 class _Transport(TcpTransport):
+    _has_more = False
+
+    async def read(self, buffer_size: int) -> bytes:
+        """Read what has come. Of a burst little at once: its messages are dealt with in one turn of the event loop."""
+        if self._has_more:
+            await asyncio.sleep(0)
+        data: bytes = await super().read(min(buffer_size, _AT_ONCE))
+        self._has_more = len(data) == _AT_ONCE
+        return data
+
     def abort(self) -> None:
         """Close without a word. A server that does not answer any more is waited for 30 seconds by TLS otherwise."""
         if self._io_writer is not None:
