@@ -50,7 +50,7 @@ run: $(RUNNABLE) ## Run NATS, the service and its documentation on this machine;
 	@exec $(BIN)/auth-service dev $(ARGS)
 
 # Most tests wait, for time-outs and processes: three at a time keep two cores busy. A file stays with one process.
-SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile --ignore=tests/browser
+SIDE_BY_SIDE := --numprocesses=3 --dist=loadfile --no-loadscope-reorder --ignore=tests/browser
 
 .PHONY: test
 test: $(INSTALLED) ## Run the tests; ARGS="-k drain" chooses

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BURN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum(range(1_000_000))"
-SIDE_BY_SIDE = ("--no-cov", "--numprocesses=4", "--dist=loadfile", "--random-order", "-p", "no:cacheprovider")
+SIDE_BY_SIDE = (
+    "--no-cov",
+    "--numprocesses=4",
+    "--dist=loadfile",
+    "--no-loadscope-reorder",
+    "--random-order",
+    "-p",
+    "no:cacheprovider",
+)
 LONGEST = 3_600
 """Seconds after which a run counts as failed."""
 
