@@ -29,7 +29,7 @@ class Job(Protocol):
 
     @property
     def size(self) -> int:
-        """Bytes that the request holds while it waits; asked for once."""
+        """Bytes that the request holds; asked for once."""
         ...
 
     def advance(self) -> bool:
@@ -66,11 +66,11 @@ class Entry:
 
     __slots__ = ("answered", "job", "number", "size", "surplus", "task", "timer")
 
-    def __init__(self, job: Job, number: int, *, surplus: bool = False) -> None:
-        """Take the job, and which one it is of all."""
+    def __init__(self, job: Job, number: int, size: int, *, surplus: bool = False) -> None:
+        """Take the job, which one it is of all, and its size in bytes."""
         self.job = job
         self.number = number
-        self.size = 0
+        self.size = size
         self.surplus = surplus
         """Whether there was no room to wait in when it came: it is passed over at once."""
 

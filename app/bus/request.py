@@ -97,7 +97,7 @@ class Request:
 
     @property
     def size(self) -> int:
-        """Bytes that it is counted for while it waits: what was sent, and its trace."""
+        """Bytes that it is counted for: what was sent, and its trace."""
         trace = 0 if self._trace is None else self._trace.size
         return len(self._message.data) + len(self._message.reply) + trace + _OVERHEAD
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from app.bus.lanes import Job
     from app.domain.errors import ServiceError
 
-MAX_PENDING_BYTES = 64 * 1024 * 1024
+MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES_AT_WORK: Final = 32 * 1024 * 1024
+"""Twice what 256 of the largest requests that callers need (64 KiB) were sent as; what is at work takes some times
+as much."""
 
 
 class Turns:
-    """Gives requests their turn: at most `max_at_work` at once, three quarters of them on one subject."""
+    """Gives requests their turn: at most `max_at_work` at once, three quarters of them on one subject, bounded in bytes."""
 
     def __init__(self, *, max_at_work: int, max_pending: int) -> None:
         """Take the bounds on what is at work and on what waits."""
@@ -36,6 +40,7 @@ class Turns:
         self._max_at_work = max_at_work
         self._max_pending = max_pending
         self._at_work: set[Entry] = set()
+        self._bytes_at_work = 0
         self._lanes: set[Lane] = set()
         self._pending = 0
         self._pending_bytes = 0
@@ -65,14 +70,13 @@ class Turns:
         if self._abandoned:
             return _turn_away(job, RequestTimedOut())
         self._numbers += 1
-        if len(self._at_work) < self._max_at_work and lane.at_work < lane.limit:
-            return self._start(Entry(job, self._numbers))
         size = job.size
+        if len(self._at_work) < self._max_at_work and self._has_room(lane, size):
+            return self._start(Entry(job, self._numbers, size))
         full = self._pending >= self._max_pending or self._pending_bytes + size > MAX_PENDING_BYTES
         if full and job.deadline.patience == math.inf:
             return _turn_away(job, Overloaded())
-        entry = Entry(job, self._numbers, surplus=full)
-        entry.size = size
+        entry = Entry(job, self._numbers, size, surplus=full)
         self._pending += 1
         self._pending_bytes += size
         lane.waiting[entry] = None
@@ -101,10 +105,15 @@ class Turns:
             _cut_off(entry)
         return unanswered
 
+    def _has_room(self, lane: Lane, size: int) -> bool:
+        fits = self._bytes_at_work + size <= MAX_BYTES_AT_WORK or not self._at_work
+        return fits and lane.at_work < lane.limit
+
     def _start(self, entry: Entry) -> None:
         entry.job.deadline.begun = True
         entry.job.lane.at_work += 1
         self._at_work.add(entry)
+        self._bytes_at_work += entry.size
         entry.task = asyncio.get_running_loop().create_task(entry.job.coroutine, context=entry.job.context)
         entry.task.add_done_callback(functools.partial(self._done, entry))
         self._set_timer(entry, entry.job.deadline.at)
@@ -118,6 +127,7 @@ class Turns:
         if entry.timer is not None:
             entry.timer.cancel()
         self._at_work.discard(entry)
+        self._bytes_at_work -= entry.size
         entry.job.lane.at_work -= 1
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if entry.answered or error is not None:
@@ -127,10 +137,11 @@ class Turns:
 
     def _start_waiting(self) -> None:
         while self._pending and len(self._at_work) < self._max_at_work:
-            heads = [next(iter(lane.waiting)) for lane in self._lanes if lane.waiting and lane.at_work < lane.limit]
-            if not heads:
+            heads = [head for lane in self._lanes for head in itertools.islice(lane.waiting, 1)]
+            fitting = [head for head in heads if self._has_room(head.job.lane, head.size)]
+            if not fitting:
                 return
-            entry = min(heads, key=lambda head: head.number)
+            entry = min(fitting, key=lambda head: head.number)
             self._leave(entry)
             self._start(entry)
 
