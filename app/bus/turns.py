@@ -32,7 +32,7 @@ as much."""
 
 
 class Turns:
-    """Gives requests their turn: at most `max_at_work` at once, three quarters of them on one subject, bounded in bytes."""
+    """Gives requests their turn: so many at once, and so many bytes; three quarters of them on one subject."""
 
     def __init__(self, *, max_at_work: int, max_pending: int) -> None:
         """Take the bounds on what is at work and on what waits."""

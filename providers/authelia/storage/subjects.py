@@ -56,17 +56,18 @@ class Subjects:
         pointed, entry = await self._keys.read(key)
         provider, bar, name = subject.partition("|")
         derived = name if bar and provider.lower() == "auth0" and records.is_username(name) else None
-        found = []
+        found = None
         for username in dict.fromkeys(filter(None, (pointed, derived))):
             record = await self._users.find(username)
-            holds = record is not None and records.subject_key(records.subject_of(username, record)) == key
-            if record is not None and holds:
-                found.append((username, record))
+            theirs = "" if record is None else records.subject_of(username, record)
+            if record is not None and theirs == subject:
+                return username, record
+            if record is not None and records.subject_key(theirs) == key:
+                # Usernames differ by case alone, and so do identifiers that are derived from them: the very one first.
+                found = found or (username, record)
             elif username == pointed and not self._keys.is_fresh(entry):
                 await self._keys.drop(key, entry.revision)
-        # Usernames differ by case alone, and so do identifiers that are derived from them: the very one goes first.
-        exact = (owner for owner in found if records.subject_of(*owner) == subject)
-        return next(exact, found[0] if found else None)
+        return found
 
     async def store(self, username: str, subject: str) -> Record:
         """Store the identifier that Authelia gives the user, return the record. Raises UserNotFound."""
