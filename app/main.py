@@ -32,7 +32,7 @@ from app.domain.lookups import Lookups
 from app.domain.metadata import Metadata
 from app.domain.passwords import PasswordResets, Passwords
 from app.domain.ports import Absent, Provider
-from app.domain.reads import Around
+from app.domain.reads import ReadContext
 from app.domain.tasks import beside, ended
 from app.http import create_pages, is_ready, serving
 from app.observability.export import exporting
@@ -41,7 +41,7 @@ from app.observability.loop_watch import watching
 from app.observability.telemetry import Telemetry
 from app.proxies import ignore_proxies
 from app.settings import NatsSettings, Settings, WorkSettings
-from providers import Surroundings
+from providers import Dependencies
 from routers import ROUTERS
 from routers.impersonation import asked_in
 
@@ -133,15 +133,15 @@ def documents() -> Documents:
     return Documents(broker, VERSION)
 
 
-def _surroundings(
+def _dependencies(
     settings: Settings, client: ReconnectingClient, broadcast: Broadcast, telemetry: Telemetry
-) -> Surroundings:
+) -> Dependencies:
     timeout = settings.work.request_timeout
-    around = Around(broadcast=broadcast, notes=telemetry.reads, turn=take_turn, request_timeout=timeout)
-    return Surroundings(nats=client, upstream=telemetry.upstream, around=around)
+    reads = ReadContext(broadcast=broadcast, notes=telemetry.reads, turn=take_turn, request_timeout=timeout)
+    return Dependencies(nats=client, upstream=telemetry.upstream, reads=reads)
 
 
-ProviderFactory = Callable[["Settings", "Surroundings"], AbstractAsyncContextManager[Provider]]
+ProviderFactory = Callable[["Settings", "Dependencies"], AbstractAsyncContextManager[Provider]]
 
 
 @asynccontextmanager
@@ -153,7 +153,7 @@ async def running(
     broadcast = Broadcast(client, settings.nats.subject_prefix + FORGET)
     async with (
         exporting(settings.telemetry, version=VERSION, provider=settings.provider.type, sink=sink) as telemetry,
-        create(settings, _surroundings(settings, client, broadcast, telemetry)) as provider,
+        create(settings, _dependencies(settings, client, broadcast, telemetry)) as provider,
     ):
         telemetry.measure(provider.measurements)
         broker = create_broker(settings, provider, telemetry, client, broadcast)

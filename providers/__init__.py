@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
     from app.domain.findings import Finding
     from app.domain.ports import Provider, Upstream
-    from app.domain.reads import Around, Changes
+    from app.domain.reads import Changes, ReadContext
     from app.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Dependencies:
     """What the service gives a provider: its connection to NATS, which need not stand yet, and what notes calls.
 
-    `around` is what remembering answers needs; without it nothing is remembered. `changes` is told what is changed.
+    `reads` is what remembering answers needs; without it nothing is remembered. `changes` is told what is changed.
     """
 
     nats: Client
     upstream: Upstream
-    around: Around | None = None
+    reads: ReadContext | None = None
     changes: Changes = UNHEARD
 
 
@@ -52,23 +52,23 @@ def faults(settings: Settings) -> list[str]:
     return []
 
 
-async def examine(settings: Settings, surroundings: Surroundings) -> list[Finding]:
+async def examine(settings: Settings, dependencies: Dependencies) -> list[Finding]:
     """Look at everything that the chosen provider needs, change nothing, and tell how each is."""
     match settings.provider.type:
         case "auth0":
             from providers.auth0 import examine_auth0  # noqa: PLC0415 - as above
 
-            return await examine_auth0(settings, surroundings.upstream)
+            return await examine_auth0(settings, dependencies.upstream)
         case "authelia":
             from providers.authelia import examine_authelia  # noqa: PLC0415 - as above
 
-            return await examine_authelia(settings, surroundings)
+            return await examine_authelia(settings, dependencies)
         case _:
             return [good("provider", "mock needs nothing")]
 
 
 @asynccontextmanager
-async def create(settings: Settings, surroundings: Surroundings) -> AsyncIterator[Provider]:
+async def create(settings: Settings, dependencies: Dependencies) -> AsyncIterator[Provider]:
     """Open the provider that `USER_REPOSITORY_TYPE` names, and close it at the end.
 
     What it finds is remembered, except by the mock, which has all in memory.
@@ -77,25 +77,25 @@ async def create(settings: Settings, surroundings: Surroundings) -> AsyncIterato
         from providers.mock import mock_provider  # noqa: PLC0415 - only the chosen provider is loaded
 
         yield mock_provider(settings)
-    elif surroundings.around is None:
-        async with _open(settings, surroundings) as provider:
+    elif dependencies.reads is None:
+        async with _open(settings, dependencies) as provider:
             yield provider
     else:
         from providers.remembering import remembering  # noqa: PLC0415 - as above
 
         async with (
-            remembering(settings.reads, surroundings.around) as memory,
-            _open(settings, replace(surroundings, changes=memory)) as provider,
+            remembering(settings.reads, dependencies.reads) as memory,
+            _open(settings, replace(dependencies, changes=memory)) as provider,
         ):
             yield memory.over(provider)
 
 
-def _open(settings: Settings, surroundings: Surroundings) -> AbstractAsyncContextManager[Provider]:
+def _open(settings: Settings, dependencies: Dependencies) -> AbstractAsyncContextManager[Provider]:
     """Open the provider."""
     if settings.provider.type == "auth0":
         from providers.auth0 import auth0_provider  # noqa: PLC0415 - as above
 
-        return auth0_provider(settings, surroundings.upstream, changes=surroundings.changes, nats=surroundings.nats)
+        return auth0_provider(settings, dependencies.upstream, changes=dependencies.changes, nats=dependencies.nats)
     from providers.authelia import authelia_provider  # noqa: PLC0415 - as above
 
-    return authelia_provider(settings, surroundings)
+    return authelia_provider(settings, dependencies)

@@ -142,7 +142,7 @@ def dev(
     is one. Ctrl-C ends all of it.
     """
     from app.cli.dev import develop  # noqa: PLC0415 - see the module's first line
-    from app.cli.dev.surroundings import Wishes  # noqa: PLC0415 - the same
+    from app.cli.dev.stand_in import Wishes  # noqa: PLC0415 - the same
 
     if bare and provider is not Stage.AUTH0:
         raise typer.BadParameter("goes with --provider auth0 only", param_hint="--bare")

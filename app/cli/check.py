@@ -22,7 +22,7 @@ from app.observability.logs import set_up_logs
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.proxies import ignore_proxies
 from app.settings import ConfigurationError, Settings
-from providers import Surroundings
+from providers import Dependencies
 
 
 def examine() -> int:
@@ -47,11 +47,11 @@ def _shown(why: str, secrets: tuple[str, ...]) -> str:
 async def _examined(settings: Settings) -> list[Finding]:
     async with AsyncExitStack() as stack:
         client, nats = await _nats(settings, stack)
-        surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
+        dependencies = Dependencies(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
         return [
             good("configuration", f"for the provider {settings.provider.type}"),
             nats,
-            *await _provider(settings, surroundings),
+            *await _provider(settings, dependencies),
         ]
 
 
@@ -76,8 +76,8 @@ def _as_the_service(settings: Settings) -> AbstractAsyncContextManager[Client]:
     return connected(settings.nats, settings.nats.timeout, inbox_prefix=INBOX_PREFIX)
 
 
-async def _provider(settings: Settings, surroundings: Surroundings) -> list[Finding]:
+async def _provider(settings: Settings, dependencies: Dependencies) -> list[Finding]:
     try:
-        return await providers.examine(settings, surroundings)
+        return await providers.examine(settings, dependencies)
     except Exception as error:  # noqa: BLE001 - what nobody foresaw is no traceback and no success
         return [bad("provider", f"{settings.provider.type}: {type(error).__name__}")]

@@ -122,7 +122,7 @@ class Turn(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Around:
+class ReadContext:
     """What the service provides for remembered answers.
 
     Messages to replicas, counters, waiting for a request's turn, and the timeout of a request (seconds).

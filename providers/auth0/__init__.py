@@ -29,7 +29,7 @@ from providers.auth0.profiles import Auth0Profiles
 from providers.auth0.sign_in import ProfileClient
 from providers.auth0.stubs import Stubs
 from providers.auth0.tenant.budget import Budget
-from providers.auth0.tenant.client import Http, Line, Tenant
+from providers.auth0.tenant.client import Http, Line, TenantClient
 from providers.auth0.tenant.limiter import Lane, Limiter
 from providers.auth0.tenant.retries import Retries
 from providers.auth0.tokens.credentials import Assertions, Credentials
@@ -142,7 +142,7 @@ class _Parts:
         self.keys = Keys(line, monotonic)
         audience = auth0.management_audience or f"{http.origin}/api/v2/"
         self.tokens = Tokens(self.keys, issuer, audience, now, also_read=auth0.lfx_v2_api_audience)
-        self.tenant = Tenant(line, self.credentials, changes)
+        self.tenant = TenantClient(line, self.credentials, changes)
         self.reader = UserReader(Oddities(upstream))
         self.now = now
 

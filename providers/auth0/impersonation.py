@@ -15,7 +15,7 @@ from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from providers.auth0.tenant.answers import Answer
-    from providers.auth0.tenant.client import Tenant
+    from providers.auth0.tenant.client import TenantClient
     from providers.auth0.tokens.credentials import Assertions
     from providers.auth0.tokens.verifier import Tokens
 
@@ -32,7 +32,7 @@ class Auth0Impersonation:
 
     def __init__(
         self,
-        tenant: Tenant,
+        tenant: TenantClient,
         tokens: Tokens,
         assertions: Assertions,
         audiences: tuple[str, ...],

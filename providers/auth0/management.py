@@ -16,7 +16,7 @@ from app.domain.spellings import forms
 from providers.auth0.mapping import UserReader, WireUser
 from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
-from providers.auth0.tenant.client import Tenant
+from providers.auth0.tenant.client import TenantClient
 from providers.auth0.tenant.escaping import UnsafeSegment, phrase, segment
 from providers.auth0.tenant.limiter import Lane
 
@@ -56,7 +56,7 @@ def _linked(body: Mapping[str, str]) -> str:
 class Management:
     """Calls of the Management API, in the service's own name unless a caller's token is given."""
 
-    def __init__(self, tenant: Tenant, reader: UserReader) -> None:
+    def __init__(self, tenant: TenantClient, reader: UserReader) -> None:
         """Take what calls the tenant, and what reads users out of its answers."""
         self._tenant = tenant
         self._reader = reader

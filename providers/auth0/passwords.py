@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.domain.users import Address
     from providers.auth0.management import Management
     from providers.auth0.sign_in import ProfileClient
-    from providers.auth0.tenant.client import Tenant
+    from providers.auth0.tenant.client import TenantClient
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/password-realm"
 _CHECK: Final = Kind("check_password", once=True, json=False)
@@ -36,7 +36,7 @@ _REFUSALS: Final = re.compile(r"Password\w*Error|password is too weak|password_\
 class Auth0Passwords:
     """Changes passwords, after checking the current one by signing in with it."""
 
-    def __init__(self, tenant: Tenant, management: Management, client: ProfileClient) -> None:
+    def __init__(self, tenant: TenantClient, management: Management, client: ProfileClient) -> None:
         """Take what calls the tenant, the Management API, and the application in whose name users sign in."""
         self._tenant = tenant
         self._management = management
@@ -89,7 +89,7 @@ class Auth0Passwords:
 class Auth0ResetLinks:
     """Sends password reset links, as LFX One."""
 
-    def __init__(self, tenant: Tenant, client_id: str) -> None:
+    def __init__(self, tenant: TenantClient, client_id: str) -> None:
         """Take what calls the tenant, and the application on whose page the link ends."""
         self._tenant = tenant
         self._client_id = client_id

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.domain.users import Address
     from providers.auth0.sign_in import ProfileClient
     from providers.auth0.tenant.answers import Answer
-    from providers.auth0.tenant.client import Tenant
+    from providers.auth0.tenant.client import TenantClient
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/passwordless/otp"
 _SEND: Final = Kind("send_code", writes=True, json=False)
@@ -29,7 +29,7 @@ _REFUSED: Final = {errors.NOT_FOUND: CodeExchangeFailed}
 class Auth0Verification:
     """Sends codes and exchanges them, as the profile application."""
 
-    def __init__(self, tenant: Tenant, client: ProfileClient) -> None:
+    def __init__(self, tenant: TenantClient, client: ProfileClient) -> None:
         """Take what calls the tenant, and the application's credentials."""
         self._tenant = tenant
         self._client = client

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from app.domain.findings import Finding
     from app.settings import Settings
     from app.settings.authelia import AutheliaSettings
-    from providers import Surroundings
+    from providers import Dependencies
     from providers.authelia.storage.kv import Bucket
 
 CONTRACT: Final = Pace()
@@ -72,7 +72,7 @@ _RETRY: Final = 1.0
 @asynccontextmanager
 async def authelia_provider(
     settings: Settings,
-    surroundings: Surroundings,
+    dependencies: Dependencies,
     now: Callable[[], float] = time.time,
     kubernetes: Callable[[str], Api] | None = None,
     pace: Pace = CONTRACT,
@@ -90,34 +90,34 @@ async def authelia_provider(
             "AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS=true: social identities are linked by tokens that nobody "
             "verifies: for development only"
         )
-    kept = _kept(settings, surroundings, now)
-    cluster = Cluster(settings.authelia, pace.call, surroundings.upstream, kubernetes)
+    kept = _kept(settings, dependencies, now)
+    cluster = Cluster(settings.authelia, pace.call, dependencies.upstream, kubernetes)
     restarts = Restarts(kept.claims, time.time, pace)
     reconciler = Reconciler(kept.users, cluster, restarts, pace.hash_cost)
     bucket = settings.authelia.users_bucket
-    synchronisation = Synchronisation(reconciler, surroundings.nats, bucket, time.time, pace)
+    synchronisation = Synchronisation(reconciler, dependencies.nats, bucket, time.time, pace)
     try:
         async with (
-            beside(_begin(surroundings.nats, kept, synchronisation), "authelia"),
+            beside(_begin(dependencies.nats, kept, synchronisation), "authelia"),
             open_client(settings.work.max_concurrent_requests, MAX_ANSWER) as http,
         ):
-            userinfo = Userinfo(http, settings.authelia.userinfo_url, surroundings.upstream)
-            mailer = Mailer(settings.email, surroundings.upstream)
+            userinfo = Userinfo(http, settings.authelia.userinfo_url, dependencies.upstream)
+            mailer = Mailer(settings.email, dependencies.upstream)
             operations = Operations(kept.buckets, mailer, synchronisation)
             yield _capabilities(settings.authelia, kept, AutheliaCallers(userinfo, kept.users), mailer, operations)
     finally:
         await cluster.close()
 
 
-async def examine_authelia(settings: Settings, surroundings: Surroundings) -> list[Finding]:
+async def examine_authelia(settings: Settings, dependencies: Dependencies) -> list[Finding]:
     """Tell whether NATS, Kubernetes, userinfo and the mail server give what is needed. Nothing is changed anywhere."""
-    cluster = Cluster(settings.authelia, CONTRACT.call, surroundings.upstream)
+    cluster = Cluster(settings.authelia, CONTRACT.call, dependencies.upstream)
     try:
         return await examine(
-            examine_buckets(surroundings.nats, list(_layout(settings.authelia))),
+            examine_buckets(dependencies.nats, list(_layout(settings.authelia))),
             examine_cluster(cluster),
             examine_userinfo(settings.authelia.userinfo_url),
-            examine_mail(Mailer(settings.email, surroundings.upstream), settings.email),
+            examine_mail(Mailer(settings.email, dependencies.upstream), settings.email),
         )
     finally:
         await cluster.close()
@@ -144,15 +144,15 @@ class _Kept:
         return moved(self.buckets.opener(self.names.claims_bucket), self.ledger)
 
 
-def _kept(settings: Settings, surroundings: Surroundings, now: Callable[[], float]) -> _Kept:
-    opened = Buckets(surroundings.nats, settings.nats.timeout, surroundings.upstream)
+def _kept(settings: Settings, dependencies: Dependencies, now: Callable[[], float]) -> _Kept:
+    opened = Buckets(dependencies.nats, settings.nats.timeout, dependencies.upstream)
     names = settings.authelia
     buckets = OpenBuckets(opened, _layout(names))
     try:
         signing = SigningKey(settings.authelia.signing_key, buckets.opener(names.signing_key_bucket), now)
     except NotASigningKey as error:
         raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
-    users = Users(buckets.opener(names.users_bucket), now, changes=surroundings.changes)
+    users = Users(buckets.opener(names.users_bucket), now, changes=dependencies.changes)
     return _Kept(buckets, names, users, signing, now)
 
 

@@ -27,24 +27,26 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
     from app.domain.ports import Provider
-    from app.domain.reads import Around, NamingDirectory
+    from app.domain.reads import NamingDirectory, ReadContext
     from app.settings.reads import ReadSettings
 
 
 class Remembering:
     """The remembered answers of one process, and the methods that make them out of date."""
 
-    def __init__(self, settings: ReadSettings, around: Around, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: ReadSettings, context: ReadContext, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Take the settings, what the service provides, and a monotonic clock (seconds)."""
         self._settings = settings
-        self._around = around
+        self._context = context
         self._clock = clock
-        self._memory = Memory(settings.memory, 2 * around.request_timeout)
-        self._forgetting = Forgetting(self._memory, around.broadcast, around.notes, clock)
+        self._memory = Memory(settings.memory, 2 * context.request_timeout)
+        self._forgetting = Forgetting(self._memory, context.broadcast, context.notes, clock)
         self._outage = Outage()
         self._fresh_for: Callable[[], float] = lambda: settings.fresh_for
         self._directory: RememberingDirectory | None = None
-        around.notes.watch(lambda: self._memory.entries, lambda: self._memory.size)
+        context.notes.watch(lambda: self._memory.entries, lambda: self._memory.size)
 
     def note(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
         """Report a change that the provider itself makes; see `app.domain.reads.Changes`."""
@@ -91,13 +93,13 @@ class Remembering:
         """Return `provider` with a remembering directory. Its capabilities report changes before they return."""
         directory = cast("NamingDirectory", provider.directory)
         self._forgetting.share(provider.secret, provider.changed)
-        parts = Parts(self._memory, self._forgetting, self._outage, self._around.notes, self._around.turn)
+        parts = Parts(self._memory, self._forgetting, self._outage, self._context.notes, self._context.turn)
         rules = Rules(
-            fresh_for=lambda: self._fresh_for() if self._around.broadcast.stands else 0.0,
-            unheard=lambda: self._around.broadcast.unheard,
+            fresh_for=lambda: self._fresh_for() if self._context.broadcast.stands else 0.0,
+            unheard=lambda: self._context.broadcast.unheard,
             stale_for=self._settings.stale_for,
             patience=self._settings.patience,
-            longest_read=self._around.request_timeout,
+            longest_read=self._context.request_timeout,
             limited=provider.limited,
             clock=self._clock,
         )
@@ -131,15 +133,15 @@ class Remembering:
 
     def _state(self) -> Mapping[str, str]:
         """Return what an operator should know, without normal states. It does not affect readiness."""
-        deaf = "" if self._around.broadcast.stands else "what other replicas change is not heard"
+        deaf = "" if self._context.broadcast.stands else "what other replicas change is not heard"
         state = self._outage.state or deaf
         return {"remembered answers?": state} if state else {}
 
 
 @asynccontextmanager
-async def remembering(settings: ReadSettings, around: Around) -> AsyncIterator[Remembering]:
+async def remembering(settings: ReadSettings, context: ReadContext) -> AsyncIterator[Remembering]:
     """Remember answers while the context lasts."""
-    memory = Remembering(settings, around)
+    memory = Remembering(settings, context)
     try:
         yield memory
     finally:

@@ -25,7 +25,7 @@ from app.bus.nats.client import ReconnectingClient
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings import NatsSettings, Settings
 from app.settings.authelia import AutheliaSettings, EmailSettings
-from providers import Surroundings
+from providers import Dependencies
 from providers.authelia import authelia_provider
 from providers.authelia.cluster.api import Api
 from providers.authelia.cluster.pace import Pace
@@ -147,11 +147,11 @@ class Stage:
         settings = settings or self.settings()
         client = ReconnectingClient()
         await client.connect([self.url], max_reconnect_attempts=-1, reconnect_time_wait=reconnect)
-        surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
+        dependencies = Dependencies(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
         try:
             async with authelia_provider(
                 settings,
-                surroundings,
+                dependencies,
                 now=now,
                 kubernetes=self.api,
                 pace=Pace(**{"gather": 0.05, "call": 15.0, "hash_cost": 4, **pace}),

@@ -62,11 +62,11 @@ def _handled(service: Any, subject: str) -> float:
 @asynccontextmanager
 async def _service(settings: Settings, stage: Stage, providers: list[Any]) -> AsyncIterator[Any]:
     @asynccontextmanager
-    async def create(given: Any, surroundings: Any) -> AsyncIterator[Any]:
+    async def create(given: Any, dependencies: Any) -> AsyncIterator[Any]:
         async with (
-            remembering(given.reads, surroundings.around) as memory,
+            remembering(given.reads, dependencies.reads) as memory,
             authelia_provider(
-                given, replace(surroundings, changes=memory), kubernetes=stage.api, pace=Pace(gather=0.3)
+                given, replace(dependencies, changes=memory), kubernetes=stage.api, pace=Pace(gather=0.3)
             ) as provider,
         ):
             providers.append(provider)

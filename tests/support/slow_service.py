@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from app.domain.ports import Provider
-    from providers import Surroundings
+    from providers import Dependencies
 
 
 async def _wait(reference: str) -> None:
@@ -31,8 +31,8 @@ async def _wait(reference: str) -> None:
 
 
 @asynccontextmanager
-async def _create(settings: Settings, surroundings: Surroundings) -> AsyncIterator[Provider]:
-    async with providers.create(settings, surroundings) as provider:
+async def _create(settings: Settings, dependencies: Dependencies) -> AsyncIterator[Provider]:
+    async with providers.create(settings, dependencies) as provider:
         yield replace(provider, directory=RuledDirectory(provider, _wait))
 
 

@@ -22,15 +22,15 @@ NAMES = {
 
 
 async def test_everything_is_kept_in_the_buckets_that_are_named(tmp_path):
-    with authelia_process() as around, nats_server() as bus:
+    with authelia_process() as stand_ins, nats_server() as bus:
         service = process(
             bus.url,
             tmp_path,
             USER_REPOSITORY_TYPE="authelia",
-            AUTHELIA_OIDC_USERINFO_URL=around.userinfo,
+            AUTHELIA_OIDC_USERINFO_URL=stand_ins.userinfo,
             EMAIL_SMTP_HOST="127.0.0.1",
-            EMAIL_SMTP_PORT=str(around.mail_port),
-            KUBECONFIG=around.kubeconfig,
+            EMAIL_SMTP_PORT=str(stand_ins.mail_port),
+            KUBECONFIG=stand_ins.kubeconfig,
             **NAMES,
         )
         with service as running:

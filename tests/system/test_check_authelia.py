@@ -28,8 +28,8 @@ RIGHTS = [(verb, path) for path in (CONFIGMAP, SECRET, DAEMONSET) for verb in ("
 
 
 @dataclass
-class Around:
-    """What stands around the service, and the variables that lead to it."""
+class StandIns:
+    """The stand-ins for all that the service needs, and the variables that lead to it."""
 
     kubernetes: Kubernetes
     userinfo: Userinfo
@@ -46,7 +46,7 @@ class Around:
 
 
 @asynccontextmanager
-async def _around(folder, url, **mail):
+async def _stand_ins(folder, url, **mail):
     async with (
         Kubernetes().serving() as kubernetes,
         Userinfo().serving() as userinfo,
@@ -61,15 +61,15 @@ async def _around(folder, url, **mail):
             "EMAIL_SMTP_HOST": "127.0.0.1",
             "EMAIL_SMTP_PORT": str(server.port),
         }
-        yield Around(kubernetes, userinfo, server, variables)
+        yield StandIns(kubernetes, userinfo, server, variables)
 
 
-@pytest_asyncio.fixture(name="around")
+@pytest_asyncio.fixture(name="stand_ins")
 async def _default(tmp_path):
     # A server of its own: what stands in buckets is looked at.
     with nats_server() as own:
-        async with _around(tmp_path, own.url) as around:
-            yield around
+        async with _stand_ins(tmp_path, own.url) as stand_ins:
+            yield stand_ins
 
 
 async def _streams(url):
@@ -77,28 +77,28 @@ async def _streams(url):
         return sorted(stream.config.name for stream in await client.jetstream().streams_info())
 
 
-async def test_everything_has_its_row_and_nothing_is_changed(around):
-    before = await _streams(around.variables["NATS_URL"])
-    objects = copy.deepcopy(around.kubernetes.objects)
-    status, rows, text = await around.check()
+async def test_everything_has_its_row_and_nothing_is_changed(stand_ins):
+    before = await _streams(stand_ins.variables["NATS_URL"])
+    objects = copy.deepcopy(stand_ins.kubernetes.objects)
+    status, rows, text = await stand_ins.check()
     kubernetes = [f"Kubernetes {verb} {path}" for verb, path in RIGHTS]
     buckets = [f"NATS KV {name}" for name in BUCKETS]
     assert list(rows) == [
         "configuration", "NATS", *buckets, *kubernetes, "userinfo", "SMTP",
     ]  # fmt: skip
     assert (status, {state for state, _ in rows.values()}) == (0, {"ok"}), text
-    assert await _streams(around.variables["NATS_URL"]) == before
-    assert around.kubernetes.objects == objects
-    assert {verb for verb, _ in around.kubernetes.calls} == {"get"}
-    assert around.mail.mails == []
+    assert await _streams(stand_ins.variables["NATS_URL"]) == before
+    assert stand_ins.kubernetes.objects == objects
+    assert {verb for verb, _ in stand_ins.kubernetes.calls} == {"get"}
+    assert stand_ins.mail.mails == []
 
 
-async def test_buckets_that_are_there_are_told_from_those_that_are_not(around):
-    async with await nats.connect(around.variables["NATS_URL"]) as client:
+async def test_buckets_that_are_there_are_told_from_those_that_are_not(stand_ins):
+    async with await nats.connect(stand_ins.variables["NATS_URL"]) as client:
         jetstream = client.jetstream()
         bucket = await jetstream.create_key_value(bucket="authelia-email-otp")
         await bucket.put("somebody", b"123456")
-        _, rows, _ = await around.check()
+        _, rows, _ = await stand_ins.check()
         assert rows["NATS KV authelia-email-otp"] == ("ok", "1 messages, 0.1 KiB, replicas: 1")
         assert (await bucket.status()).values == 1
         assert await bucket.keys() == ["somebody"]
@@ -106,12 +106,12 @@ async def test_buckets_that_are_there_are_told_from_those_that_are_not(around):
     assert rows["NATS KV authelia-users"] == ("ok", "not there yet: the service makes it at its start")
 
 
-async def test_a_bucket_that_is_full_fails(around):
-    async with await nats.connect(around.variables["NATS_URL"]) as client:
+async def test_a_bucket_that_is_full_fails(stand_ins):
+    async with await nats.connect(stand_ins.variables["NATS_URL"]) as client:
         jetstream = client.jetstream()
         bucket = await jetstream.create_key_value(bucket="authelia-otp-ledger", max_bytes=4096)
         await bucket.put("somebody", b"x" * 3_900)
-        status, rows, _ = await around.check()
+        status, rows, _ = await stand_ins.check()
         await jetstream.delete_key_value("authelia-otp-ledger")
     assert (status, rows["NATS KV authelia-otp-ledger"][0]) == (1, "FAILED")
     assert rows["NATS KV authelia-otp-ledger"][1].startswith("full: 1 messages, ")
@@ -119,34 +119,34 @@ async def test_a_bucket_that_is_full_fails(around):
 
 @pytest.mark.parametrize("reviews", [True, 403, 404], ids=["reviews", "none granted", "none there"])
 @pytest.mark.parametrize("first", [0, 1, 2])
-async def test_each_right_on_each_object_is_told_by_itself(around, first, reviews):
+async def test_each_right_on_each_object_is_told_by_itself(stand_ins, first, reviews):
     denied = [RIGHTS[first], RIGHTS[3 + (first + 1) % 3], RIGHTS[6 + (first + 2) % 3]]
-    around.kubernetes.reviews = reviews
-    around.kubernetes.denied = set(denied)
-    objects = copy.deepcopy(around.kubernetes.objects)
-    status, rows, _ = await around.check()
+    stand_ins.kubernetes.reviews = reviews
+    stand_ins.kubernetes.denied = set(denied)
+    objects = copy.deepcopy(stand_ins.kubernetes.objects)
+    status, rows, _ = await stand_ins.check()
     assert status == 1
     failed = [what for what, (state, _) in rows.items() if state != "ok"]
     assert failed == [f"Kubernetes {verb} {path}" for verb, path in denied]
     assert {rows[what][1].partition(":")[0] for what in failed} == {"not granted"}
-    assert around.kubernetes.objects == objects
+    assert stand_ins.kubernetes.objects == objects
 
 
-async def test_a_right_of_which_nothing_can_be_known_is_told_so_and_is_no_success(around):
-    around.kubernetes.reviews = 500
-    around.kubernetes.faults = {f"patch {DAEMONSET}": 503}
-    status, rows, _ = await around.check()
+async def test_a_right_of_which_nothing_can_be_known_is_told_so_and_is_no_success(stand_ins):
+    stand_ins.kubernetes.reviews = 500
+    stand_ins.kubernetes.faults = {f"patch {DAEMONSET}": 503}
+    status, rows, _ = await stand_ins.check()
     assert (status, rows[f"Kubernetes patch {DAEMONSET}"]) == (1, ("cannot tell", "status 503"))
 
 
-async def test_an_object_that_is_not_there_fails(around):
-    del around.kubernetes.objects[SECRET]
-    status, rows, _ = await around.check()
+async def test_an_object_that_is_not_there_fails(stand_ins):
+    del stand_ins.kubernetes.objects[SECRET]
+    status, rows, _ = await stand_ins.check()
     assert (status, rows[f"Kubernetes get {SECRET}"]) == (1, ("FAILED", "there is no such object"))
 
 
-async def test_a_cluster_out_of_reach_fails_every_right_and_nothing_else(around, tmp_path):
-    status, rows, _ = await around.check(KUBECONFIG=str(tmp_path / "nothing"))
+async def test_a_cluster_out_of_reach_fails_every_right_and_nothing_else(stand_ins, tmp_path):
+    status, rows, _ = await stand_ins.check(KUBECONFIG=str(tmp_path / "nothing"))
     assert status == 1
     assert [what for what, (state, _) in rows.items() if state == "FAILED"] == [
         f"Kubernetes {v} {p}" for v, p in RIGHTS
@@ -154,20 +154,20 @@ async def test_a_cluster_out_of_reach_fails_every_right_and_nothing_else(around,
 
 
 @pytest.mark.parametrize("fault", [200, 404, 500, "redirect", "garbage"])
-async def test_another_answer_than_that_of_userinfo_fails(around, fault):
-    around.userinfo.fault = fault
-    status, rows, _ = await around.check()
+async def test_another_answer_than_that_of_userinfo_fails(stand_ins, fault):
+    stand_ins.userinfo.fault = fault
+    status, rows, _ = await stand_ins.check()
     expected = {"redirect": 302, "garbage": 200}.get(fault, fault)
     assert (status, rows["userinfo"][0]) == (1, "FAILED")
     assert f"status {expected}, not 401" in rows["userinfo"][1]
-    assert around.userinfo.asked == ["authelia_at_check"]
+    assert stand_ins.userinfo.asked == ["authelia_at_check"]
 
 
-async def test_everything_out_of_reach_is_told_at_once(around):
+async def test_everything_out_of_reach_is_told_at_once(stand_ins):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = probe.getsockname()[1]
-        status, rows, _ = await around.check(
+        status, rows, _ = await stand_ins.check(
             NATS_URL=f"nats://bob:s3cret@127.0.0.1:{closed}",
             AUTHELIA_OIDC_USERINFO_URL=f"http://127.0.0.1:{closed}/",
             EMAIL_SMTP_PORT=str(closed),
@@ -179,13 +179,13 @@ async def test_everything_out_of_reach_is_told_at_once(around):
     assert rows["SMTP"][1] == f"127.0.0.1:{closed}: SMTPConnectError: ConnectionRefusedError"
 
 
-async def test_what_never_answers_is_not_waited_for(around):
-    around.userinfo.fault = "hang"
-    around.kubernetes.faults = {CONFIGMAP: "hang"}
-    around.mail.faults = {"sender": "hang"}
+async def test_what_never_answers_is_not_waited_for(stand_ins):
+    stand_ins.userinfo.fault = "hang"
+    stand_ins.kubernetes.faults = {CONFIGMAP: "hang"}
+    stand_ins.mail.faults = {"sender": "hang"}
     with socket.create_server(("127.0.0.1", 0)) as silent:
         # Well below what the test's own patience with a command is, and above what the check allows itself.
-        status, rows, _ = await around.check(EMAIL_SMTP_PORT=str(silent.getsockname()[1]))
+        status, rows, _ = await stand_ins.check(EMAIL_SMTP_PORT=str(silent.getsockname()[1]))
     assert status == 1
     assert {rows[what][0] for what in ("userinfo", "SMTP", *(f"Kubernetes {v} {p}" for v, p in RIGHTS))} == {"FAILED"}
 
@@ -203,26 +203,26 @@ class TestMail:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate, key)
         credentials = {"EMAIL_SMTP_USERNAME": "mailer", "EMAIL_SMTP_PASSWORD": password}
-        async with _around(tmp_path, nats.url, tls=tls, credentials=("mailer", "open-sesame")) as around:
-            status, rows, text = await around.check(SSL_CERT_FILE=str(authority), **credentials)
-            assert rows["SMTP"] == (state, f"127.0.0.1:{around.mail.port}: {why}")
+        async with _stand_ins(tmp_path, nats.url, tls=tls, credentials=("mailer", "open-sesame")) as stand_ins:
+            status, rows, text = await stand_ins.check(SSL_CERT_FILE=str(authority), **credentials)
+            assert rows["SMTP"] == (state, f"127.0.0.1:{stand_ins.mail.port}: {why}")
             assert status == (state != "ok")
-            assert set(around.mail.logins) == {("mailer", True)}
-            assert around.mail.mails == []
+            assert set(stand_ins.mail.logins) == {("mailer", True)}
+            assert stand_ins.mail.mails == []
         assert "sesame" not in text
 
     async def test_a_password_is_not_sent_without_encryption(self, tmp_path, nats):
         credentials = {"EMAIL_SMTP_USERNAME": "mailer", "EMAIL_SMTP_PASSWORD": "open-sesame"}
-        async with _around(tmp_path, nats.url, credentials=("mailer", "open-sesame")) as around:
-            status, rows, _ = await around.check(**credentials)
-            assert (status, rows["SMTP"][0], around.mail.logins) == (1, "FAILED", [])
+        async with _stand_ins(tmp_path, nats.url, credentials=("mailer", "open-sesame")) as stand_ins:
+            status, rows, _ = await stand_ins.check(**credentials)
+            assert (status, rows["SMTP"][0], stand_ins.mail.logins) == (1, "FAILED", [])
         assert rows["SMTP"][1].endswith("offers no STARTTLS, without which the password is not sent")
 
 
 @pytest.mark.parametrize(("user", "state"), [("AUTH_SERVICE_AUTHELIA", "ok"), ("AUTH_SERVICE", "FAILED")])
-async def test_the_rights_of_the_user_of_nats_are_seen(around, tmp_path, user, state):
+async def test_the_rights_of_the_user_of_nats_are_seen(stand_ins, tmp_path, user, state):
     with accounts(tmp_path) as bus:
-        status, rows, _ = await around.check(NATS_URL=bus.url, NATS_NKEY_SEED=bus.seeds[user])
+        status, rows, _ = await stand_ins.check(NATS_URL=bus.url, NATS_NKEY_SEED=bus.seeds[user])
     assert rows["NATS"][0] == "ok"
     assert {rows[f"NATS KV {name}"][0] for name in BUCKETS} == {state}
     assert status == (state != "ok")

@@ -14,8 +14,8 @@ from tests.system.processes import process
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    with nats_server() as server, authelia_process() as around:
-        variables = {**around.environment, "USER_REPOSITORY_TYPE": "authelia"}
+    with nats_server() as server, authelia_process() as stand_ins:
+        variables = {**stand_ins.environment, "USER_REPOSITORY_TYPE": "authelia"}
         with process(server.url, folder, **variables) as service:
             service.until_ready()
             # Then those of the users file are in storage.

@@ -26,21 +26,21 @@ def bus(tmp_path):
 
 
 @pytest.fixture
-def around():
-    with authelia_process() as around:
-        yield around
+def stand_ins():
+    with authelia_process() as stand_ins:
+        yield stand_ins
 
 
-def _service(bus, around, folder):
+def _service(bus, stand_ins, folder):
     return process(
         bus.url,
         folder,
         USER_REPOSITORY_TYPE="authelia",
         NATS_NKEY_SEED=bus.seeds["AUTH_SERVICE_AUTHELIA"],
-        AUTHELIA_OIDC_USERINFO_URL=around.userinfo,
+        AUTHELIA_OIDC_USERINFO_URL=stand_ins.userinfo,
         EMAIL_SMTP_HOST="127.0.0.1",
-        EMAIL_SMTP_PORT=str(around.mail_port),
-        KUBECONFIG=around.kubeconfig,
+        EMAIL_SMTP_PORT=str(stand_ins.mail_port),
+        KUBECONFIG=stand_ins.kubeconfig,
     )
 
 
@@ -49,8 +49,8 @@ def _until_people_are_there(service):
     service.until(lambda: service.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
 
 
-def _page(around, name):
-    with urllib.request.urlopen(f"{around.control}/{name}", timeout=10) as reply:
+def _page(stand_ins, name):
+    with urllib.request.urlopen(f"{stand_ins.control}/{name}", timeout=10) as reply:
         return reply.read().decode()
 
 
@@ -60,18 +60,18 @@ async def _ask(client, name, **members):
     return reply
 
 
-async def test_a_change_is_kept_over_a_restart_and_nothing_is_refused(bus, around, tmp_path):
+async def test_a_change_is_kept_over_a_restart_and_nothing_is_refused(bus, stand_ins, tmp_path):
     async with bus.user("LFX_ONE") as (client, refused), bus.user("V1_SYNC") as (follower, _):
         events = await follower.subscribe("lfx.user_profile.updated")
         await follower.flush()
         # The first makes the buckets, the other finds them.
-        with _service(bus, around, tmp_path) as service:
+        with _service(bus, stand_ins, tmp_path) as service:
             _until_people_are_there(service)
             assert "ada@example.org" in json.dumps(await _ask(client, "user_emails.read", user={"auth_token": "ada"}))
             await _ask(client, "user_metadata.update", token=TOKEN, user_metadata={"city": "Oslo"})
             assert json.loads((await events.next_msg(timeout=20)).data)["user_metadata"]["city"] == "Oslo"
             assert service.end() == 0
-        with _service(bus, around, tmp_path) as again:
+        with _service(bus, stand_ins, tmp_path) as again:
             again.until_ready()
             kept = json.loads((await client.request(PREFIX + "user_metadata.read", b"ada", timeout=20)).data)
             assert kept["data"]["city"] == "Oslo"
@@ -80,24 +80,24 @@ async def test_a_change_is_kept_over_a_restart_and_nothing_is_refused(bus, aroun
         assert (refused, bus.violations()) == ([], [])
 
 
-async def test_the_whole_way_from_the_code_to_the_users_file_needs_no_other_rights(bus, around, tmp_path):
+async def test_the_whole_way_from_the_code_to_the_users_file_needs_no_other_rights(bus, stand_ins, tmp_path):
     new = "ada@new.example"
     async with bus.user("LFX_ONE") as (client, refused):
-        with _service(bus, around, tmp_path) as service:
+        with _service(bus, stand_ins, tmp_path) as service:
             _until_people_are_there(service)
             await client.request(PREFIX + "email_linking.send_verification", new.encode(), timeout=20)
-            code = re.search(r"^ +(\d{6})\s*$", _page(around, "mails"), re.MULTILINE)[1]
+            code = re.search(r"^ +(\d{6})\s*$", _page(stand_ins, "mails"), re.MULTILINE)[1]
             token = (await _ask(client, "email_linking.verify", email=new, otp=code))["data"]["token"]
             await _ask(client, "user_identity.link", user=USER, link_with={"identity_token": token})
             await _ask(client, "user_emails.set_primary", user=USER, email=new)
-            await until(lambda: f"email: {new}" in _page(around, "users_database.yml"))
+            await until(lambda: f"email: {new}" in _page(stand_ins, "users_database.yml"))
             assert service.end() == 0
         assert (refused, bus.violations()) == ([], [])
 
 
-async def test_with_the_rights_of_the_other_providers_it_is_refused_its_buckets(bus, around, tmp_path):
+async def test_with_the_rights_of_the_other_providers_it_is_refused_its_buckets(bus, stand_ins, tmp_path):
     bus.seeds["AUTH_SERVICE_AUTHELIA"] = bus.seeds["AUTH_SERVICE"]
-    with _service(bus, around, tmp_path) as service:
+    with _service(bus, stand_ins, tmp_path) as service:
         service.until(lambda: "storage: ok" not in service.get("/readyz?verbose")[1] and bus.violations())
         service.until(lambda: "permissions violation" in service.log.read_text().lower())
         assert service.get("/readyz")[0] == 503

@@ -42,7 +42,7 @@ def proxy():
 async def test_a_service_on_authelia_asks_no_proxy(spelled, proxy, tmp_path):
     url, asked = proxy
     variables = {spelled(name): url for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")}
-    with authelia_process() as around, nats_server() as bus:
+    with authelia_process() as stand_ins, nats_server() as bus:
         exporting = {
             "OTEL_TRACES_EXPORTER": "otlp",
             "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
@@ -52,10 +52,10 @@ async def test_a_service_on_authelia_asks_no_proxy(spelled, proxy, tmp_path):
             bus.url,
             tmp_path,
             USER_REPOSITORY_TYPE="authelia",
-            AUTHELIA_OIDC_USERINFO_URL=around.userinfo,
+            AUTHELIA_OIDC_USERINFO_URL=stand_ins.userinfo,
             EMAIL_SMTP_HOST="127.0.0.1",
-            EMAIL_SMTP_PORT=str(around.mail_port),
-            KUBECONFIG=around.kubeconfig,
+            EMAIL_SMTP_PORT=str(stand_ins.mail_port),
+            KUBECONFIG=stand_ins.kubeconfig,
             **variables,
             **exporting,
         )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`auth-service dev`: NATS, the service on a provider and its documentation, on this machine, in one command.
 
-What stands around a provider is a module here, named in `_OPENERS`; the rest is the same for all of them.
+A provider's stand-ins are set up by a module here, named in `_OPENERS`; the rest is the same for all of them.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import typer
 import providers
 from app.bus.subjects import PREFIX
 from app.cli import FAILED, UNUSABLE, fail
-from app.cli.dev.auth0 import auth0_surroundings
-from app.cli.dev.authelia import authelia_surroundings
+from app.cli.dev.auth0 import auth0_stand_in
+from app.cli.dev.authelia import authelia_stand_in
 from app.cli.dev.bare import run_bare
-from app.cli.dev.mock import mock_surroundings
+from app.cli.dev.mock import mock_stand_in
 from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server
-from app.cli.dev.surroundings import Opener, StandInMissing, Surroundings, Try, Wishes
+from app.cli.dev.stand_in import Opener, StandIn, StandInMissing, Try, Wishes
 from app.cli.dev_tokens import offered
 from app.cli.terminal import WIDTH, command, table
 from app.main import run
@@ -52,9 +52,9 @@ _ALIAS_DOMAIN: Final = "linux.com"
 _INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
 
 _OPENERS: Final[dict[str, Opener]] = {
-    "mock": mock_surroundings,
-    "auth0": auth0_surroundings,
-    "authelia": authelia_surroundings,
+    "mock": mock_stand_in,
+    "auth0": auth0_stand_in,
+    "authelia": authelia_stand_in,
 }
 
 
@@ -71,11 +71,11 @@ def develop(provider: str, wishes: Wishes) -> int:
             env_file=_ENV_FILE,
             further=providers.faults if provider == "mock" else lambda _: (),
         )
-        with _nats() as server, _OPENERS[provider](given, server.url, wishes) as around:
-            os.environ.update(around.environment)
-            settings = _for_development(given, provider, server.url, around)
-            with offered(server.url, around.tokens):
-                return _serve(settings, lambda service: _greet_when_all_stands(service, settings, around))
+        with _nats() as server, _OPENERS[provider](given, server.url, wishes) as stand_in:
+            os.environ.update(stand_in.environment)
+            settings = _for_development(given, provider, server.url, stand_in)
+            with offered(server.url, stand_in.tokens):
+                return _serve(settings, lambda service: _greet_when_all_stands(service, settings, stand_in))
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     except StandInMissing as error:
@@ -115,7 +115,7 @@ def _end(_: int, __: FrameType | None) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def _for_development(given: Settings, provider: str, nats_url: str, around: Surroundings) -> Settings:
+def _for_development(given: Settings, provider: str, nats_url: str, stand_in: StandIn) -> Settings:
     """Return the settings with what `dev` decides itself, and its own defaults where nothing is given."""
     http, log, aliases = given.http, given.log, given.aliases
     bind = http.bind if "bind" in http.model_fields_set else _LOOPBACK
@@ -133,21 +133,21 @@ def _for_development(given: Settings, provider: str, nats_url: str, around: Surr
         log,
         aliases,
     )
-    # Later ones take the place of earlier ones: what is given, what stands around the provider, what is decided here.
+    # Later ones take the place of earlier ones: what is given, what the stand-ins need, what is decided here.
     sections = (value for value in vars(given).values() if isinstance(value, Section))
-    return Settings(*sections, *around.sections, *decided)
+    return Settings(*sections, *stand_in.sections, *decided)
 
 
-async def _greet_when_all_stands(service: Service, settings: Settings, around: Surroundings) -> None:
+async def _greet_when_all_stands(service: Service, settings: Settings, stand_in: StandIn) -> None:
     """Greet as soon as what is shown works: Authelia's users are found once the first synchronisation is over."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_GREETS_WITHIN):
             while any(service.readiness().values()):  # noqa: ASYNC110 - nobody tells when a part stands
                 await asyncio.sleep(_LOOK)
-    _greet(service, settings, around)
+    _greet(service, settings, stand_in)
 
 
-def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
+def _greet(service: Service, settings: Settings, stand_in: StandIn) -> None:
     """Print where everything is, who there is, and what to try."""
     nats_url = settings.nats.servers[0]
     host = _LOOPBACK if settings.http.bind == "*" else settings.http.bind
@@ -155,16 +155,16 @@ def _greet(service: Service, settings: Settings, around: Surroundings) -> None:
     places = [("NATS", nats_url), ("Documentation", f"{web}/docs"), ("Health", f"{web}/readyz?verbose")]
     parts = [
         "",
-        table([*places, *around.places], indent=""),
+        table([*places, *stand_in.places], indent=""),
         "",
         *_paragraph(f"Users (aliases are given out for {', '.join(settings.aliases.allowed_domains) or 'no domain'}):"),
-        table(around.users[: _MOST_USERS + 1], width=WIDTH),
-        *([f"  … and {more} more"] if (more := len(around.users) - 1 - _MOST_USERS) > 0 else []),
+        table(stand_in.users[: _MOST_USERS + 1], width=WIDTH),
+        *([f"  … and {more} more"] if (more := len(stand_in.users) - 1 - _MOST_USERS) > 0 else []),
         "",
-        *(line for note in (_TOKENS, *around.notes) for line in _paragraph(note)),
+        *(line for note in (_TOKENS, *stand_in.notes) for line in _paragraph(note)),
         "",
         "Try, in another terminal:",
-        *(line for one in around.requests for line in _lines(one, settings.nats)),
+        *(line for one in stand_in.requests for line in _lines(one, settings.nats)),
         "",
         "Ctrl-C ends all of it.",
         "",

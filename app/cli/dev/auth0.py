@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from app.cli.dev.surroundings import StandInMissing, Surroundings, Try
+from app.cli.dev.stand_in import StandIn, StandInMissing, Try
 from app.settings.auth0 import Auth0Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from app.cli.dev.surroundings import Wishes
+    from app.cli.dev.stand_in import Wishes
     from app.settings import Settings
 
 _DAY: Final = 86_400
@@ -45,10 +45,10 @@ def standing_tenant(wishes: Wishes, *, bare: bool = False, port: int = 0) -> Ite
 
 
 @contextmanager
-def auth0_surroundings(given: Settings, _nats_url: str, wishes: Wishes) -> Iterator[Surroundings]:
+def auth0_stand_in(given: Settings, _nats_url: str, wishes: Wishes) -> Iterator[StandIn]:
     """Run the tenant as long as the context lasts. Raises StandInMissing."""
     with standing_tenant(replace(wishes, events=wishes.events or given.auth0.events)) as tenant:
-        yield Surroundings(
+        yield StandIn(
             sections=(_settings(tenant.environment),),
             environment={"SSL_CERT_FILE": tenant.environment["SSL_CERT_FILE"]},
             places=[

@@ -7,13 +7,13 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from app.cli.dev.surroundings import StandInMissing, Surroundings, Try
+from app.cli.dev.stand_in import StandIn, StandInMissing, Try
 from app.settings.authelia import AutheliaSettings, EmailSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.cli.dev.surroundings import Wishes
+    from app.cli.dev.stand_in import Wishes
     from app.settings import Settings
 
 _NEW_ADDRESS: Final = "ada@new.example"
@@ -24,30 +24,30 @@ _MISSING: Final = (
 
 
 @contextmanager
-def authelia_surroundings(_: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[Surroundings]:
+def authelia_stand_in(_: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[StandIn]:
     """Run the stand-ins as long as the context lasts. Raises StandInMissing."""
     try:
         # The one way from the product into its tests, taken when it is asked for.
         from tests.stand_ins.authelia import authelia_process  # noqa: PLC0415 - see the line above
     except ImportError as error:
         raise StandInMissing(f"{_MISSING} ({error}).") from None
-    with authelia_process() as around:
-        yield Surroundings(
+    with authelia_process() as stand_in:
+        yield StandIn(
             sections=(
-                AutheliaSettings.model_construct(userinfo_url=around.userinfo),
-                EmailSettings.model_construct(host="127.0.0.1", port=around.mail_port, from_name="Auth service"),
+                AutheliaSettings.model_construct(userinfo_url=stand_in.userinfo),
+                EmailSettings.model_construct(host="127.0.0.1", port=stand_in.mail_port, from_name="Auth service"),
             ),
-            environment={"KUBECONFIG": around.kubeconfig},
+            environment={"KUBECONFIG": stand_in.kubeconfig},
             places=[
-                ("Users file", f"{around.control}/users_database.yml"),
-                ("Mails", f"{around.control}/mails"),
-                ("Kubernetes", around.kubernetes),
-                ("Userinfo", around.userinfo),
+                ("Users file", f"{stand_in.control}/users_database.yml"),
+                ("Mails", f"{stand_in.control}/mails"),
+                ("Kubernetes", stand_in.kubernetes),
+                ("Userinfo", stand_in.userinfo),
             ],
-            users=_table(around.users),
+            users=_table(stand_in.users),
             notes=["Mails are not sent but shown, here and at the address above, with their codes."],
             requests=_requests(),
-            tokens={user["username"]: user["token"] for user in around.users},
+            tokens={user["username"]: user["token"] for user in stand_in.users},
         )
 
 

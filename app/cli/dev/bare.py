@@ -19,7 +19,7 @@ from app.cli.terminal import WIDTH, table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from app.cli.dev.surroundings import Wishes
+    from app.cli.dev.stand_in import Wishes
 
 _TENANT_PORT: Final = 8443
 _KEY: Final = "m2m-private.pem"

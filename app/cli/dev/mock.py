@@ -7,25 +7,25 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from app.cli.dev.surroundings import Surroundings, Try
+from app.cli.dev.stand_in import StandIn, Try
 from providers.mock.users_file import load_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from app.cli.dev.surroundings import Wishes
+    from app.cli.dev.stand_in import Wishes
     from app.domain.users import User
     from app.settings import Settings
 
 
 @contextmanager
-def mock_surroundings(given: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[Surroundings]:
+def mock_stand_in(given: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[StandIn]:
     """Show the users of the file, or the fixture users. Raises ConfigurationError."""
     users = [(entry.user, token) for entry, token in load_users(given.mock.users_file)]
     tokens = {user.username or user.user_id: token for user, token in users if token}
     rows = [("USER", "E-MAIL", "TOKEN", "SUBJECT IDENTIFIER")]
     rows += [(user.username or "-", user.primary_email or "-", token or "-", user.user_id) for user, token in users]
-    yield Surroundings(sections=(given.mock,), users=rows, requests=_requests(users), tokens=tokens)
+    yield StandIn(sections=(given.mock,), users=rows, requests=_requests(users), tokens=tokens)
 
 
 def _requests(users: list[tuple[User, str]]) -> list[Try]:

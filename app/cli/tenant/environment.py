@@ -11,7 +11,7 @@ import yaml
 
 from app.cli.tenant.errors import Unusable
 from app.cli.tenant.requirements.common import secret_of
-from app.cli.tenant.tenant import Role, Tenant
+from app.cli.tenant.tenant import Role, TenantSetup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ _NAME: Final = "lfx-v2-auth-service"
 _HIDDEN: Final = "a secret, printed with --show-secrets only"
 
 
-async def variables(tenant: Tenant, *, secrets: bool) -> tuple[dict[str, str], dict[str, str]]:
+async def variables(tenant: TenantSetup, *, secrets: bool) -> tuple[dict[str, str], dict[str, str]]:
     """Return the variables, and those that are secret: empty where they are not asked for.
 
     Raises Unusable when one is not known, TenantError.
@@ -37,10 +37,10 @@ async def variables(tenant: Tenant, *, secrets: bool) -> tuple[dict[str, str], d
     wanted = tenant.wanted
     if secrets and wanted.key is None:
         raise Unusable(f"set {KEY}: the tenant does not know it, so it cannot be printed; --show-secrets prints all")
-    default = f"https://{tenant.line.host}/api/v2/"
+    default = f"https://{tenant.admin.host}/api/v2/"
     plain = {
         "USER_REPOSITORY_TYPE": "auth0",
-        "AUTH0_DOMAIN": tenant.line.host,
+        "AUTH0_DOMAIN": tenant.admin.host,
         "AUTH0_AUDIENCE": wanted.audience,
         "AUTH0_MANAGEMENT_AUDIENCE": wanted.audience if wanted.audience != default else "",
         "AUTH0_ORGANIZATION": wanted.settings.organization,

@@ -15,7 +15,7 @@ from app.cli.tenant.errors import TenantError, Unreachable, Unusable
 from app.cli.tenant.findings import Difference, Finding, State, differs, unknown, well
 
 if TYPE_CHECKING:
-    from app.cli.tenant.line import Line
+    from app.cli.tenant.admin_api import AdminApi
     from app.settings.administration import AdministrationSettings
 
 _WHAT: Final = "Management API"
@@ -37,7 +37,7 @@ def given_token() -> str:
     return text.strip()
 
 
-async def token(line: Line, settings: AdministrationSettings, given: str, audience: str) -> str:
+async def token(admin: AdminApi, settings: AdministrationSettings, given: str, audience: str) -> str:
     """Return the token to work with. Raises Unusable, Unreachable."""
     known = (given or settings.token.get_secret_value()).strip()
     secret = settings.client_secret.get_secret_value()
@@ -49,12 +49,12 @@ async def token(line: Line, settings: AdministrationSettings, given: str, audien
         raise Unusable(f"without rights nothing can be asked: {_HOW}")
     fields = {"client_id": settings.client_id, "client_secret": secret, "audience": audience}
     try:
-        _, answer = await line.ask("ask for a token", lambda: {"grant_type": "client_credentials", **fields})
+        _, answer = await admin.ask("ask for a token", lambda: {"grant_type": "client_credentials", **fields})
     except TenantError as error:
         raise Unreachable(str(error)) from None
     granted = answer.get("access_token")
     if not isinstance(granted, str) or not _is_one_word(granted):
-        why = line.shown(answer.get("error_description") or answer.get("error") or "no token came")
+        why = admin.shown(answer.get("error_description") or answer.get("error") or "no token came")
         raise Unreachable(f"AUTH0_ADMIN_CLIENT_ID gets no token for {audience}: {why}")
     return granted
 
@@ -88,14 +88,14 @@ def sufficient(token: str, *, impersonation: bool) -> Finding:
     return well(_WHAT, f"reachable, the token may read what is needed{rest}")
 
 
-def limits(line: Line, at_once: int) -> Finding:
+def limits(admin: AdminApi, at_once: int) -> Finding:
     """Return the tenant's limits beside what the service would ask of it: a remark, never a failure."""
-    told = ", ".join(f"{count} {kind}s" for kind, count in sorted(line.limits.items())) or "not told"
+    told = ", ".join(f"{count} {kind}s" for kind, count in sorted(admin.limits.items())) or "not told"
     return Finding(
         "rate limits",
         State.OK,
         f"{told} at once; MAX_CONCURRENT_REQUESTS={at_once} would ask for more"
-        if any(count < at_once for count in line.limits.values())
+        if any(count < at_once for count in admin.limits.values())
         else f"{told} at once",
     )
 

@@ -15,12 +15,12 @@ import typer
 
 from app.cli import FAILED, OK, UNUSABLE
 from app.cli.tenant import environment, requirements, rights
+from app.cli.tenant.admin_api import AdminApi
 from app.cli.tenant.errors import TenantError, Unreachable, Unusable
 from app.cli.tenant.findings import Finding, Order, State, Step
 from app.cli.tenant.keys import KeyPair
-from app.cli.tenant.line import Line
 from app.cli.tenant.show import Screen, as_json
-from app.cli.tenant.tenant import Tenant, Wanted, cannot_tell
+from app.cli.tenant.tenant import TenantSetup, Wanted, cannot_tell
 from app.cli.terminal import give_up_output
 from app.interruption import INTERRUPTED
 from app.proxies import ignore_proxies
@@ -80,23 +80,23 @@ class Command:
         return KeyPair(self.settings.private_key()) if self.settings.m2m_private_key.get_secret_value() else None
 
     @asynccontextmanager
-    async def tenant(self) -> AsyncIterator[tuple[Tenant, str]]:
+    async def tenant(self) -> AsyncIterator[tuple[TenantSetup, str]]:
         """Open the way to the tenant; gives the tenant and the token. Raises Unusable, Unreachable."""
         settings = self.settings
         hidden = filter(None, (*settings.secrets, *self.administration.secrets, self._given))
-        async with Line(self._host, hidden, self.screen.complain).opened() as line:
+        async with AdminApi(self._host, hidden, self.screen.complain).opened() as admin:
             guessed = settings.audience or f"https://{self._host}/api/v2/"
-            token = await rights.token(line, self.administration, self._given, guessed)
-            line.use(token)
+            token = await rights.token(admin, self.administration, self._given, guessed)
+            admin.use(token)
             wanted = Wanted(
                 settings,
                 settings.audience or rights.audience_of(token, self._host),
                 events=settings.events,
                 key=self._key,
             )
-            yield Tenant(line, wanted), token
+            yield TenantSetup(admin, wanted), token
 
-    async def look(self, tenant: Tenant, token: str) -> list[Finding]:
+    async def look(self, tenant: TenantSetup, token: str) -> list[Finding]:
         """Look at everything. Raises Unreachable."""
         findings: list[Finding] = []
         with self.screen.working("") as status:
@@ -108,10 +108,10 @@ class Command:
                     raise
                 except TenantError as error:
                     findings.append(cannot_tell(requirement.__name__.rpartition(".")[2].replace("_", " "), error))
-        if not tenant.line.answered:
+        if not tenant.admin.answered:
             raise Unreachable(f"{self._host} does not answer as a tenant's Management API does")
         reachable = rights.sufficient(token, impersonation=bool(tenant.wanted.impersonation))
-        return [reachable, *findings, rights.limits(tenant.line, self.at_once)]
+        return [reachable, *findings, rights.limits(tenant.admin, self.at_once)]
 
     def steps(self, findings: list[Finding]) -> list[Step]:
         """Return what is to be done, in order."""
@@ -174,7 +174,7 @@ def apply(options: Options) -> int:
             if not todo:
                 return _told(command, findings)
             # Seen anew: nothing of what was known before counts.
-            again = Tenant(tenant.line, tenant.wanted)
+            again = TenantSetup(tenant.admin, tenant.wanted)
             return _told(command, await command.look(again, token))
 
     return _run(options, work)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The data that all requirements share: the line, what is wanted, and the applications, found or still to be made."""
+"""The data that all requirements share: how the tenant is called, what is wanted, and the applications."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.cli.tenant.findings import Difference, Finding, differs, missing, unkno
 if TYPE_CHECKING:
     from auth0.management.types import Client, GetClientResponseContent
 
+    from app.cli.tenant.admin_api import AdminApi
     from app.cli.tenant.keys import KeyPair
-    from app.cli.tenant.line import Line
     from app.settings.auth0 import Auth0Settings
 
 MARK: Final = "lfx-auth-service"
@@ -80,10 +80,10 @@ class Wanted:
 
 
 @dataclass
-class Tenant:
+class TenantSetup:
     """A look at a tenant."""
 
-    line: Line
+    admin: AdminApi
     wanted: Wanted
     _applications: dict[Role, Application] = field(default_factory=dict)
     _listed: list[Client] | None = None
@@ -118,8 +118,8 @@ class Tenant:
     async def _candidates(self, role: Role) -> list[str]:
         """Return the applications that bear the mark, else those so called, in an order that is always the same."""
         if self._listed is None:
-            clients = self.line.api.clients
-            self._listed = await self.line.all(
+            clients = self.admin.api.clients
+            self._listed = await self.admin.all(
                 "list applications",
                 lambda: clients.list(fields=_LISTED, include_fields=True, include_totals=True, per_page=_PAGE),
                 size=_PAGE,
@@ -130,7 +130,7 @@ class Tenant:
 
     async def _get(self, client_id: str) -> GetClientResponseContent | None:
         try:
-            return await self.line.call("get application", lambda: self.line.api.clients.get(client_id))
+            return await self.admin.call("get application", lambda: self.admin.api.clients.get(client_id))
         except Refused as error:
             if error.status == _NOT_FOUND:
                 return None

@@ -91,7 +91,7 @@ class OwnToken(Protocol):
         ...
 
 
-class Tenant:
+class TenantClient:
     """Calls the tenant, with retries, as the service or as a caller."""
 
     def __init__(self, line: Line, credentials: OwnToken, changes: Changes) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from app.cli.tenant import line
+from app.cli.tenant import admin_api
 from app.cli.tenant.findings import missing, well
 from app.cli.tenant.show import Screen
 from tests.app.tenant.conftest import API
@@ -137,7 +137,7 @@ def test_a_key_file_that_cannot_be_made_changes_nothing(bare, tmp_path, kind, st
 
 
 def test_an_answer_that_does_not_end_is_given_up(command, monkeypatch):
-    monkeypatch.setattr(line, "_LONGEST_CALL", 0.05)
+    monkeypatch.setattr(admin_api, "_LONGEST_CALL", 0.05)
     command.tenant.faults.add("hang_body", on="connections.list")
     done = command.check()
     assert done.status == 2
@@ -145,7 +145,7 @@ def test_an_answer_that_does_not_end_is_given_up(command, monkeypatch):
 
 
 def test_a_tenant_that_limits_for_ever_and_tells_no_pause_is_asked_ever_less(command, monkeypatch):
-    monkeypatch.setattr(line, "_PATIENCE", 2.0)
+    monkeypatch.setattr(admin_api, "_PATIENCE", 2.0)
     fault = command.tenant.faults.too_many("apis.get", skip=1, retry_after="0")
     assert command.check().row("impersonation")["state"] == "cannot tell"
     assert fault.struck < 15

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from app.domain.ports import Provider
     from app.observability.telemetry import Telemetry
-    from providers import Surroundings
+    from providers import Dependencies
 
 PREFIX = "lfx.auth-service."
 UNAVAILABLE = "identity provider unavailable"
@@ -103,8 +103,8 @@ async def on_the_bus(
     bus = Bus(client, client.new_inbox())
 
     @asynccontextmanager
-    async def create(given: Settings, surroundings: Surroundings) -> AsyncIterator[Provider]:
-        async with auth0_provider(given, surroundings.upstream, now, monotonic) as provider:
+    async def create(given: Settings, dependencies: Dependencies) -> AsyncIterator[Provider]:
+        async with auth0_provider(given, dependencies.upstream, now, monotonic) as provider:
             await ready(provider)
             yield provider
 

@@ -13,8 +13,7 @@ from pydantic import SecretStr
 
 from app.domain.errors import InvalidToken, ProviderUnavailable, UpdateFailed, UserNotFound
 from providers.auth0.tenant.calls import Call, Kind
-from providers.auth0.tenant.client import Http, Line
-from providers.auth0.tenant.client import Tenant as Calling
+from providers.auth0.tenant.client import Http, Line, TenantClient
 from providers.auth0.tenant.errors import CredentialsRefused
 from providers.auth0.tenant.limiter import Lane
 from tests.providers.auth0.conftest import Counts
@@ -36,7 +35,7 @@ class World:
         self.noted: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
         self.tokens, self.discarded = ["own-1", "own-2", "own-3"], []
         self.refused = False
-        self.calling = Calling(self.tenant.line(self.counts), self, self)
+        self.calling = TenantClient(self.tenant.line(self.counts), self, self)
 
     async def token(self) -> str:
         if self.refused:
@@ -101,7 +100,7 @@ async def test_the_trace_goes_along():
     http = Http(
         httpx.AsyncClient(transport=httpx.MockTransport(tenant)), "tenant.example:8443", lambda: {"Traceparent": "00-1"}
     )
-    await Calling(Line(http, line.retries, line.budget, line.upstream), World(200), World(200)).call(call())
+    await TenantClient(Line(http, line.retries, line.budget, line.upstream), World(200), World(200)).call(call())
     assert tenant.requests[0].headers["traceparent"] == "00-1"
     assert tenant.requests[0].url.port == 8443
 

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from app.bus.nats.client import ReconnectingClient
 from app.observability.upstream_metrics import UpstreamTelemetry
-from providers import Surroundings
+from providers import Dependencies
 from providers.authelia import authelia_provider
 from tests.support.authelia import Stage, populated, users_file, without_buckets
 from tests.support.cluster import cluster, leader_of
@@ -100,8 +100,8 @@ async def test_reads_go_on_when_the_service_was_connected_to_the_server_that_is_
         three.urls(first=leader), max_reconnect_attempts=-1, reconnect_time_wait=0.05, dont_randomize=True
     )
     assert client.connected_url.port == three.servers[leader].port
-    surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
-    async with authelia_provider(stage.settings(kv_replicas=3), surroundings, kubernetes=stage.api) as provider:
+    dependencies = Dependencies(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))
+    async with authelia_provider(stage.settings(kv_replicas=3), dependencies, kubernetes=stage.api) as provider:
         await until(lambda: not any(provider.readiness().values()), 60)
 
         async def read():

@@ -14,7 +14,7 @@ from app.observability.otlp import Exports
 from app.observability.tracing import set_trace
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings.telemetry import TelemetrySettings
-from providers import Surroundings
+from providers import Dependencies
 from providers.authelia import authelia_provider
 from tests.support.people import ada
 from tests.support.spans import told_by
@@ -30,8 +30,8 @@ async def test_calls_of_userinfo_storage_and_mail_are_spans_below_the_request(st
     exports = Exports(settings, "1")
     tracing = exports.tracing(exporter)
     client = await nats.connect(stage.url)
-    surroundings = Surroundings(nats=client, upstream=UpstreamTelemetry(registry, tracing))
-    async with authelia_provider(stage.settings(), surroundings, kubernetes=stage.api) as provider:
+    dependencies = Dependencies(nats=client, upstream=UpstreamTelemetry(registry, tracing))
+    async with authelia_provider(stage.settings(), dependencies, kubernetes=stage.api) as provider:
         async with asyncio.timeout(10):
             while any(provider.readiness().values()):  # noqa: ASYNC110 - it tells nobody when it is ready
                 await asyncio.sleep(0.01)

@@ -80,8 +80,8 @@ class Provider:
         return Meant(subject, username)
 
 
-class Around:
-    """Everything that stands around the directory; keeps what it is told."""
+class Alone:
+    """The directory under remembered answers, alone; keeps what it is told."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from loguru import logger
 
 from app.bus.gate import take_turn
 from app.domain.errors import ProviderUnavailable
-from tests.providers.remembering.alone import ADA, Around
+from tests.providers.remembering.alone import ADA, Alone
 from tests.providers.remembering.test_turns import FOUND, reading, remembered
 from tests.support.virtual_time import in_virtual_time, now
 
@@ -25,52 +25,52 @@ def logged():
 
 async def begun(patience: float = 1.0, **provider: float):
     """Return a service that has begun, at 0 s, to read somebody who was read before."""
-    around = Around(patience=patience, turn=take_turn)
-    service = reading(around)
-    await remembered(around, service)
+    alone = Alone(patience=patience, turn=take_turn)
+    service = reading(alone)
+    await remembered(alone, service)
     for name, value in provider.items():
-        setattr(around.provider, name, value)
+        setattr(alone.provider, name, value)
     await service.ask()
-    return around, service
+    return alone, service
 
 
 @pytest.mark.parametrize("seconds", [2.0, 8.0, 12.0, 19.5])
 @in_virtual_time
 async def test_who_waits_for_a_write_gets_the_older_answer_and_the_write_ends_in_its_slot(seconds):
-    around, service = await begun(write_seconds=seconds)
+    alone, service = await begun(write_seconds=seconds)
     await asyncio.sleep(seconds - 0.1)
     assert [(body, at) for _, body, at in service.client.published] == [(FOUND.encode(), 1.0)]
-    assert (around.provider.writes, service.turns.at_work) == ([("begun", 0.0)], 1)
+    assert (alone.provider.writes, service.turns.at_work) == ([("begun", 0.0)], 1)
     await service.turns.finished()
-    assert around.provider.writes == [("begun", 0.0), ("ended", seconds)]
-    assert [source for source, _ in around.sources[1:]] == ["provider", "stale"]
-    assert (len(around.provider.asked), len(service.client.published)) == (1, 1)
+    assert alone.provider.writes == [("begun", 0.0), ("ended", seconds)]
+    assert [source for source, _ in alone.sources[1:]] == ["provider", "stale"]
+    assert (len(alone.provider.asked), len(service.client.published)) == (1, 1)
 
 
 @in_virtual_time
 async def test_a_read_that_has_written_nothing_is_cut_off_and_its_slot_is_free(logged):
-    around, service = await begun(seconds=2.0, write_seconds=1.0)
+    alone, service = await begun(seconds=2.0, write_seconds=1.0)
     await asyncio.sleep(1.1)
-    assert (around.provider.writes, service.turns.at_work, len(service.client.published)) == ([], 0, 1)
+    assert (alone.provider.writes, service.turns.at_work, len(service.client.published)) == ([], 0, 1)
     await asyncio.sleep(3.0)
-    assert around.provider.writes == [("begun", 3.0), ("ended", 4.0)]  # as a renewal
+    assert alone.provider.writes == [("begun", 3.0), ("ended", 4.0)]  # as a renewal
     assert [text for text in logged if "begun to write" in text] == []
 
 
 @in_virtual_time
 async def test_a_write_that_does_not_end_is_cut_off_after_the_time_of_another_request(logged):
-    around, service = await begun(write_seconds=99.0)
+    alone, service = await begun(write_seconds=99.0)
     await service.turns.finished()
     await asyncio.sleep(0.1)
-    assert (now(), around.provider.writes) == (pytest.approx(20.1), [("begun", 0.0)])
-    assert (logged[-1], around.provider.at_work) == ("a read failed that had begun to write", 0)
+    assert (now(), alone.provider.writes) == (pytest.approx(20.1), [("begun", 0.0)])
+    assert (logged[-1], alone.provider.at_work) == ("a read failed that had begun to write", 0)
 
 
 @pytest.mark.parametrize("error", [ProviderUnavailable(), ZeroDivisionError()])
 @in_virtual_time
 async def test_a_write_that_fails_after_the_reply_is_logged(error, logged):
-    around, service = await begun(write_seconds=3.0)
-    around.provider.error = error
+    alone, service = await begun(write_seconds=3.0)
+    alone.provider.error = error
     await service.turns.finished()
     told = {"a read failed that had begun to write", "a read for which nobody waits failed"}
     assert len(told & {*logged}) == 1
@@ -79,48 +79,48 @@ async def test_a_write_that_fails_after_the_reply_is_logged(error, logged):
 
 @in_virtual_time
 async def test_what_is_forgotten_by_the_write_itself_is_waited_for_and_asked_for_once():
-    around, service = await begun(write_seconds=3.0)
+    alone, service = await begun(write_seconds=3.0)
     await asyncio.sleep(0.5)
-    around.forgetting.note("auth0|ada")
+    alone.forgetting.note("auth0|ada")
     assert await service.replies() == [FOUND]
-    assert (len(around.provider.asked), service.client.published[0][2]) == (1, 3.0)
-    await around.forgetting.close()
+    assert (len(alone.provider.asked), service.client.published[0][2]) == (1, 3.0)
+    await alone.forgetting.close()
 
 
 @in_virtual_time
 async def test_when_all_is_abandoned_nothing_is_left_at_work():
-    around, service = await begun(write_seconds=50.0)
+    alone, service = await begun(write_seconds=50.0)
     await asyncio.sleep(0.5)
     await service.ask()
     await asyncio.sleep(1.0)
     service.turns.abandon()
     await service.turns.finished()
     await asyncio.sleep(0)
-    assert (now(), around.provider.at_work, service.turns.at_work) == (pytest.approx(1.5), 0, 0)
+    assert (now(), alone.provider.at_work, service.turns.at_work) == (pytest.approx(1.5), 0, 0)
 
 
 @pytest.mark.parametrize(("write", "ended"), [(8.0, 14.0), (14.0, 20.0), (99.0, None)])
 @in_virtual_time
 async def test_a_renewal_that_has_begun_to_write_has_the_time_of_another_request(write, ended):
-    around = Around(patience=1.0)
-    await around.read()
-    around.provider.seconds, around.provider.write_seconds = 5.0, write
-    assert await around.read() == ADA
+    alone = Alone(patience=1.0)
+    await alone.read()
+    alone.provider.seconds, alone.provider.write_seconds = 5.0, write
+    assert await alone.read() == ADA
     await asyncio.sleep(30.0)
-    assert around.provider.writes == [("begun", 6.0), ("ended", ended)][: 1 + bool(ended)]
-    assert around.provider.at_work == 0
-    await around.directory.close()
+    assert alone.provider.writes == [("begun", 6.0), ("ended", ended)][: 1 + bool(ended)]
+    assert alone.provider.at_work == 0
+    await alone.directory.close()
 
 
 @in_virtual_time
 async def test_a_renewal_that_has_begun_to_write_ends_before_the_service_does():
-    around = Around(patience=1.0)
-    await around.read()
-    around.provider.seconds, around.provider.write_seconds = 5.0, 0.7
-    await around.read()
-    await around.directory.settle()
+    alone = Alone(patience=1.0)
+    await alone.read()
+    alone.provider.seconds, alone.provider.write_seconds = 5.0, 0.7
+    await alone.read()
+    await alone.directory.settle()
     assert now() == pytest.approx(1.0)  # nothing is written yet
     await asyncio.sleep(5.5)
-    await around.directory.settle()
-    assert around.provider.writes == [("begun", 6.0), ("ended", pytest.approx(6.7))]
-    await around.directory.close()
+    await alone.directory.settle()
+    assert alone.provider.writes == [("begun", 6.0), ("ended", pytest.approx(6.7))]
+    await alone.directory.close()

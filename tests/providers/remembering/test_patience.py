@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from app.domain.errors import ProviderUnavailable, UserNotFound
 from app.domain.tokens import Caller
 from app.domain.users import User
-from tests.providers.remembering.alone import ADA, EDA, Around
+from tests.providers.remembering.alone import ADA, EDA, Alone
 from tests.providers.remembering.replicas import replicas
 from tests.support.virtual_time import in_virtual_time, now
 from tests.support.waiting import until
@@ -19,68 +19,68 @@ from tests.support.waiting import until
 
 @in_virtual_time
 async def test_what_is_forgotten_while_a_slow_provider_is_tried_is_waited_for_as_ever():
-    around = Around(patience=1.0)
-    await around.read()
-    around.provider.seconds = 3.0
-    reading = asyncio.create_task(around.read())
+    alone = Alone(patience=1.0)
+    await alone.read()
+    alone.provider.seconds = 3.0
+    reading = asyncio.create_task(alone.read())
     await asyncio.sleep(0.5)
-    around.forgetting.note("auth0|ada")
+    alone.forgetting.note("auth0|ada")
     assert await reading == ADA
-    await around.forgetting.close()
+    await alone.forgetting.close()
 
 
 @in_virtual_time
 async def test_a_change_that_one_name_shows_takes_no_answer_from_the_others():
-    around = Around(fresh_for=60.0)
+    alone = Alone(fresh_for=60.0)
     for name in ("ada", "auth0|ada"):
-        await around.read(name)
+        await alone.read(name)
     changed = User("auth0|ada", "ada", "new@example.org")
-    around.provider.people = [changed]
-    around.fresh_for = 0.0
-    await around.read("auth0|ada")
-    around.fresh_for = 60.0
-    around.asked()
-    around.provider.error = ProviderUnavailable()
-    assert (await around.read("ada"), around.asked(), around.sources[-1][0]) == (changed, 1, "stale")
+    alone.provider.people = [changed]
+    alone.fresh_for = 0.0
+    await alone.read("auth0|ada")
+    alone.fresh_for = 60.0
+    alone.asked()
+    alone.provider.error = ProviderUnavailable()
+    assert (await alone.read("ada"), alone.asked(), alone.sources[-1][0]) == (changed, 1, "stale")
 
 
 @in_virtual_time
 async def test_who_has_an_answer_at_hand_waits_for_a_turn_with_patience():
-    around = Around(patience=1.0)
-    await around.read()
-    around.waits, begun = 5.0, now()
-    assert await around.read() == ADA
-    assert (now() - begun, around.sources[-1][0]) == (pytest.approx(1.0), "stale")
-    assert await around.read("eda") == EDA
-    assert (now() - begun, around.sources[-1][0]) == (pytest.approx(6.0), "provider")
-    around.limited, begun, around.turns = True, now(), 0
-    assert (await around.read(), now() - begun, around.turns) == (ADA, 0.0, 0)
+    alone = Alone(patience=1.0)
+    await alone.read()
+    alone.waits, begun = 5.0, now()
+    assert await alone.read() == ADA
+    assert (now() - begun, alone.sources[-1][0]) == (pytest.approx(1.0), "stale")
+    assert await alone.read("eda") == EDA
+    assert (now() - begun, alone.sources[-1][0]) == (pytest.approx(6.0), "provider")
+    alone.limited, begun, alone.turns = True, now(), 0
+    assert (await alone.read(), now() - begun, alone.turns) == (ADA, 0.0, 0)
 
 
 @pytest.mark.parametrize("waits", [0.0, 5.0, 20.0])
 @in_virtual_time
 async def test_an_answer_at_hand_is_given_within_the_requests_time_however_long_the_patience_is(waits):
-    around = Around(patience=60.0)
-    await around.read()
-    around.waits, around.provider.seconds, begun = waits, 60.0, now()
-    assert await around.read() == ADA
+    alone = Alone(patience=60.0)
+    await alone.read()
+    alone.waits, alone.provider.seconds, begun = waits, 60.0, now()
+    assert await alone.read() == ADA
     assert now() - begun == pytest.approx(9.0)
-    await around.directory.close()
+    await alone.directory.close()
 
 
 @in_virtual_time
 async def test_a_caller_who_is_made_while_the_read_goes_on_is_not_remembered_as_nobody():
-    around = Around(fresh_for=60.0)
-    around.provider.people = []
-    around.provider.seconds = 8.0
-    asking = asyncio.create_task(around.directory.of_caller(Caller("auth0|ada", SecretStr("x"))))
+    alone = Alone(fresh_for=60.0)
+    alone.provider.people = []
+    alone.provider.seconds = 8.0
+    asking = asyncio.create_task(alone.directory.of_caller(Caller("auth0|ada", SecretStr("x"))))
     await asyncio.sleep(1.0)
-    around.forgetting.note("auth0|ada")
+    alone.forgetting.note("auth0|ada")
     with pytest.raises(UserNotFound):
         await asking
-    around.provider.people, around.provider.seconds = [ADA], 0.0
-    assert await around.read("auth0|ada") == ADA
-    await around.forgetting.close()
+    alone.provider.people, alone.provider.seconds = [ADA], 0.0
+    assert await alone.read("auth0|ada") == ADA
+    await alone.forgetting.close()
 
 
 @pytest.mark.parametrize("pending", ["10", "1000"])

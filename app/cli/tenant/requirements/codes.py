@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 from app.cli.tenant.requirements.common import connection, enabled_for
-from app.cli.tenant.tenant import MARK, Role, Tenant
+from app.cli.tenant.tenant import MARK, Role, TenantSetup
 
 if TYPE_CHECKING:
     from auth0.management.types import ConnectionForList
@@ -32,7 +32,7 @@ _MAIL: Final = {
 }
 
 
-async def look(tenant: Tenant) -> list[Finding]:
+async def look(tenant: TenantSetup) -> list[Finding]:
     """Look at the connection, its options, and whether it is enabled for the profile application."""
     profile = await tenant.application(Role.PROFILE)
     found = await connection(tenant, NAME)
@@ -87,13 +87,13 @@ def _mended(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _making(tenant: Tenant) -> Step:
+def _making(tenant: TenantSetup) -> Step:
     async def run() -> None:
         profile = await tenant.application(Role.PROFILE)
         options: Any = _mended({"name": NAME, "email": _MAIL})
-        await tenant.line.call(
+        await tenant.admin.call(
             "create connection",
-            lambda: tenant.line.api.connections.create(
+            lambda: tenant.admin.api.connections.create(
                 name=NAME,
                 strategy="email",
                 options=options,
@@ -106,13 +106,13 @@ def _making(tenant: Tenant) -> Step:
     return Step(f"make the connection {NAME}, with codes", Order.CONNECTION, run)
 
 
-def _mending(tenant: Tenant, found: ConnectionForList, what: list[str], *, foreign: bool) -> Step:
+def _mending(tenant: TenantSetup, found: ConnectionForList, what: list[str], *, foreign: bool) -> Step:
     async def run() -> None:
-        connections = tenant.line.api.connections
+        connections = tenant.admin.api.connections
         # Options are replaced as a whole: what stands there now stays.
-        now = await tenant.line.call("get connection", lambda: connections.get(str(found.id)))
+        now = await tenant.admin.call("get connection", lambda: connections.get(str(found.id)))
         options: Any = _mended(now.options or {})
-        await tenant.line.call(
+        await tenant.admin.call(
             "update connection", lambda: connections.update(str(found.id), options=options), writes=True
         )
 

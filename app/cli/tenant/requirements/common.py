@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from auth0.management.types import ConnectionForList, GetClientResponseContent
 
-    from app.cli.tenant.tenant import Application, Tenant
+    from app.cli.tenant.tenant import Application, TenantSetup
 
 RS256: Final = "RS256"
 _SECONDS: Final = 36_000
@@ -57,23 +57,23 @@ def _shown(value: object) -> str:
     return value if isinstance(value, str) and value else "another way" if value else "none"
 
 
-def changing(tenant: Tenant, application: Application, changes: dict[str, Any]) -> Step:
+def changing(tenant: TenantSetup, application: Application, changes: dict[str, Any]) -> Step:
     """Return the step that changes fields of an application."""
 
     async def run() -> None:
-        client_id, clients = application.client_id, tenant.line.api.clients
-        await tenant.line.call("update application", lambda: clients.update(client_id, **changes), writes=True)
+        client_id, clients = application.client_id, tenant.admin.api.clients
+        await tenant.admin.call("update application", lambda: clients.update(client_id, **changes), writes=True)
 
     what = f"change {', '.join(changes)} of the application {application.role.title}"
     return Step(what, Order.APPLICATION, run, foreign=not application.mine)
 
 
-def making(tenant: Tenant, application: Application, fields: dict[str, Any], *, keyed: bool = False) -> Step:
+def making(tenant: TenantSetup, application: Application, fields: dict[str, Any], *, keyed: bool = False) -> Step:
     """Return the step that makes an application."""
 
     async def run() -> None:
-        clients, role = tenant.line.api.clients, application.role
-        made = await tenant.line.call(
+        clients, role = tenant.admin.api.clients, application.role
+        made = await tenant.admin.call(
             "create application",
             lambda: clients.create(name=role.title, client_metadata=role.mark, **fields),
             writes=True,
@@ -95,12 +95,14 @@ def jwt_of(client: GetClientResponseContent) -> tuple[list[Difference], dict[str
     return [Difference("signature of ID tokens", RS256, found or "none")], {"jwt_configuration": change}
 
 
-async def grant(what: str, tenant: Tenant, application: Application, scopes: tuple[str, ...], subject: str) -> Finding:
+async def grant(
+    what: str, tenant: TenantSetup, application: Application, scopes: tuple[str, ...], subject: str
+) -> Finding:
     """Look at which scopes of the Management API an application has: `client` in its own name, `user` in users'."""
-    audience, grants = tenant.wanted.audience, tenant.line.api.client_grants
+    audience, grants = tenant.wanted.audience, tenant.admin.api.client_grants
 
     async def make() -> None:
-        await tenant.line.call(
+        await tenant.admin.call(
             "create client grant",
             lambda: grants.create(
                 client_id=application.client_id, audience=audience, scope=list(scopes), subject_type=subject
@@ -112,7 +114,7 @@ async def grant(what: str, tenant: Tenant, application: Application, scopes: tup
     step = Step(f"grant {' '.join(scopes)} to {title}", Order.GRANT, make, foreign=not application.mine)
     if not application.client_id:
         return missing(what, "there is no such application yet", *([] if application.given else [step]))
-    found = await tenant.line.all(
+    found = await tenant.admin.all(
         "list client grants", lambda: grants.list(client_id=application.client_id, audience=audience, take=50)
     )
     # A grant without a subject type is of the time before there were others.
@@ -126,7 +128,7 @@ async def grant(what: str, tenant: Tenant, application: Application, scopes: tup
     fewer = {"allow_all_scopes": False} if everything else {}
 
     async def change() -> None:
-        await tenant.line.call(
+        await tenant.admin.call(
             "update client grant", lambda: grants.update(str(mine.id), scope=list(scopes), **fewer), writes=True
         )
 
@@ -138,37 +140,39 @@ async def grant(what: str, tenant: Tenant, application: Application, scopes: tup
     )
 
 
-async def secret_of(tenant: Tenant, application: Application) -> str:
+async def secret_of(tenant: TenantSetup, application: Application) -> str:
     """Return an application's client secret, read now; from here on it is shown in no message. Raises TenantError."""
-    clients = tenant.line.api.clients
-    found = await tenant.line.call("get application", lambda: clients.get(application.client_id))
+    clients = tenant.admin.api.clients
+    found = await tenant.admin.call("get application", lambda: clients.get(application.client_id))
     secret: str = found.client_secret or ""
     if not secret:
         needed = "the token needs read:client_keys"
         raise TenantError(f"get application: the client secret of {application.role.title} is not shown: {needed}")
-    tenant.line.secrets = (*tenant.line.secrets, secret)
+    tenant.admin.secrets = (*tenant.admin.secrets, secret)
     return secret
 
 
-async def connection(tenant: Tenant, name: str) -> ConnectionForList | None:
+async def connection(tenant: TenantSetup, name: str) -> ConnectionForList | None:
     """Return the connection of that name."""
-    connections = tenant.line.api.connections
-    found = await tenant.line.all("list connections", lambda: connections.list(name=name, take=50))
+    connections = tenant.admin.api.connections
+    found = await tenant.admin.all("list connections", lambda: connections.list(name=name, take=50))
     return next((one for one in found if one.name == name), None)
 
 
 async def enabled_for(
-    tenant: Tenant, found: ConnectionForList, application: Application, *, foreign: bool
+    tenant: TenantSetup, found: ConnectionForList, application: Application, *, foreign: bool
 ) -> tuple[list[Difference], list[Step]]:
     """Look at whether a connection is enabled for an application."""
-    connection_id, clients = str(found.id), tenant.line.api.connections.clients
+    connection_id, clients = str(found.id), tenant.admin.api.connections.clients
 
     async def run() -> None:
         request = [UpdateEnabledClientConnectionsRequestContentItem(client_id=application.client_id, status=True)]
-        await tenant.line.call("enable connection", lambda: clients.update(connection_id, request=request), writes=True)
+        await tenant.admin.call(
+            "enable connection", lambda: clients.update(connection_id, request=request), writes=True
+        )
 
     if application.client_id:
-        enabled = await tenant.line.all("list clients of connection", lambda: clients.get(connection_id, take=100))
+        enabled = await tenant.admin.all("list clients of connection", lambda: clients.get(connection_id, take=100))
         if any(one.client_id == application.client_id for one in enabled):
             return [], []
     title = application.role.title

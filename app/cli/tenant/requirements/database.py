@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 from app.cli.tenant.requirements.common import connection, enabled_for
-from app.cli.tenant.tenant import MARK, Role, Tenant
+from app.cli.tenant.tenant import MARK, Role, TenantSetup
 
 if TYPE_CHECKING:
     from auth0.management.types import ConnectionForList
@@ -17,7 +17,7 @@ _WHAT: Final = "database connection"
 _MARK: Final = "database"
 
 
-async def look(tenant: Tenant) -> list[Finding]:
+async def look(tenant: TenantSetup) -> list[Finding]:
     """Look at the connection, at usernames, and whether it is enabled for the profile application."""
     profile = await tenant.application(Role.PROFILE)
     found = await connection(tenant, NAME)
@@ -38,14 +38,14 @@ async def look(tenant: Tenant) -> list[Finding]:
     return [well(_WHAT, f"{NAME}, with usernames, enabled for {profile.role.title}")]
 
 
-def _making(tenant: Tenant) -> Step:
+def _making(tenant: TenantSetup) -> Step:
     async def run() -> None:
         # As it stands when the step is made: the applications may have been made a moment ago.
         roles = (Role.PROFILE, Role.LFX_ONE)
         applications = [await tenant.application(role) for role in roles]
-        await tenant.line.call(
+        await tenant.admin.call(
             "create connection",
-            lambda: tenant.line.api.connections.create(
+            lambda: tenant.admin.api.connections.create(
                 name=NAME,
                 strategy="auth0",
                 options={"requires_username": True, "brute_force_protection": True},
@@ -58,13 +58,13 @@ def _making(tenant: Tenant) -> Step:
     return Step(f"make the connection {NAME}, with usernames", Order.CONNECTION, run)
 
 
-def _requiring(tenant: Tenant, found: ConnectionForList, *, foreign: bool) -> Step:
+def _requiring(tenant: TenantSetup, found: ConnectionForList, *, foreign: bool) -> Step:
     async def run() -> None:
-        connections = tenant.line.api.connections
+        connections = tenant.admin.api.connections
         # Options are replaced as a whole: what stands there now stays.
-        now = await tenant.line.call("get connection", lambda: connections.get(str(found.id)))
+        now = await tenant.admin.call("get connection", lambda: connections.get(str(found.id)))
         options: Any = _with_usernames(now.options or {})
-        await tenant.line.call(
+        await tenant.admin.call(
             "update connection", lambda: connections.update(str(found.id), options=options), writes=True
         )
 

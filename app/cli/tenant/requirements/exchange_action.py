@@ -13,7 +13,7 @@ from auth0.management.types import ActionSecretRequest, ActionTrigger, ActionVer
 from app.cli.tenant.errors import TenantError, Unreadable
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 from app.cli.tenant.requirements.common import secret_of, words
-from app.cli.tenant.tenant import Role, Tenant
+from app.cli.tenant.tenant import Role, TenantSetup
 
 if TYPE_CHECKING:
     from auth0.management.types import Action, GetActionResponseContent
@@ -49,7 +49,7 @@ def is_made(action: Action | GetActionResponseContent) -> bool:
 class ExchangeAction:
     """The Action that decides about exchanges: found or still to be made."""
 
-    def __init__(self, tenant: Tenant, action: Action | GetActionResponseContent | None, runtime: str) -> None:
+    def __init__(self, tenant: TenantSetup, action: Action | GetActionResponseContent | None, runtime: str) -> None:
         self._tenant = tenant
         self._action = action
         self._runtime = runtime
@@ -98,9 +98,9 @@ class ExchangeAction:
         return found
 
     async def _make(self) -> None:
-        actions = self._tenant.line.api.actions
+        actions = self._tenant.admin.api.actions
         fields = await self._fields()
-        made = await self._tenant.line.call(
+        made = await self._tenant.admin.call(
             "create Action",
             lambda: actions.create(name=NAME, supported_triggers=[ActionTrigger(id=TRIGGER, version="v1")], **fields),
             writes=True,
@@ -110,27 +110,27 @@ class ExchangeAction:
         self.action_id = made.id
 
     async def _change(self) -> None:
-        actions = self._tenant.line.api.actions
+        actions = self._tenant.admin.api.actions
         fields = await self._fields() if self.mine else {"runtime": self._runtime}
-        await self._tenant.line.call("update Action", lambda: actions.update(self.action_id, **fields), writes=True)
+        await self._tenant.admin.call("update Action", lambda: actions.update(self.action_id, **fields), writes=True)
 
     async def _deploy(self) -> None:
-        line = self._tenant.line
+        admin = self._tenant.admin
         for _ in range(_LOOKS):
-            action = await line.call("get Action", lambda: line.api.actions.get(self.action_id))
+            action = await admin.call("get Action", lambda: admin.api.actions.get(self.action_id))
             if action.status is None or action.status == _BUILT:
                 break
             if action.status == _UNBUILT:
                 raise TenantError("deploy Action: the tenant could not build it")
             await asyncio.sleep(_PAUSE)  # a draft is deployed once it is built
-        await line.call("deploy Action", lambda: line.api.actions.deploy(self.action_id), writes=True)
+        await admin.call("deploy Action", lambda: admin.api.actions.deploy(self.action_id), writes=True)
 
     async def _fields(self) -> dict[str, Any]:
         tenant = self._tenant
         service = await tenant.application(Role.SERVICE)
         lookup = await tenant.application(Role.LOOKUP)
         values = (
-            tenant.line.host,
+            tenant.admin.host,
             urlsplit(tenant.wanted.audience).netloc,
             tenant.wanted.impersonation,
             service.client_id,

@@ -8,13 +8,13 @@ from typing import Final
 from app.cli.tenant.findings import Difference, Finding, differs, missing, well
 from app.cli.tenant.requirements import database
 from app.cli.tenant.requirements.common import connection, enabled_for, making
-from app.cli.tenant.tenant import MARK, Role, Tenant, not_there, several
+from app.cli.tenant.tenant import MARK, Role, TenantSetup, not_there, several
 
 _WHAT: Final = "LFX One"
 _FIELDS: Final = {"app_type": "regular_web", "grant_types": ["authorization_code"]}
 
 
-async def look(tenant: Tenant) -> list[Finding]:
+async def look(tenant: TenantSetup) -> list[Finding]:
     """Look at whether it is there, with the database connection."""
     application = await tenant.application(Role.LFX_ONE)
     if application.found is None and application.given:

@@ -14,7 +14,7 @@ from auth0.management.types import (
 from app.cli.tenant import scopes
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, jwt_of, making
-from app.cli.tenant.tenant import Application, Role, Tenant, not_there, several
+from app.cli.tenant.tenant import Application, Role, TenantSetup, not_there, several
 
 if TYPE_CHECKING:
     from auth0.management.types import GetClientResponseContent
@@ -35,7 +35,7 @@ _OPTIONAL: Final = ("refresh_token",)
 _CLOSED: Final = "deny_all"
 
 
-async def look(tenant: Tenant) -> list[Finding]:
+async def look(tenant: TenantSetup) -> list[Finding]:
     """Look at the application, its users' grant, and whether the Management API takes users at all."""
     application = await tenant.application(Role.PROFILE)
     if application.found is None and application.given:
@@ -48,7 +48,7 @@ async def look(tenant: Tenant) -> list[Finding]:
     ]
 
 
-def _fields(tenant: Tenant, application: Application, client: GetClientResponseContent | None) -> Finding:
+def _fields(tenant: TenantSetup, application: Application, client: GetClientResponseContent | None) -> Finding:
     if client is None:
         signature = ClientJwtConfiguration(alg=RS256, lifetime_in_seconds=36_000)
         return missing(_WHAT, "there is none", making(tenant, application, {**_WANTED, "jwt_configuration": signature}))
@@ -61,9 +61,9 @@ def _fields(tenant: Tenant, application: Application, client: GetClientResponseC
     return well(_WHAT, f"{client.name}, client_secret_post")
 
 
-async def _policy(tenant: Tenant) -> Finding:
-    audience, servers = tenant.wanted.audience, tenant.line.api.resource_servers
-    api = await tenant.line.call("get API", lambda: servers.get(audience))
+async def _policy(tenant: TenantSetup) -> Finding:
+    audience, servers = tenant.wanted.audience, tenant.admin.api.resource_servers
+    api = await tenant.admin.call("get API", lambda: servers.get(audience))
     about = api.subject_type_authorization
     policy = about.user.policy if about and about.user else None
     if policy != _CLOSED:
@@ -73,7 +73,7 @@ async def _policy(tenant: Tenant) -> Finding:
         user = ResourceServerSubjectTypeAuthorizationUser(policy="require_client_grant")
         # What is said of clients stays, whether the tenant puts one part or the whole in place of what is there.
         wanted = (about or ResourceServerSubjectTypeAuthorization()).model_copy(update={"user": user})
-        await tenant.line.call(
+        await tenant.admin.call(
             "update API",
             lambda: servers.update(str(api.id), subject_type_authorization=wanted),
             writes=True,

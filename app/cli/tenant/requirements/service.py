@@ -19,7 +19,7 @@ from auth0.management.types import (
 from app.cli.tenant import scopes
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, unknown, well
 from app.cli.tenant.requirements.common import RS256, changing, compared, differences, grant, making
-from app.cli.tenant.tenant import Application, Role, Tenant, not_there, several
+from app.cli.tenant.tenant import Application, Role, TenantSetup, not_there, several
 
 if TYPE_CHECKING:
     from auth0.management.types import ClientCredential, GetClientResponseContent
@@ -34,7 +34,7 @@ _EXCHANGE_GRANT: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 _GIVE_KEY: Final = "set AUTH0_M2M_PRIVATE_BASE64_KEY, or apply with --generate-key FILE"
 
 
-async def look(tenant: Tenant) -> list[Finding]:
+async def look(tenant: TenantSetup) -> list[Finding]:
     """Look at the application, its key and its client grant."""
     application = await tenant.application(Role.SERVICE)
     wanted = (*scopes.SERVICE, scopes.EVENTS) if tenant.wanted.events else scopes.SERVICE
@@ -52,7 +52,7 @@ async def look(tenant: Tenant) -> list[Finding]:
     ]
 
 
-def _made(tenant: Tenant, application: Application) -> Finding:
+def _made(tenant: TenantSetup, application: Application) -> Finding:
     key = tenant.wanted.key
     if key is None:
         return missing(_WHAT, "there is none, and no key to make it with", remedy=_GIVE_KEY)
@@ -68,7 +68,7 @@ def _made(tenant: Tenant, application: Application) -> Finding:
     return missing(_WHAT, "there is none", making(tenant, application, fields, keyed=True))
 
 
-def _fields(tenant: Tenant, application: Application, client: GetClientResponseContent) -> Finding:
+def _fields(tenant: TenantSetup, application: Application, client: GetClientResponseContent) -> Finding:
     wanted = {"app_type": "non_interactive", "grant_types": ["client_credentials"]}
     optional = [_EXCHANGE_GRANT] if tenant.wanted.impersonation else []
     changes = compared(client, wanted, optional)
@@ -82,10 +82,10 @@ def _fields(tenant: Tenant, application: Application, client: GetClientResponseC
     return well(_WHAT, f"{client.name}, client_credentials")
 
 
-async def _key(tenant: Tenant, application: Application, client: GetClientResponseContent) -> Finding:
+async def _key(tenant: TenantSetup, application: Application, client: GetClientResponseContent) -> Finding:
     key = tenant.wanted.key
-    credentials = tenant.line.api.clients.credentials
-    held = await tenant.line.call("list credentials", lambda: credentials.list(application.client_id))
+    credentials = tenant.admin.api.clients.credentials
+    held = await tenant.admin.call("list credentials", lambda: credentials.list(application.client_id))
     used = _used(client)
     if key is None:
         if not used:
@@ -95,7 +95,7 @@ async def _key(tenant: Tenant, application: Application, client: GetClientRespon
     if registered is None:
         from app.cli.tenant.proof import proves  # noqa: PLC0415 - it loads the provider, for keys registered by hand
 
-        if used and await proves(tenant.line, key, application.client_id, tenant.wanted):
+        if used and await proves(tenant.admin, key, application.client_id, tenant.wanted):
             return well(_KEY, "registered by hand; the tenant takes what it signs")
         steps = (_registering(tenant, application, key), _using(tenant, application, key))
         found = words_of([one for one in held if one.id in used])
@@ -104,7 +104,7 @@ async def _key(tenant: Tenant, application: Application, client: GetClientRespon
 
 
 def _registered(
-    tenant: Tenant,
+    tenant: TenantSetup,
     application: Application,
     client: GetClientResponseContent,
     registered: ClientCredential,
@@ -150,10 +150,10 @@ def _credential(key: KeyPair) -> dict[str, Any]:
     }
 
 
-def _registering(tenant: Tenant, application: Application, key: KeyPair) -> Step:
+def _registering(tenant: TenantSetup, application: Application, key: KeyPair) -> Step:
     async def run() -> None:
-        credentials = tenant.line.api.clients.credentials
-        await tenant.line.call(
+        credentials = tenant.admin.api.clients.credentials
+        await tenant.admin.call(
             "create credential",
             lambda: credentials.create(application.client_id, **_credential(key)),
             writes=True,
@@ -163,16 +163,16 @@ def _registering(tenant: Tenant, application: Application, key: KeyPair) -> Step
     return Step(what, Order.APPLICATION, run, foreign=not application.mine, keyed=True)
 
 
-def _using(tenant: Tenant, application: Application, key: KeyPair) -> Step:
+def _using(tenant: TenantSetup, application: Application, key: KeyPair) -> Step:
     async def run() -> None:
-        clients = tenant.line.api.clients
+        clients = tenant.admin.api.clients
         # Replaced as a whole: a key that came in meanwhile stays in.
-        now = await tenant.line.call("get application", lambda: clients.get(application.client_id))
+        now = await tenant.admin.call("get application", lambda: clients.get(application.client_id))
         used = _used(now)
-        held = await tenant.line.call("list credentials", lambda: clients.credentials.list(application.client_id))
+        held = await tenant.admin.call("list credentials", lambda: clients.credentials.list(application.client_id))
         named = [one.id for one in held if one.id and (one.id in used or one.kid == key.thumbprint)]
         method = ClientAuthenticationMethodPrivateKeyJwt(credentials=[CredentialId(id=one) for one in named])
-        await tenant.line.call(
+        await tenant.admin.call(
             "update application",
             lambda: clients.update(
                 application.client_id,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The surroundings of a provider that `auth-service dev` sets up, and what it shows of them."""
+"""What `auth-service dev` sets up for a provider, and what it shows of that."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StandInMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How what stands around should be.
+    """How a stand-in should be.
 
     `rate_limit`: calls a second that a tenant takes, 0 for any number. `bare`: nothing is set up in the tenant.
     `events`: whether the tenant tells its events.
@@ -43,8 +43,8 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What stands around the provider.
+class StandIn:
+    """What a provider is given for development: stand-ins for its upstreams, and what to try.
 
     `sections`: its settings, in the place of what the environment says. `environment`: variables of this process that
     libraries read by themselves. `places`: further addresses, each with its name. `users`: a table, its head first.
@@ -60,7 +60,7 @@ class Surroundings:
     notes: Sequence[str] = ()
 
 
-Opener = Callable[["Settings", str, Wishes], AbstractContextManager[Surroundings]]
+Opener = Callable[["Settings", str, Wishes], AbstractContextManager[StandIn]]
 """Sets everything up for as long as the context lasts: from given settings, the address of NATS, what is wished for.
 
 Raises ConfigurationError, StandInMissing."""

@@ -49,7 +49,7 @@ _UNFORESEEN: Final = (ValueError, TypeError, AttributeError, LookupError, Recurs
 """What the library raises of an answer that it did not expect: a number too long, lists too deep, null."""
 
 
-class Line:
+class AdminApi:
     """Calls the tenant, one call at a time."""
 
     def __init__(self, host: str, secrets: Iterable[str], notice: Callable[[str], None]) -> None:
@@ -65,7 +65,7 @@ class Line:
         self.api: AsyncAuth0
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Line]:
+    async def opened(self) -> AsyncIterator[AdminApi]:
         """Open the connections for as long as the context lasts."""
         hooks = {"response": [self._note]}
         async with library_client(make_transport(2, _MOST), httpx.Timeout(_TIMEOUT), hooks=hooks) as self.http:
