@@ -152,7 +152,7 @@ audit: $(TOOLS) ## Ask the advisory databases about every requirements*.lock (ne
 
 .PHONY: observe
 observe: $(INSTALLED) $(NATS) $(PROMTOOL) ## Check the alerts with promtool, and discovery with the nats command
-	@$(BIN)/python -m pytest tests/observe $(ARGS)
+	@$(BIN)/python -m pytest tests/operations $(ARGS)
 
 .PHONY: lock
 lock: ## Write the lock files anew, as pyproject.toml asks; ARGS=--upgrade takes the newest versions

@@ -10,7 +10,7 @@ from collections import Counter
 
 import pytest
 
-from tests.compare.command import beside, compare
+from tests.cli.compare.command import beside, compare
 from tests.support.answering import EMAILS, IDENTITIES, METADATA, REPLIES, encoded
 
 ALL = b"ada@example.org\nada\nauth0|ada\neyJhbGciOiJSUzI1NiJ9.e30.c2ln\n"

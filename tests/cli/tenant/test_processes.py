@@ -18,9 +18,9 @@ import pytest
 
 from app.cli.tenant.keys import KeyPair
 from app.settings.checks import check_rsa_key
-from tests.app.tenant.ends import end_of
-from tests.app.tenant.forked import PATIENCE, forked
-from tests.app.tenant.test_apply import STEPS
+from tests.cli.tenant.ends import end_of
+from tests.cli.tenant.forked import PATIENCE, forked
+from tests.cli.tenant.test_apply import STEPS
 from tests.stand_ins.auth0.resources import ADMIN_CLIENT, ADMIN_SECRET
 
 WRITES = "P* /api/v2/*"

@@ -18,7 +18,7 @@ from app.cli.compare.differences import Difference, Kind, differences
 from app.cli.compare.masking import Mask
 from app.cli.compare.reads import Read, Request, requests_for
 from app.cli.dev.nats_server import nats_server
-from tests.compare.command import NEW, OLD, beside, compare, end, start
+from tests.cli.compare.command import NEW, OLD, beside, compare, end, start
 from tests.support.answering import NOT_FOUND, answering
 from tests.support.waiting import until
 

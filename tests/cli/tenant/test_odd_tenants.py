@@ -12,7 +12,7 @@ import pytest
 
 from app.cli.tenant import run
 from app.cli.tenant.run import Options
-from tests.app.tenant.test_deviations import ACTION, LOOKUP, PROFILE, SERVICE, action, client, undeployed, wrong_key
+from tests.cli.tenant.test_deviations import ACTION, LOOKUP, PROFILE, SERVICE, action, client, undeployed, wrong_key
 from tests.stand_ins.auth0.resources import ADMIN_CLIENT, ADMIN_SECRET
 
 LOOKED_AT = (

@@ -16,8 +16,8 @@ from rich.cells import cell_len
 from app.cli.tenant import admin_api
 from app.cli.tenant.findings import missing, well
 from app.cli.tenant.show import Screen
-from tests.app.tenant.conftest import API
-from tests.app.tenant.test_deviations import ACTION, PROFILE, SERVICE, action, client, drop_exchange, set_api
+from tests.cli.tenant.conftest import API
+from tests.cli.tenant.test_deviations import ACTION, PROFILE, SERVICE, action, client, drop_exchange, set_api
 from tests.stand_ins.auth0.resources import ADMIN_CLIENT, ADMIN_SECRET, MANAGEMENT_SCOPES
 
 NAMES = {

@@ -24,7 +24,7 @@ NEXT = "lfx.auth-service-next."
 
 
 def run_here(page):
-    return [block for block in blocks(page) if block.value == "tests/compare/test_page.py"]
+    return [block for block in blocks(page) if block.value == "tests/cli/compare/test_page.py"]
 
 
 async def paste(command, folder, url, enough=None, **variables):

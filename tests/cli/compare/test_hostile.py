@@ -15,7 +15,7 @@ import pytest
 from app.cli.compare.answers import Answer
 from app.cli.compare.differences import differences
 from app.cli.dev.nats_server import nats_server
-from tests.compare.command import NEW, OLD, beside, compare, end, start
+from tests.cli.compare.command import NEW, OLD, beside, compare, end, start
 from tests.support.answering import REPLIES, answering
 from tests.support.waiting import until
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.app.tenant.conftest import restored
+from tests.cli.tenant.conftest import restored
 
 
 @pytest.fixture

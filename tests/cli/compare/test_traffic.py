@@ -10,7 +10,7 @@ import signal
 import nats as client_library
 
 from tests.benchmarks.load import Load, Order
-from tests.compare.command import NEW, OLD, end, start
+from tests.cli.compare.command import NEW, OLD, end, start
 from tests.support.answering import answering
 from tests.support.waiting import until
 

@@ -23,7 +23,7 @@ from app.cli.compare.differences import Difference, Kind, differences
 from app.cli.compare.masking import Mask
 from app.cli.compare.reads import Read, Request, requests_for
 from app.cli.compare.tally import Latencies, Tally
-from tests.compare.command import NEW, OLD, PATIENCE, beside, compare, end, start
+from tests.cli.compare.command import NEW, OLD, PATIENCE, beside, compare, end, start
 from tests.support.answering import answering
 from tests.support.memory import memory
 from tests.support.waiting import until

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from app.cli.compare.known import KNOWN
-from tests.compare.command import beside, compare
+from tests.cli.compare.command import beside, compare
 from tests.support.answering import NOT_FOUND, REPLIES, encoded
 
 EMPTY = {"success": True, "data": {}}
