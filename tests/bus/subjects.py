@@ -6,13 +6,12 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-import nats
-
 from app.bus.broker import AuthBroker
 from app.bus.router import Router
 from app.bus.subjects import Example
 from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, WorkSettings
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,7 +36,7 @@ def broker_of(url: str, *handlers: Callable[..., Awaitable[Any]], **settings: An
 async def serving(url: str, handler: Callable[..., Awaitable[Any]]) -> AsyncIterator[Callable[[], Awaitable[bytes]]]:
     """Serve `handler` while the context lasts; give what asks it. Nothing is answered twice."""
     broker = broker_of(url, handler)
-    client = await nats.connect(url)
+    client = await connect(url)
     inbox = client.new_inbox()
     replies = await client.subscribe(inbox)
     asked = 0

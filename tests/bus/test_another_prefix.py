@@ -8,7 +8,6 @@ import json
 from contextlib import asynccontextmanager
 from http.client import HTTPConnection
 
-import nats as client_library
 import pytest
 from nats.errors import NoRespondersError
 
@@ -16,6 +15,7 @@ from app.cli.dev.nats_server import nats_server
 from app.main import running
 from app.settings import HttpSettings, NatsSettings, Settings
 from tests.support.command import pasted, run, started
+from tests.support.raw_client import connect
 
 NEXT = "lfx.auth-service-next."
 QUEUE = "next.queue"
@@ -58,7 +58,7 @@ async def _endpoints(client) -> list[dict]:
 
 
 async def test_all_subjects_are_served_below_it_and_none_elsewhere(nats):
-    async with next_service(nats.url), await client_library.connect(nats.url) as client:
+    async with next_service(nats.url), await connect(nats.url) as client:
         for name in SUBJECTS:
             assert (await client.request(NEXT + name, b"{}", timeout=10)).data
             with pytest.raises(NoRespondersError):
@@ -66,7 +66,7 @@ async def test_all_subjects_are_served_below_it_and_none_elsewhere(nats):
 
 
 async def test_discovery_names_the_subjects_and_the_queue_group_as_they_are(nats):
-    async with next_service(nats.url), await client_library.connect(nats.url) as client:
+    async with next_service(nats.url), await connect(nats.url) as client:
         endpoints = await _endpoints(client)
     assert sorted(endpoint["subject"] for endpoint in endpoints) == [NEXT + name for name in SUBJECTS]
     assert {endpoint["queue_group"] for endpoint in endpoints} == {QUEUE}
@@ -100,7 +100,7 @@ async def _pages(connection: HTTPConnection) -> dict[str, bytes]:
 
 async def test_two_services_side_by_side_have_a_request_each(nats):
     async with service(nats.url) as old, next_service(nats.url) as new:
-        async with await client_library.connect(nats.url) as client:
+        async with await connect(nats.url) as client:
             for prefix in ("lfx.auth-service.", NEXT, NEXT):
                 assert (await client.request(f"{prefix}email_to_sub", b"ada@example.org")).data == b"auth0|ada"
         counts = [one.telemetry.requests.subjects["email_to_sub"].requests for one in (old, new)]
@@ -110,7 +110,7 @@ async def test_two_services_side_by_side_have_a_request_each(nats):
 async def test_two_queue_groups_on_one_prefix_answer_each_the_same_request(nats):
     """What the settings say is what the server is told: such a pair would double every reply."""
     both = service(nats.url), service(nats.url, queue_group=QUEUE)
-    async with both[0], both[1], await client_library.connect(nats.url) as client:
+    async with both[0], both[1], await connect(nats.url) as client:
         inbox = client.new_inbox()
         replies = await client.subscribe(inbox)
         await client.publish("lfx.auth-service.username_to_sub", b"ada", reply=inbox)
@@ -119,7 +119,7 @@ async def test_two_queue_groups_on_one_prefix_answer_each_the_same_request(nats)
 
 async def test_no_reply_is_sent_to_a_subject_of_its_own(nats):
     """A caller would have the service ask itself, with what it wants in the reply."""
-    async with service(nats.url, subject_prefix="elsewhere"), await client_library.connect(nats.url) as client:
+    async with service(nats.url, subject_prefix="elsewhere"), await connect(nats.url) as client:
         heard = await client.subscribe("elsewhere.email_to_sub")
         await client.publish("elsewhere.user_metadata.read", b"ada", reply="elsewhere.email_to_sub")
         assert (await client.request("elsewhere.username_to_sub", b"ada", timeout=10)).data == b"auth0|ada"

@@ -35,6 +35,7 @@ from tests.stand_ins.smtp import MailServer
 from tests.stand_ins.userinfo import Userinfo
 from tests.support.basics import ALIASES, DEFAULTS, Clock, unsigned
 from tests.support.people import EVERYBODY, Person, lukasz, nobody, sam
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -187,7 +188,7 @@ class AutheliaWorld:
             stack.enter_context(pytest.MonkeyPatch.context()).setenv("SSL_CERT_FILE", os.devnull)
             await stack.enter_async_context(self.stage.serving())
             self.stage.kubernetes.file = users_file()
-            client = await nats.connect(url)
+            client = await connect(url)
             stack.push_async_callback(client.close)
             await without_buckets(client.jetstream())
             await populated(client.jetstream())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import nats
 
 from app.cli.dev.nats_server import NatsServer, free_port
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ class Cluster:
 
     async def ready(self) -> None:
         """Wait until JetStream has a leader: until then no bucket can be made."""
-        client = await nats.connect(self.urls())
+        client = await connect(self.urls())
         try:
             async with asyncio.timeout(60):
                 while True:

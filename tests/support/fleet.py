@@ -18,6 +18,7 @@ import nats
 
 from tests.benchmarks.load import Load, Order, Tally
 from tests.stand_ins.auth0.process import TenantProcess, tenant_process
+from tests.support.raw_client import connect
 from tests.system.processes import Process, process
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Course:
 
 async def replaced_under_load(url: str, folder: Path, rounds: int, at_least: int = 0) -> Course:
     """Replace each of three replicas `rounds` times under load; go on until so many requests were sent."""
-    async with three_replicas(url, folder) as fleet, await nats.connect(url) as client:
+    async with three_replicas(url, folder) as fleet, await connect(url) as client:
         token = fleet.tenant.access_token("grace.hopper")
         async with UnderLoad(client, token) as steady:
             await asyncio.sleep(STEADY)

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import nats as client_library
-
 from routers import subjects
 from tests.benchmarks.processes import cpu_seconds
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -228,7 +227,7 @@ class Attack:
 @asynccontextmanager
 async def attack(url: str, port: int, pid: int, known: Mapping[str, str]) -> AsyncIterator[Attack]:
     """Connect to NATS and to a service's HTTP side; `known`: value of an example to what is sent instead."""
-    attacker, bystander = await client_library.connect(url), await client_library.connect(url)
+    attacker, bystander = await connect(url), await connect(url)
     async with attacker, bystander:
         found = Attack(port, pid, (attacker, bystander), known)
         await found.listen()

@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import nats
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -26,6 +25,7 @@ from providers.authelia.storage.nats_bucket import Buckets
 from providers.authelia.storage.social import SocialClaims
 from providers.authelia.storage.users import Users
 from tests.support.basics import unsigned
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -164,7 +164,7 @@ async def _user(one: Parts, username: str) -> Any:
 
 
 async def _done(url: str, key: str, operation: str, writes: int) -> None:
-    client = await nats.connect(url)
+    client = await connect(url)
     await OPERATIONS[operation](await parts(client, key, Life(writes), LATER.get(operation, 0.0)))
     await client.close()
 

@@ -10,14 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import nats
-
 from app.main import running
 from app.settings import HttpSettings, NatsSettings, WorkSettings
 from app.settings.reads import ReadSettings
 from providers.authelia import authelia_provider
 from providers.authelia.cluster.pace import Pace
 from providers.remembering import remembering
+from tests.support.raw_client import connect
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ async def replicas_of(
     settings.work = WorkSettings(timeout=seconds)
     settings.reads = reads
     providers: list[Any] = []
-    client = await nats.connect(list(settings.nats.servers))
+    client = await connect(list(settings.nats.servers))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         services = [await stack.enter_async_context(_service(settings, stage, providers)) for _ in range(number)]

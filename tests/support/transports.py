@@ -8,12 +8,12 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-import nats
 from faststream.nats import TestNatsBroker
 
 from app.main import create_broker, declare, services
 from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, WorkSettings
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -135,7 +135,7 @@ class OverNats:
     @asynccontextmanager
     async def standing(cls, url: str) -> AsyncIterator[OverNats]:
         """Connect; a service may answer there already."""
-        client = await nats.connect(url)
+        client = await connect(url)
         transport = cls(client)
         try:
             await transport._listen()

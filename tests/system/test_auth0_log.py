@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import json
 
-import nats as client_library
 import pytest
 
 from tests.providers.auth0.bus import Bus
 from tests.providers.auth0.test_bus_faults import FAULTS, WRITES, reads, writes
 from tests.stand_ins.auth0 import auth0_tenant
+from tests.support.raw_client import connect
 from tests.system.processes import process
 
 SETTINGS = {
@@ -70,7 +70,7 @@ async def test_nothing_of_the_tenants_is_logged(nats, tmp_path, server):
     tenant = server.tenant
     with process(nats.url, tmp_path, **tenant.environment(), **SETTINGS) as service:
         service.until_ready()
-        client = await client_library.connect(nats.url)
+        client = await connect(nats.url)
         bus = Bus(client, client.new_inbox())
         await bus.listen()
         await ask_everything(bus, server)

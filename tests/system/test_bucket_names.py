@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import json
 
-import nats
-
 from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
+from tests.support.raw_client import connect
 from tests.support.waiting import until
 from tests.system.processes import process
 
@@ -36,7 +35,7 @@ async def test_everything_is_kept_in_the_buckets_that_are_named(tmp_path):
         with service as running:
             running.until_ready()
             running.until(lambda: running.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
-            client = await nats.connect(bus.url)
+            client = await connect(bus.url)
             js = client.jetstream()
             people = await js.key_value("people")
             # A user whom somebody else adds is heard of by the watch.

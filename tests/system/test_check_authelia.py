@@ -10,7 +10,6 @@ import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import nats
 import pytest
 import pytest_asyncio
 
@@ -22,6 +21,7 @@ from tests.stand_ins.smtp import MailServer
 from tests.stand_ins.userinfo import Userinfo
 from tests.support.accounts import accounts
 from tests.support.command import run
+from tests.support.raw_client import connect
 
 BUCKETS = ["authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-claims", "authelia-signing-key"]
 RIGHTS = [(verb, path) for path in (CONFIGMAP, SECRET, DAEMONSET) for verb in ("get", "update", "patch")]
@@ -73,7 +73,7 @@ async def _default(tmp_path):
 
 
 async def _streams(url):
-    async with await nats.connect(url) as client:
+    async with await connect(url) as client:
         return sorted(stream.config.name for stream in await client.jetstream().streams_info())
 
 
@@ -94,7 +94,7 @@ async def test_everything_has_its_row_and_nothing_is_changed(stand_ins):
 
 
 async def test_buckets_that_are_there_are_told_from_those_that_are_not(stand_ins):
-    async with await nats.connect(stand_ins.variables["NATS_URL"]) as client:
+    async with await connect(stand_ins.variables["NATS_URL"]) as client:
         jetstream = client.jetstream()
         bucket = await jetstream.create_key_value(bucket="authelia-email-otp")
         await bucket.put("somebody", b"123456")
@@ -107,7 +107,7 @@ async def test_buckets_that_are_there_are_told_from_those_that_are_not(stand_ins
 
 
 async def test_a_bucket_that_is_full_fails(stand_ins):
-    async with await nats.connect(stand_ins.variables["NATS_URL"]) as client:
+    async with await connect(stand_ins.variables["NATS_URL"]) as client:
         jetstream = client.jetstream()
         bucket = await jetstream.create_key_value(bucket="authelia-otp-ledger", max_bytes=4096)
         await bucket.put("somebody", b"x" * 3_900)

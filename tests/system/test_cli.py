@@ -7,13 +7,13 @@ import socket
 import tomllib
 from pathlib import Path
 
-import nats as client_library
 import pytest
 
 from app.cli.dev.nats_server import nats_server
 from app.cli.request import readable
 from app.cli.terminal import table
 from tests.support.command import run, started
+from tests.support.raw_client import connect
 
 VERSION = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
 
@@ -96,7 +96,7 @@ class TestRequest:
         async def keep(_):
             pass
 
-        async with await client_library.connect(nats.url) as client:
+        async with await connect(nats.url) as client:
             await client.subscribe("lfx.auth-service.email_to_sub", cb=keep)
             await client.flush()
             done = run("request", "--nats-url", nats.url, "--timeout", "200ms", "email_to_sub", "x")

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nats as client_library
 import pytest
 from nats.errors import NoRespondersError
 
 from tests.image.dockerfile import exec_form, only, stages
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,7 +128,7 @@ def test_sigterm_at_any_moment_of_the_start_ends_the_process(nats, capsys):
 @pytest.mark.parametrize("replies", [1, 20])
 async def test_sigterm_with_the_first_replies_loses_no_request_that_was_received(nats, replies):
     subject = "lfx.auth-service.username_to_sub"
-    client = await client_library.connect(nats.url)
+    client = await connect(nats.url)
     answers: list[bytes] = []
     enough = asyncio.Event()
 

@@ -8,12 +8,12 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
-import nats as client_library
 import pytest
 
 from app.main import running
 from app.settings import AliasSettings, HttpSettings, NatsSettings, Settings
 from routers import subjects
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ async def test_one_well_formed_reply_to_whatever_comes(nats, seed):
 
     async with running(settings) as service:
         await service.broker.start()
-        client = await client_library.connect(nats.url)
+        client = await connect(nats.url)
         inboxes = client.new_inbox()
         await client.subscribe(f"{inboxes}.*", cb=replied)
         async with asyncio.timeout(60):

@@ -7,11 +7,11 @@ import json
 import socket
 import threading
 
-import nats
 import pytest
 
 from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
+from tests.support.raw_client import connect
 from tests.system.processes import process
 
 PREFIX = "lfx.auth-service."
@@ -62,7 +62,7 @@ async def test_a_service_on_authelia_asks_no_proxy(spelled, proxy, tmp_path):
         with service as running:
             running.until_ready()
             running.until(lambda: running.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
-            client = await nats.connect(bus.url)
+            client = await connect(bus.url)
             change = {"token": "authelia_at_ada", "user_metadata": {"city": "Oslo"}}
             reply = await client.request(PREFIX + "user_metadata.update", json.dumps(change).encode(), timeout=20)
             await client.close()

@@ -78,7 +78,7 @@ class DecodingClient(Client):
     """Decodes users, passwords and tokens in addresses, and reads on whatever anybody sends.
 
     As it comes, nats-py sends them as they stand in the address, and stops reading for good at a message whose headers
-    or reply subject it cannot take apart: anybody who may publish can send one.
+    or reply subject it cannot take apart: anybody who may publish can send one. A PING overtakes what was sent before.
     """
 
     def __init__(self) -> None:
@@ -114,6 +114,14 @@ class DecodingClient(Client):
             raise ConnectionReconnectingError
         await super().flush(timeout)
 
+    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
+        # As it comes, a PING overtakes what waits for the flusher. The answer to it is then no sign that the server
+        # knows of a subscription, or has sent all of one that was ended: requests in between would be lost.
+        if self._pending and self.is_connected and self._transport is not None:
+            waiting, self._pending, self._pending_data_size = self._pending, [], 0
+            self._transport.writelines(waiting)
+        await super()._send_ping(future)
+
     async def _read_loop(self) -> None:
         await super()._read_loop()
         task = asyncio.current_task()
@@ -126,8 +134,8 @@ class ReconnectingClient(DecodingClient):
     """Tries each server `max_reconnect_attempts` times an outage: -1 stands for ever, 0 for never.
 
     While the service starts, each server gets one attempt more, the first. (As it comes, nats-py takes 0 for ever,
-    tries once more than it is told, forgets for good a server that was away while another was there, connects in
-    clear where TLS is configured but the server has none, and lets a PING overtake what was sent before it.)
+    tries once more than it is told, forgets for good a server that was away while another was there, and
+    connects in clear where TLS is configured but the server has none.)
     """
 
     _attempts = 0
@@ -193,14 +201,6 @@ class ReconnectingClient(DecodingClient):
         wait = self.options["reconnect_time_wait"]
         if last_attempt is not None and (left := last_attempt + wait - time.monotonic()) > 0:
             await asyncio.sleep(left)
-
-    async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
-        # As it comes, a PING overtakes what waits for the flusher. The answer to it is then no sign that the server
-        # knows of a subscription, or has sent all of one that was ended: requests in between would be lost.
-        if self._pending and self.is_connected and self._transport is not None:
-            waiting, self._pending, self._pending_data_size = self._pending, [], 0
-            self._transport.writelines(waiting)
-        await super()._send_ping(future)
 
     def _connect_command(self) -> bytes:
         if "tls" in self.options and not self._server_info.get("tls_required"):

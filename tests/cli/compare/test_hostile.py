@@ -9,7 +9,6 @@ import os
 import signal
 from urllib.parse import urlsplit
 
-import nats as client_library
 import pytest
 
 from app.cli.compare.answers import Answer
@@ -17,6 +16,7 @@ from app.cli.compare.differences import differences
 from app.cli.dev.nats_server import nats_server
 from tests.cli.compare.command import NEW, OLD, beside, compare, end, start
 from tests.support.answering import REPLIES, answering
+from tests.support.raw_client import connect
 from tests.support.waiting import until
 
 NO_TEXT = b"NATS/1.0\r\n\xff\xfe: \xff\r\nx\r\n\r\n"
@@ -143,7 +143,7 @@ def test_what_nats_refuses_is_told(tmp_path):
 async def test_a_message_that_cannot_be_read_does_not_end_the_listening(nats):
     async with answering(nats.url, OLD) as old, answering(nats.url, NEW) as new:
         process = await start(nats.url, "--from-traffic", "10m")
-        async with await client_library.connect(nats.url) as client:
+        async with await connect(nats.url) as client:
             while not new.received:
                 await client.request(f"{OLD}username_to_sub", b"ada", timeout=10)
                 await asyncio.sleep(0.05)

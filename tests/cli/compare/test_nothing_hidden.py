@@ -8,7 +8,6 @@ import codecs
 import json
 from itertools import count
 
-import nats as client_library
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from app.cli.compare.reads import Read, Request, requests_for
 from app.cli.dev.nats_server import nats_server
 from tests.cli.compare.command import NEW, OLD, beside, compare, end, start
 from tests.support.answering import NOT_FOUND, answering
+from tests.support.raw_client import connect
 from tests.support.waiting import until
 
 LEAVES = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "x", "error"])
@@ -115,7 +115,7 @@ async def test_every_request_that_passes_is_told_also_those_that_nobody_had_time
     async with answering(nats.url, NEW) as new:
         process = await start(nats.url, "--from-traffic", "10m", "--rate", "20")
         sent = 0
-        async with await client_library.connect(nats.url) as client:
+        async with await connect(nats.url) as client:
             while not new.received:
                 await client.publish(f"{OLD}username_to_sub", b"ada")
                 sent += 1

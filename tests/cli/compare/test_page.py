@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 
-import nats as client_library
 import nkeys
 import pytest
 
@@ -17,6 +16,7 @@ from app.settings import HttpSettings, NatsSettings, Settings
 from tests.docs.blocks import blocks
 from tests.docs.tables import TOP
 from tests.support.command import COMMAND, PATIENCE
+from tests.support.raw_client import connect
 
 UPGRADE = TOP / "docs/operations/upgrade.md"
 RIGHTS = TOP / "docs/security/nats.md"
@@ -73,7 +73,7 @@ async def test_both_commands_compare_with_no_more_than_the_rights_of_the_page(li
         status, output, errors = await paste(by_inputs, tmp_path, url, NATS_NKEY_SEED=seed)
         assert (status, errors) == (0, b""), output
         assert b"Both say the same." in output
-        async with await client_library.connect(url, user="all", password="all") as client:
+        async with await connect(url, user="all", password="all") as client:
             asked = asyncio.Event()
 
             async def hear(_):

@@ -7,11 +7,10 @@ import asyncio
 import json
 import signal
 
-import nats as client_library
-
 from tests.benchmarks.load import Load, Order
 from tests.cli.compare.command import NEW, OLD, end, start
 from tests.support.answering import answering
+from tests.support.raw_client import connect
 from tests.support.waiting import until
 
 SECONDS = 1.0
@@ -43,7 +42,7 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhdXRoMHxhZGEifQ.c2lnbmF0dXJl"
 async def heard(url, old, send, *arguments):
     """Let it listen, call `send` over and over until it has heard something, end it as Ctrl-C does."""
     process = await start(url, "--from-traffic", "10m", *arguments)
-    async with await client_library.connect(url) as client:
+    async with await connect(url) as client:
         own = len(old.received)
         # Its own questions reach the old service too: the first one says that it listens.
         while len(old.received) == own:
@@ -116,7 +115,7 @@ async def test_under_load_no_request_of_a_caller_is_lost_or_doubled(nats):
     """Half of what is heard is left out by the rate; the callers' replies are those of the old service, once each."""
     async with answering(nats.url, OLD) as old, answering(nats.url, NEW) as new:
         process = await start(nats.url, "--from-traffic", f"{SECONDS + 60:g}s", "--rate", "200")
-        async with await client_library.connect(nats.url) as client:
+        async with await connect(nats.url) as client:
             while not new.received:
                 await client.request(f"{OLD}username_to_sub", b"ada", timeout=10)
                 await asyncio.sleep(0.05)

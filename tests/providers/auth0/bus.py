@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import nats
 import pytest
 
 from app.main import running
 from app.settings import Settings
 from providers.auth0 import auth0_provider
 from tests.providers.auth0.conftest import ready
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -99,7 +99,7 @@ async def on_the_bus(
         if request_timeout:
             patch.setenv("REQUEST_TIMEOUT", request_timeout)
         settings = Settings()
-    client = await nats.connect(settings.nats.servers[0])
+    client = await connect(settings.nats.servers[0])
     bus = Bus(client, client.new_inbox())
 
     @asynccontextmanager

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import nats
 import pytest
 import pytest_asyncio
 
@@ -18,6 +17,7 @@ from tests.stand_ins.kubernetes import CONFIGMAP
 from tests.support.authelia import populated
 from tests.support.parts import caller
 from tests.support.people import ada
+from tests.support.raw_client import connect
 from tests.support.waiting import time_left, until
 
 NEW = Address("new@example.org")
@@ -34,7 +34,7 @@ def own_server():
 async def apart(stage, own_server):
     """The stage on a server of its own."""
     stage.url = own_server.url
-    client = await nats.connect(own_server.url)
+    client = await connect(own_server.url)
     await populated(client.jetstream())
     await client.close()
     return stage
@@ -97,7 +97,7 @@ async def test_a_change_made_while_the_connection_was_away_reaches_the_users_fil
         await _ready(provider)
         await asyncio.to_thread(own_server.stop)
         await asyncio.to_thread(own_server.start)
-        client = await nats.connect(own_server.url)
+        client = await connect(own_server.url)
         kv = await client.jetstream().key_value("authelia-users")
         record = json.loads((await kv.get("ada")).value)
         await kv.put("ada", json.dumps({**record, "email": "later@example.org"}).encode())
@@ -113,7 +113,7 @@ async def test_after_a_reconnection_changes_are_heard_of_again(apart, own_server
         await asyncio.to_thread(own_server.start)
         await until(lambda: apart.kubernetes.count("get", CONFIGMAP) > runs)
         await _ready(provider)
-        client = await nats.connect(own_server.url)
+        client = await connect(own_server.url)
         kv = await client.jetstream().key_value("authelia-users")
         record = json.loads((await kv.get("ada")).value)
         await kv.put("ada", json.dumps({**record, "email": "again@example.org"}).encode())

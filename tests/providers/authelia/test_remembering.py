@@ -8,13 +8,13 @@ import os
 import signal
 from contextlib import asynccontextmanager
 
-import nats
 import pytest
 
 from app.cli.dev.nats_server import nats_server
 from app.settings.reads import ReadSettings
 from tests.support.authelia import populated
 from tests.support.people import ada, grace
+from tests.support.raw_client import connect
 from tests.support.replicas import replicas_of
 from tests.support.waiting import until
 
@@ -64,7 +64,7 @@ def counted(service, metric, **labels):
 async def stale_replica(stage, storage):
     stage.url = storage.server.url
     stage.userinfo.claims[TOKEN] = {"preferred_username": "grace.hopper", "sub": grace.subject}
-    async with await nats.connect(stage.url) as client:
+    async with await connect(stage.url) as client:
         await populated(client.jetstream())
     async with replicas_of(stage, 1, seconds=3.0, reads=STALE) as service:
         yield service

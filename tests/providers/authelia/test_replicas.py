@@ -8,7 +8,6 @@ import json
 import time
 
 import bcrypt
-import nats
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
@@ -22,6 +21,7 @@ from providers.authelia.storage.records import email_key
 from tests.stand_ins.kubernetes import CONFIGMAP, SECRET
 from tests.support.authelia import PEOPLE, populated, signing_key, users_file
 from tests.support.people import grace
+from tests.support.raw_client import connect
 from tests.support.replicas import replicas_of
 from tests.support.waiting import until
 
@@ -122,7 +122,7 @@ async def test_one_proof_used_twice_at_once_links_once(stage, js, replicas):
 
 
 async def test_two_that_start_on_an_empty_bucket_have_one_key(stage, js):
-    clients = [await nats.connect(stage.url) for _ in range(2)]
+    clients = [await connect(stage.url) for _ in range(2)]
 
     def opener(client):
         async def opened():

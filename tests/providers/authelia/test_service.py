@@ -7,7 +7,6 @@ import asyncio
 import json
 
 import httpx
-import nats
 import pytest
 
 from app.bus.nats.client import ReconnectingClient
@@ -20,6 +19,7 @@ from providers.authelia import authelia_provider
 from tests.support.authelia import populated
 from tests.support.parts import caller
 from tests.support.people import ada
+from tests.support.raw_client import connect
 from tests.support.waiting import time_left
 
 NEW = Address("new@example.org")
@@ -78,7 +78,7 @@ async def test_changes_of_one_user_at_once_take_turns_in_a_process_and_are_all_t
 
 async def test_a_restart_of_nats_is_not_noticed_by_a_read(stage, own_server):
     stage.url = own_server.url
-    client = await nats.connect(own_server.url)
+    client = await connect(own_server.url)
     await populated(client.jetstream())
     await client.close()
     async with stage.replica() as provider:

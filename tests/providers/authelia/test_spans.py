@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 
-import nats
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
@@ -17,6 +16,7 @@ from app.settings.telemetry import TelemetrySettings
 from providers import Dependencies
 from providers.authelia import authelia_provider
 from tests.support.people import ada
+from tests.support.raw_client import connect
 from tests.support.spans import told_by
 
 TOKEN = "authelia_at_ada"
@@ -29,7 +29,7 @@ async def test_calls_of_userinfo_storage_and_mail_are_spans_below_the_request(st
     exporter, settings, registry = InMemorySpanExporter(), TelemetrySettings(), CollectorRegistry()
     exports = Exports(settings, "1")
     tracing = exports.tracing(exporter)
-    client = await nats.connect(stage.url)
+    client = await connect(stage.url)
     dependencies = Dependencies(nats=client, upstream=UpstreamTelemetry(registry, tracing))
     async with authelia_provider(stage.settings(), dependencies, kubernetes=stage.api) as provider:
         async with asyncio.timeout(10):

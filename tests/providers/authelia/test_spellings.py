@@ -17,6 +17,7 @@ from app.domain.users import Address
 from providers.authelia.storage import records
 from tests.support.authelia import populated, signing_key
 from tests.support.parts import Parts, caller, link, parts
+from tests.support.raw_client import connect
 
 SPELLINGS = (
     "jörg@bücher.example",
@@ -41,7 +42,7 @@ async def kv(js):
 
 @pytest_asyncio.fixture
 async def replicas(stage, kv):  # noqa: ARG001 - the people are there first
-    clients = [await nats.connect(stage.url) for _ in range(3)]
+    clients = [await connect(stage.url) for _ in range(3)]
     yield [await parts(client, signing_key()) for client in clients]
     for client in clients:
         await client.close()
@@ -109,7 +110,7 @@ async def test_what_an_older_version_stored_is_found_and_taken_in_every_spelling
 @pytest.mark.parametrize("stored", SPELLINGS)
 async def test_an_unverified_entry_of_old_goes_to_whoever_verifies_the_address(stage, kv, stored):
     await stored_by_an_older_version(kv, "grace.hopper", stored, verified=False)
-    client = await nats.connect(stage.url)
+    client = await connect(stage.url)
     later = await parts(client, signing_key(), later=61)
     await link(later, "ada", SPELLINGS[0])
     assert json.loads((await kv.get("grace.hopper")).value)["alternate_email"] == []

@@ -10,10 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-import nats
-
 from app.main import running
 from app.settings import Settings
+from tests.support.raw_client import connect
 from tests.support.waiting import until
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ async def replicas(server: TenantServer, url: str, number: int, **variables: str
                 service = await stack.enter_async_context(running(Settings()))
                 await service.broker.start()
                 services.append(service)
-            client = await nats.connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+            client = await connect(url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
             stack.push_async_callback(client.close)
             calls = server.tenant.records.calls
             await until(lambda: calls["jwks"] >= number and calls["token.client_credentials"] >= number)
