@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Addresses in the platform's own domains."""
+"""Aliases: addresses of users in the domains of the platform."""
 
 from pydantic import Field
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Acting as another user."""
+"""Tokens with which somebody acts as another user."""
 
 from pydantic import BaseModel, Field
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What handlers are given: one alias a service. `app.main` puts the services where these look."""
+"""Dependencies of handlers: one alias for each service. `app.main` puts the services where these look."""
 
 from __future__ import annotations
 

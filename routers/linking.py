@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Identities of an account."""
+"""Identities of an account: list, link and unlink."""
 
 from typing import Annotated
 

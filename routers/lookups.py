@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Who is meant by an e-mail address or a username."""
+"""Look-ups of users by e-mail address or username."""
 
 from typing import Annotated
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What users tell about themselves."""
+"""Reads and changes of user profiles."""
 
 from typing import Annotated
 

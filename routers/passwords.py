@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Passwords."""
+"""Changes of passwords, and links to reset them."""
 
 from pydantic import Field
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How a subject is declared: name, request, reply, malformed error, errors and example, beside its handler."""
+"""The declaration of a subject: name, request, reply, malformed error, errors and example, beside its handler."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _SERVER: Final = {
     "protocol": "nats",
     "description": "A NATS server on your own machine, as `auth-service dev` starts it.",
 }
-_EVENTS: Final = {"name": "Events", "description": "What the service tells whoever listens."}
+_EVENTS: Final = {"name": "Events", "description": "Messages that the service publishes after a change."}
 
 
 class Specification(ApplicationSchema):

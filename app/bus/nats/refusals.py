@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a NATS server refuses a client, taken from the text of its error: it has no other form."""
+"""Reads what a NATS server refuses a client from the text of its error: it has no other form."""
 
 from __future__ import annotations
 
