@@ -40,7 +40,7 @@ class Dependencies:
 def faults(settings: Settings) -> list[str]:
     """Return a line for everything that the chosen provider cannot begin with and that no section can see."""
     if settings.provider.type == "auth0" and settings.auth0.events and find_spec("auth0") is None:
-        return ["AUTH0_EVENTS: needs the extra [auth0]: install lfx-v2-auth-service[auth0]"]
+        return ["AUTH0_EVENTS: needs the extra [auth0]; in a checkout, run `make install`"]
     if settings.provider.type != "mock" or settings.mock.users_file is None:
         return []
     from providers.mock.users_file import load_users  # noqa: PLC0415 - only the chosen provider is loaded

@@ -125,7 +125,7 @@ def dev(
     ] = Stage.MOCK,
     rate_limit: Annotated[
         float,
-        typer.Option(min=0, help="auth0: the tenant's rate limit in calls a second, also its burst; 0 for no limit."),
+        typer.Option(min=0, help="auth0: the tenant's limit in calls a second; as many may come at once. 0: none."),
     ] = 0,
     bare: Annotated[
         bool, typer.Option("--bare", help="auth0: only an empty tenant, to try `auth-service tenant`; no service.")
@@ -170,7 +170,7 @@ def request(
     ] = None,
     as_user: Annotated[
         str | None,
-        typer.Option("--as", metavar="NAME", help="Send the token of that user of the running `dev`."),
+        typer.Option("--as", metavar="NAME", help="Act as this user of the running `dev`: send the user's token."),
     ] = None,
     timeout: Annotated[str, typer.Option(help="The timeout: `500ms`, `12s`, or plain seconds.")] = "12s",
 ) -> None:

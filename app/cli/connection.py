@@ -57,7 +57,7 @@ def seconds_of(duration: str, option: str) -> float:
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
     if not isinstance(seconds, float) or not 0 < seconds < float("inf"):
-        raise typer.BadParameter("must be longer than nothing and end some day", param_hint=option)
+        raise typer.BadParameter("must be greater than 0 and finite", param_hint=option)
     return seconds
 
 

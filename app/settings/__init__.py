@@ -88,7 +88,7 @@ class Settings:
     @cached_property
     def secrets(self) -> tuple[str, ...]:
         """The secret values, for masking them wherever they turn up."""
-        sections: tuple[Section, ...] = (self.nats, self.auth0, self.authelia, self.email)
+        sections = [value for value in vars(self).values() if isinstance(value, Section)]
         return (
             *(secret for section in sections for secret in section.secrets),
             *self.nats.url_passwords,

@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-import nats
 import pytest
 
 from tests.docs.blocks import COMMANDS, Block, blocks
 from tests.docs.places import WORLDS
 from tests.docs.tables import TOP
+from tests.support.raw_client import connect
 
 REPLIES = {
     "broken": b"{",
@@ -25,7 +25,7 @@ ASKED = {"broken": 1, "refused": 1, "late": 3, "overloaded": 3, "silent": 3, "fo
 
 PYTHON = """\
 import asyncio, os, sys
-import nats
+
 from again import ask_again
 
 async def main():
@@ -95,7 +95,7 @@ async def test_a_page_asks_again_after_what_may_pass_and_after_nothing_else(page
             if REPLIES[subject] is not None:
                 await message.respond(REPLIES[subject])
 
-        connection = await nats.connect(place.environment["NATS_URL"])
+        connection = await connect(place.environment["NATS_URL"])
         await connection.subscribe("lfx.auth-service.*", cb=answer)
         await connection.flush()
         await asyncio.to_thread(place.run, Block(page, COMMANDS, f"{command} {' '.join(REPLIES)}"))

@@ -24,11 +24,13 @@ def compare(  # noqa: PLR0913, PLR0917 - a parameter an option
     ] = None,
     inputs: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="A value a line: address, username, subject identifier, token; `-`: stdin."),
+        typer.Option(
+            metavar="FILE", help="One value per line: address, username, subject identifier or token. `-`: stdin"
+        ),
     ] = None,
     from_traffic: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="Repeat the reads that the old one gets for this long: `10m`, `24h`."),
+        typer.Option(metavar="DURATION", help="For this long (`10m`, `24h`), send callers' reads to both services."),
     ] = None,
     rate: Annotated[float, typer.Option(min=0.01, max=10_000, help="Requests a second to each service.")] = 10.0,
     timeout: Annotated[str, typer.Option(help="The timeout of a request.")] = "12s",
@@ -42,7 +44,7 @@ def compare(  # noqa: PLR0913, PLR0917 - a parameter an option
     user_identity.list. With --from-traffic it counts the writes that it
     sees. It does not disturb callers and sends no replies.
 
-    The services differ by their NATS, or on one NATS by their prefixes.
+    The two services use different NATS servers, or different prefixes on one.
     The variables NATS_* for authentication and TLS apply to both.
 
     Ctrl-C ends it early and prints the report so far.

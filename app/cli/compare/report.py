@@ -179,7 +179,7 @@ def _remarks(found: dict[str, Any]) -> Iterator[str]:
         yield f"{found['left_out']} requests were not asked: too many at once for the rate, too long, or too late."
     if found["passed_by"]:
         passed = ", ".join(f"{name} {count}" for name, count in found["passed_by"].items())
-        yield f"Passed by and were not repeated: {passed}."
+        yield f"Seen, but not repeated: {passed}."
     for refused in found["refused"]:
         yield f"NATS refused: {refused}."
     if found["cut_short"]:

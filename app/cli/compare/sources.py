@@ -31,7 +31,7 @@ _UNREAD_BYTES: Final = 32 * 1024 * 1024
 """The same for what the client library has not handed over yet."""
 _LOOK: Final = 0.2
 """Seconds after which whoever reads looks whether to go on."""
-_LAST: Final = 10.0
+_LAST: Final = 2.0
 """Seconds, at most, in which what was sent until the end is still counted."""
 _OTHERS: Final = "other subjects"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

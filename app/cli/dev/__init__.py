@@ -47,7 +47,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _MOST_USERS: Final = 8
 _GREETS_WITHIN: Final = 10.0
 _LOOK: Final = 0.02
-_TOKENS: Final = 'A user\'s token is sent by `request … --as NAME`, or for "@NAME" in a body.'
+_TOKENS: Final = 'To send a user\'s token, add `--as NAME` to `request`, or write "@NAME" in the body.'
 _ALIAS_DOMAIN: Final = "linux.com"
 _INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
 
@@ -116,7 +116,10 @@ def _end(_: int, __: FrameType | None) -> None:
 
 
 def _for_development(given: Settings, provider: str, nats_url: str, stand_in: StandIn) -> Settings:
-    """Return the settings with what `dev` decides itself, and its own defaults where nothing is given."""
+    """Return the settings with what `dev` decides itself, and its own defaults where nothing is given.
+
+    Raises ConfigurationError.
+    """
     http, log, aliases = given.http, given.log, given.aliases
     bind = http.bind if "bind" in http.model_fields_set else _LOOPBACK
     port = free_port(http.port, _LOOPBACK if bind == "*" else bind)
@@ -135,7 +138,10 @@ def _for_development(given: Settings, provider: str, nats_url: str, stand_in: St
     )
     # Later ones take the place of earlier ones: what is given, what the stand-ins need, what is decided here.
     sections = (value for value in vars(given).values() if isinstance(value, Section))
-    return Settings(*sections, *stand_in.sections, *decided)
+    settings = Settings(*sections, *stand_in.sections, *decided)
+    if faults := providers.faults(settings):
+        raise ConfigurationError("\n".join(faults))
+    return settings
 
 
 async def _greet_when_all_stands(service: Service, settings: Settings, stand_in: StandIn) -> None:

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 _UNUSABLE: Final = 2
 _MISSING: Final = (
-    "Auth0's library is not installed: install the service with its extra, `pip install 'lfx-v2-auth-service[auth0]'`."
+    "Auth0's library is not installed. In a checkout: `make install`. Elsewhere: install the service with its extra "
+    "`auth0`."
 )
 _RIGHTS: Final = f"""The command's own rights, never the service's: AUTH0_ADMIN_TOKEN, or --token, or
 AUTH0_ADMIN_CLIENT_ID with AUTH0_ADMIN_CLIENT_SECRET.
 
 Scopes for check, plan and env: {" ".join(READING)}.
 
-For apply besides: {" ".join(APPLYING)}."""
+`apply` also needs: {" ".join(APPLYING)}."""
 
 tenant = typer.Typer(
     name="tenant",

@@ -76,7 +76,7 @@ class Screen:
         except (RuntimeError, ValueError, OSError):  # Abort is the first; the others: closed, no text, a folder
             if sys.stdin and not sys.stdin.closed and sys.stdin.isatty():
                 raise KeyboardInterrupt from None
-            self.complain("Nobody is there to answer, so nothing was done; --yes does not ask.")
+            self.complain("Nobody can answer, so nothing was done. Use --yes to run without the question.")
             return False
 
 
