@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from typing import TYPE_CHECKING, Final
 
 from loguru import logger
-from nats.errors import Error
+from nats.errors import ConnectionReconnectingError, Error, FlushTimeoutError
 
 from app.bus.bodies import strings_sent
 from app.bus.broadcast import Broadcast
@@ -24,7 +25,7 @@ from app.bus.turns import Turns
 from app.domain.redaction import LOOKED_AT, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from nats.aio.client import Client
 
@@ -116,7 +117,7 @@ class AuthBroker(ConnectingBroker):
             await publisher.start()
         self.running = True
         await self._discovery.start(self._client)
-        await self._client.flush()
+        await self._at_last(self._client.flush)
         self._subscribed = True
 
     async def open(self) -> Client:
@@ -136,7 +137,7 @@ class AuthBroker(ConnectingBroker):
             **self._security,
         )
         if self._broadcast is not None:  # before there are requests, so that no change is missed
-            await self._broadcast.start()
+            await self._at_last(self._broadcast.start)
         self._opened = True
         return self._client
 
@@ -205,9 +206,23 @@ class AuthBroker(ConnectingBroker):
             await subscriber.drain()
         except Exception as error:  # noqa: BLE001 - not connected just now: there is no queue group to leave
             logger.debug("could not unsubscribe", subject=subscriber.declaration.name, error=repr(error))
+            if not self._client.is_connected:
+                self._stay_away(subscriber)
+
+    def _stay_away(self, subscriber: SubjectSubscriber) -> None:
+        """Let a reconnection not join the queue group again; what was received is dealt with all the same."""
+        if subscriber.subscription is not None:
+            self._client.give_up(subscriber.subscription)
+
+    async def _at_last(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Take a step of the start, and again where the connection was lost meanwhile."""
+        while True:
+            with contextlib.suppress(ConnectionReconnectingError, FlushTimeoutError):
+                return await step()
+            await self._reconnected()
 
     async def _reconnected(self) -> None:
-        """Wait until the replies that were made while NATS was away can leave."""
+        """Wait until NATS is there again, or gone for good."""
         while not (self._client.is_connected or self._client.is_closed):  # noqa: ASYNC110 - nats-py has no event for it
             await asyncio.sleep(_LOOK_AGAIN)
 
@@ -227,7 +242,10 @@ class AuthBroker(ConnectingBroker):
         self._subscribed, self._refused = False, ""
         if self._broadcast is not None:
             self._broadcast.disconnected()
-        if not (self._draining or self.closed.is_set()):
+        if self._draining:
+            for subscriber in self.subject_subscribers:
+                self._stay_away(subscriber)
+        elif not self.closed.is_set():
             logger.warning("NATS disconnected")
 
     async def _on_reconnected(self) -> None:

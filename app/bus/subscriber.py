@@ -53,7 +53,7 @@ class SubjectSubscriber:
         self.request_timeout = request_timeout
         self.lane = turns.lane()
         self._client: Client
-        self._subscription: Subscription | None = None
+        self.subscription: Subscription | None = None
         self._overdue: set[asyncio.Task[None]] = set()
         self._handle: Callable[[Any], Awaitable[str | BaseModel]]
         self._decode = bodies.decoder(declaration.request, declaration.malformed)
@@ -62,7 +62,7 @@ class SubjectSubscriber:
         """Bind what is injected, once for the life of the process, and subscribe in the queue group."""
         self._client = client
         self._bind_services(context)
-        self._subscription = await client.subscribe(
+        self.subscription = await client.subscribe(
             self.declaration.address,
             queue=self.declaration.queue,
             cb=self.on_message,
@@ -72,9 +72,8 @@ class SubjectSubscriber:
 
     async def drain(self) -> None:
         """Leave the queue group, and take over all that the server had sent by then."""
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            await subscription.drain()  # type: ignore[no-untyped-call]
+        if self.subscription is not None:
+            await self.subscription.drain()  # type: ignore[no-untyped-call]
 
     async def settle(self) -> None:
         """Wait until the replies that were sent for requests past their time are handed to the connection."""

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 MAX_BYTES_AT_WORK: Final = 32 * 1024 * 1024
-"""Twice what 256 of the largest requests that callers need (64 KiB) were sent as; what is at work takes some times
-as much."""
+SMALL: Final = 64 * 1024
+"""Bytes up to which a request is begun whatever the others hold: no caller needs more."""
+
+_LOOKED_AT: Final = 16
+"""Requests of a lane among which one is sought that there is room for, when the first ones are large."""
 
 
 class Turns:
@@ -105,8 +108,11 @@ class Turns:
             _cut_off(entry)
         return unanswered
 
+    def _fits(self, entry: Entry) -> bool:
+        return self._has_room(entry.job.lane, entry.size)
+
     def _has_room(self, lane: Lane, size: int) -> bool:
-        fits = self._bytes_at_work + size <= MAX_BYTES_AT_WORK or not self._at_work
+        fits = size <= SMALL or self._bytes_at_work + size <= MAX_BYTES_AT_WORK or not self._at_work
         return fits and lane.at_work < lane.limit
 
     def _start(self, entry: Entry) -> None:
@@ -137,11 +143,11 @@ class Turns:
 
     def _start_waiting(self) -> None:
         while self._pending and len(self._at_work) < self._max_at_work:
-            heads = [head for lane in self._lanes for head in itertools.islice(lane.waiting, 1)]
-            fitting = [head for head in heads if self._has_room(head.job.lane, head.size)]
-            if not fitting:
+            lanes = (lane for lane in self._lanes if lane.waiting and lane.at_work < lane.limit)
+            fitting = (next(filter(self._fits, itertools.islice(lane.waiting, _LOOKED_AT)), None) for lane in lanes)
+            entry = min(filter(None, fitting), key=lambda head: head.number, default=None)
+            if entry is None:
                 return
-            entry = min(fitting, key=lambda head: head.number)
             self._leave(entry)
             self._start(entry)
 

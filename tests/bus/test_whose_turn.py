@@ -12,7 +12,7 @@ import pytest
 
 from app.bus.gate import PAUSED, take_turn
 from app.bus.lanes import Lane
-from app.bus.turns import MAX_BYTES_AT_WORK, MAX_PENDING_BYTES, Turns
+from app.bus.turns import MAX_BYTES_AT_WORK, MAX_PENDING_BYTES, SMALL, Turns
 from app.domain.deadline import Deadline, current_deadline, set_deadline
 from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
 from tests.support.virtual_time import in_virtual_time, now
@@ -138,13 +138,23 @@ async def test_of_who_waits_so_many_are_kept_and_the_others_turned_away_at_once(
 
 
 @in_virtual_time
-async def test_what_is_at_work_is_bounded_in_bytes_and_small_requests_pass_large_ones():
+async def test_what_is_at_work_is_bounded_in_bytes_and_small_requests_begin_all_the_same():
     turns = Turns(max_at_work=100, max_pending=100)
     large, small = turns.lane(), turns.lane()
-    size = MAX_BYTES_AT_WORK // 3 - 100
-    jobs = submitted(turns, *(Job(large, size=size) for _ in range(7)), *(Job(small, size=100) for _ in range(4)))
+    size = MAX_BYTES_AT_WORK // 3
+    jobs = submitted(turns, *(Job(large, size=size) for _ in range(7)), *(Job(small, size=SMALL) for _ in range(4)))
     await turns.finished()
-    assert begun(jobs) == [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 0.0, 0.0, 0.0, 1.0]
+    assert begun(jobs) == [0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 2.0, 0.0, 0.0, 0.0, 0.0]
+
+
+@in_virtual_time
+async def test_a_small_request_passes_a_large_one_that_there_is_no_room_for():
+    turns = Turns(max_at_work=4, max_pending=100)
+    lane = turns.lane()
+    jobs = submitted(turns, *(Job(lane, size=size) for size in (MAX_BYTES_AT_WORK, 100, 100, SMALL + 1, 100)))
+    jobs[0].seconds = 5.0
+    await turns.finished()
+    assert begun(jobs) == [0.0, 0.0, 0.0, 5.0, 1.0]
 
 
 @in_virtual_time

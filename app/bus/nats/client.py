@@ -14,6 +14,7 @@ from urllib.parse import ParseResult, unquote
 
 from nats.aio.client import DEFAULT_BUFFER_SIZE, DEFAULT_FLUSH_TIMEOUT, Client, Srv
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 from nats.errors import ConnectionReconnectingError, Error, NoServersError, ProtocolError, SecureConnRequiredError
 
@@ -21,7 +22,8 @@ from app.bus.nats.parser import TolerantParser
 
 _CLOSE_TIME: Final = 0.5
 _AT_ONCE: Final = 8 * 1024
-"""Bytes that are read in one turn of the event loop: about 180 of the smallest requests, each 0.1 ms of work."""
+"""Bytes that are read in one turn of the event loop: about 180 of the smallest requests, each 0.1 ms of work. The body
+of a message that has begun is read at once, as it is nothing to deal with yet."""
 
 MAX_HEADERS: Final = 64 * 1024
 """Bytes of a message's headers that are read: a megabyte of them took 400 ms. A trace context has 16 KiB at most."""
@@ -32,14 +34,20 @@ yet a place to which nobody else need be allowed to subscribe."""
 
 
 class _Transport(TcpTransport):
-    _has_more = False
+    def __init__(self, parser: TolerantParser) -> None:
+        """Take what takes apart what is read."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._parser = parser
+        self._has_more = False
 
     async def read(self, buffer_size: int) -> bytes:
         """Read what has come. Of a burst little at once: its messages are dealt with in one turn of the event loop."""
-        if self._has_more:
+        missing = self._parser.missing
+        if self._has_more and not missing:
             await asyncio.sleep(0)
-        data: bytes = await super().read(min(buffer_size, _AT_ONCE))
-        self._has_more = len(data) == _AT_ONCE
+        most = min(buffer_size, max(_AT_ONCE, missing))
+        data: bytes = await super().read(most)
+        self._has_more = len(data) == most
         return data
 
     def abort(self) -> None:
@@ -84,7 +92,7 @@ class DecodingClient(Client):
     def __init__(self) -> None:
         """Make a client that is not connected."""
         super().__init__()
-        self._ps = TolerantParser(self)
+        self._ps: TolerantParser = TolerantParser(self)
 
     @staticmethod
     def _parse_server_uri(connect_url: str) -> ParseResult:
@@ -122,6 +130,12 @@ class DecodingClient(Client):
             self._transport.writelines(waiting)
         await super()._send_ping(future)
 
+    async def _process_pong(self) -> None:
+        # As it comes, one that nobody waits for any more, since the flush gave up, ends the reading.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
     async def _read_loop(self) -> None:
         await super()._read_loop()
         task = asyncio.current_task()
@@ -157,6 +171,12 @@ class ReconnectingClient(DecodingClient):
         self._attempts = self.options["max_reconnect_attempts"]
         for server in self._server_pool:
             server.reconnects = 0
+        # As it comes, whoever flushes waits for the answer of a server that is not there any more.
+        pongs, self._pongs = self._pongs, []
+        for pong in pongs:
+            if not pong.done():
+                pong.set_exception(ConnectionReconnectingError())
+                pong.exception()  # nobody need be there to look at it
         try:
             await super()._attempt_reconnect()
         except Exception as error:  # noqa: BLE001 - for example credentials that were spoilt meanwhile
@@ -192,7 +212,8 @@ class ReconnectingClient(DecodingClient):
         s.last_attempt = time.monotonic()
         if isinstance(self._transport, _Transport):
             self._transport.abort()  # of an attempt that was turned away
-        transport = _Transport()  # type: ignore[no-untyped-call]
+        self._ps.reset()  # of what a connection before had begun to say
+        transport = _Transport(self._ps)
         timeout = self.options["connect_timeout"]
         await transport.connect(s.uri, buffer_size=DEFAULT_BUFFER_SIZE, connect_timeout=timeout)
         self._transport = transport
@@ -201,6 +222,10 @@ class ReconnectingClient(DecodingClient):
         wait = self.options["reconnect_time_wait"]
         if last_attempt is not None and (left := last_attempt + wait - time.monotonic()) > 0:
             await asyncio.sleep(left)
+
+    def give_up(self, subscription: Subscription) -> None:
+        """Do not subscribe again after a reconnection: a drain removes a subscription only once the server agreed."""
+        self._remove_sub(subscription._id)  # noqa: SLF001 - has no other name
 
     def _connect_command(self) -> bytes:
         if "tls" in self.options and not self._server_info.get("tls_required"):

@@ -23,8 +23,17 @@ class TolerantParser(Parser):
     end for ever when enough has come after it. Here such a message has no reply subject.
     """
 
+    @property
+    def missing(self) -> int:
+        """Bytes of the message that has begun which have not come yet; 0 between messages."""
+        if self.state != AWAITING_MSG_PAYLOAD:
+            return 0
+        return max(0, self.needed + len(_LINE_END) - len(self.buf))
+
     async def parse(self, data: bytes = b"") -> None:
         """Take what was read from the connection. Raises ProtocolError at what no server sends."""
+        if self.nc.is_reconnecting:  # that connection was given up meanwhile
+            return
         while True:
             try:
                 await super().parse(data)
