@@ -89,8 +89,4 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """The secret values, for masking them wherever they turn up."""
         sections = [value for value in vars(self).values() if isinstance(value, Section)]
-        return (
-            *(secret for section in sections for secret in section.secrets),
-            *self.nats.url_passwords,
-            *self.telemetry.header_values,
-        )
+        return tuple(secret for section in sections for secret in section.secrets)

@@ -80,8 +80,9 @@ class NatsSettings(Section):
             yield from check_certificate(self.tls_cert, self.tls_key)
 
     @property
-    def url_passwords(self) -> tuple[str, ...]:
-        """The passwords and tokens in the addresses, as they stand there and as they are meant."""
+    def secrets(self) -> tuple[str, ...]:
+        """The secret values, and those in the addresses, as they stand there and as they are meant."""
         users = (urlsplit(server if "://" in server else f"nats://{server}") for server in self.servers)
         secrets = (url.password or url.username or "" for url in users)
-        return tuple(form for secret in secrets if secret for form in sorted({secret, unquote(secret)}))
+        in_addresses = (form for secret in secrets if secret for form in sorted({secret, unquote(secret)}))
+        return (*super().secrets, *in_addresses)

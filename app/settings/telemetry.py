@@ -133,8 +133,8 @@ class TelemetrySettings(Section):
         return exporter_faults(self._exported(bad))
 
     @property
-    def header_values(self) -> tuple[str, ...]:
-        """What a log must not show of the headers: the SDK complains of one that is ill-formed, in its own words."""
+    def secrets(self) -> tuple[str, ...]:
+        """The values of the headers, in each form: the SDK complains of one that is ill-formed in its own words."""
         given = (self.headers, self.traces_headers, self.metrics_headers, self.logs_headers)
         pairs = [pair for headers in given if headers for pair in headers.get_secret_value().split(",")]
         values = [pair.partition("=")[2].strip() or pair.strip() for pair in pairs]

@@ -105,7 +105,7 @@ async def test_several_addresses_each_with_a_login_of_its_own(tmp_path, monkeypa
 
 def test_a_password_in_an_address_is_known_in_both_forms(monkeypatch):
     nats = _read(monkeypatch, NATS_URL="nats://me:p%40ss@a:1,nats://s3cr%3At@b:2,nats://[::1]:4222,nats://me:plain@c")
-    assert set(nats.url_passwords) == {"p%40ss", "p@ss", "s3cr%3At", "s3cr:t", "plain"}
+    assert set(nats.secrets) == {"p%40ss", "p@ss", "s3cr%3At", "s3cr:t", "plain"}
 
 
 async def test_an_address_of_ipv6(tmp_path, monkeypatch):

@@ -14,6 +14,8 @@ from app.bus.nats.parser import TolerantParser
 class Client:
     """Keeps what the parser hands on."""
 
+    is_reconnecting = False
+
     def __init__(self) -> None:
         self.got: list[tuple[int, bytes, bytes, bytes, bytes | None]] = []
         self.pings = 0
