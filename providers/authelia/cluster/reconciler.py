@@ -105,8 +105,8 @@ class Reconciler:
         missing = file.missing(wanted)
         for name, password in (await self._passwords(missing)).items():
             file.add(name, missing[name], await self._hash(name, password))
-        if file.changed:
-            await self._write(configmap, await asyncio.to_thread(file.text))
+        if (changed := await asyncio.to_thread(file.text)) != text:
+            await self._write(configmap, changed)
 
     async def _write(self, configmap: Object, text: str) -> None:
         noted = await self._restarts.note(text)

@@ -77,8 +77,9 @@ class UsersFile:
             says = {address, _text(self._users[username], "email")}
             if user is not None and user.email and user.email not in says:
                 self._changes.setdefault(username, {})["email"] = user.email
-            if not displayname.strip():
-                name = (user.displayname if user else "") or username
+            name = (user.displayname if user else "") or username
+            # A name may be blank itself: it fills an empty field, and is no better than another blank one.
+            if not displayname.strip() and name != displayname and (name.strip() or not displayname):
                 self._changes.setdefault(username, {})["displayname"] = name
 
     def missing(self, wanted: Map[str, WantedUser]) -> dict[str, WantedUser]:

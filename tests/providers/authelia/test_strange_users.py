@@ -90,3 +90,14 @@ async def test_a_name_longer_than_any_key_is_skipped_and_others_go_on(js, stage,
         assert (await provider.directory.by_primary_email(Address("zoe@example.org"))).username == "zoe"
         measured = provider.measurements()
     assert (measured["auth_service_sync_skipped_users"], measured["auth_service_sync_failures_total"]) == (1, 0)
+
+
+@pytest.mark.parametrize("name", ["' '", "''", '"\\u00a0"'], ids=["space", "empty", "no-break space"])
+async def test_a_blank_name_costs_one_restart_at_most(js, stage, name):
+    await populated(js, ())
+    stage.kubernetes.file = f"users:\n  {name}: {{displayname: '', password: x, email: blank@example.org}}\n"
+    async with stage.replica(every=0.05, between=0.0, restart=0.0) as provider:
+        await until(lambda: stage.kubernetes.count("get", CONFIGMAP) > 5)
+        assert provider.measurements()["auth_service_sync_skipped_users"] == 1
+    assert stage.kubernetes.count("update", CONFIGMAP) <= 1
+    assert stage.kubernetes.restarts <= 1

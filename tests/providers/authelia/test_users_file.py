@@ -90,6 +90,17 @@ def test_a_user_without_display_name_gets_the_username(before, after):
     assert file.text() == after
 
 
+@pytest.mark.parametrize("name", ["' '", "''", '"\\u00a0"'], ids=["space", "empty", "no-break space"])
+@pytest.mark.parametrize("entry", ["{email: x@y.z}", "{displayname: ''}", "{displayname: ' '}", "{displayname: ~}"])
+def test_a_blank_username_as_display_name_is_written_once(name, entry):
+    """Whatever is made of such an entry, nothing more is made of that."""
+    file = UsersFile(f"users:\n  {name}: {entry}\n")
+    file.reconcile({})
+    again = UsersFile(file.text())
+    again.reconcile({})
+    assert not again.changed
+
+
 @pytest.mark.parametrize(
     "text",
     [
