@@ -65,7 +65,9 @@ class Reconciler:
         self.skipped = 0
         self._left_alone: list[str] = []
         self.next_restart: float | None = None
-        """In how many seconds a restart that is owed may be made; None when none is owed."""
+        """In how many seconds a restart may be made that is owed, or may turn out to be; None when there is none."""
+        self._unsettled: float | None = None
+        """In how many seconds a restart is owed for what stands in the file, unless its writer says so before."""
 
     @property
     def left_alone(self) -> str:
@@ -74,6 +76,7 @@ class Reconciler:
 
     async def run(self) -> None:
         """Bring them in step. Raises KubernetesUnavailable, BadUsersFile, TooManyConflicts, ProviderUnavailable."""
+        self._unsettled = None
         try:
             await self._in_step()
         except Exception:
@@ -98,7 +101,7 @@ class Reconciler:
         if not isinstance(text, str):
             raise BadUsersFile(f"no {FILE}")
         file = await asyncio.to_thread(UsersFile, text)
-        await self._restarts.recover(text)
+        self._unsettled = await self._restarts.recover(text)
         await self._import(file)
         wanted = await self._wanted()
         file.reconcile(wanted)
@@ -119,22 +122,26 @@ class Reconciler:
 
     async def _restart(self) -> None:
         """Restart Authelia when that is owed and it is time."""
-        self.next_restart = None
+        self.next_restart = self._unsettled
+        waits = (self._unsettled, await self._restart_owed())
+        self.next_restart = min((wait for wait in waits if wait is not None), default=None)
+
+    async def _restart_owed(self) -> float | None:
+        """Make the restart that is owed; return the seconds until it may be made, or must be looked at again."""
         owed = await self._restarts.owed()
         if owed is None:
-            return
+            return None
         daemonset = await self._cluster.daemonset()
         if owed.at and owed.at == restarted_at(daemonset):
             await self._restarts.made(owed)
-            return
+            return None
         if wait := self._restarts.wait(owed, restarted_at(daemonset)):
-            self.next_restart = wait
-        elif begun := await self._restarts.begin(owed):
-            await self._make(begun, daemonset)
-        else:
-            self.next_restart = _SOON
+            return wait
+        if begun := await self._restarts.begin(owed):
+            return await self._make(begun, daemonset)
+        return _SOON
 
-    async def _make(self, begun: Owed, daemonset: Object) -> None:
+    async def _make(self, begun: Owed, daemonset: Object) -> float | None:
         before = restarted_at(daemonset)
         for _ in range(_TRIES):
             try:
@@ -144,12 +151,11 @@ class Reconciler:
                 daemonset = await self._cluster.daemonset()
                 if restarted_at(daemonset) == before:
                     continue
-                self.next_restart = _SOON  # somebody else made one
-                return
+                return _SOON  # somebody else made one
             await self._restarts.made(begun)
             self.restarts += 1
             logger.info("Authelia is restarted: its users file has changed")
-            return
+            return None
         raise TooManyConflicts
 
     async def _repair(self) -> None:

@@ -71,13 +71,18 @@ class Restarts:
         bucket = await self._bucket()
         await self._delete(_key(text), (await bucket.get(_key(text))).revision)
 
-    async def recover(self, text: str) -> None:
-        """Let a restart be owed when the file, which says `text`, was written by somebody who did not come to that."""
+    async def recover(self, text: str) -> float | None:
+        """Let a restart be owed when the file, which says `text`, was written by somebody who did not come to that.
+
+        Return in how many seconds that is known, while the writer may still come to it; None when there is no note.
+        """
         entry = await (await self._bucket()).get(_key(text))
         if entry.value is None or entry.written is None:
-            return
-        if self._now() - entry.written.timestamp() >= self._pace.restart:
-            await self.owe(text)
+            return None
+        if (left := self._pace.restart - self._age(entry.written.timestamp())) > 0:
+            return left
+        await self.owe(text)
+        return None
 
     async def owed(self) -> Owed | None:
         """Return the restart that is owed."""
@@ -94,7 +99,7 @@ class Restarts:
         if (since := self._since(restarted_at)) < self._pace.between:
             waits.append(self._pace.between - since)
         if owed.at and owed.revision != self._begun:
-            waits.append(self._pace.restart - (self._now() - owed.noted))
+            waits.append(self._pace.restart - self._age(owed.noted))
         return max(waits)
 
     async def begin(self, owed: Owed) -> Owed | None:
@@ -110,14 +115,18 @@ class Restarts:
         """Note that it is made: nothing is owed any more, unless the file was written again meanwhile."""
         await self._delete(_OWED, owed.revision)
 
-    def _since(self, moment: str) -> float:
+    def _age(self, moment: float) -> float:
         """Return the seconds between then and now; a clock that is ahead of ours puts nothing off for long."""
+        return abs(self._now() - moment)
+
+    def _since(self, moment: str) -> float:
+        """Return the age of a moment that is written out; what is none was long ago."""
         try:
             then = datetime.fromisoformat(moment)
         except ValueError:
             return self._pace.between
         # A time without an offset is UTC (RFC 3339 has none).
-        return abs(self._now() - (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp())
+        return self._age((then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp())
 
     async def _put(self, key: str, value: str) -> int:
         """Return the revision of what was made anew, 0 where something stood."""

@@ -126,6 +126,16 @@ async def test_who_began_one_goes_on_after_a_failure(stage):
     assert stage.kubernetes.restarts == 1
 
 
+async def test_a_write_without_answer_is_followed_by_its_restart_once_the_note_is_old_enough(stage):
+    """When nothing else is to be done the next look is five minutes later."""
+    stage.kubernetes.file = OTHERS
+    stage.kubernetes.once[f"update {CONFIGMAP}"] = "lost"
+    async with stage.replica(after_failure=0.05, restart=1.0) as provider:
+        await until(lambda: stage.kubernetes.restarts)
+        await _settled(provider)
+    assert (stage.kubernetes.count("update", CONFIGMAP), stage.kubernetes.restarts) == (1, 1)
+
+
 async def test_a_note_of_an_older_version_is_honoured(stage, js):
     import hashlib  # noqa: PLC0415 - the key as it was written
 
@@ -157,6 +167,45 @@ async def test_who_writes_the_same_too_late_takes_back_no_note_but_its_own(order
     clock.now += 61
     await restarts.recover("text")
     assert (await restarts.owed() is not None) is killed
+
+
+def _apart(difference):
+    """The clock of a replica, that of the server, and the restarts of the one noted by the other."""
+    server, replica = Clock(), Clock()
+    replica.now += difference
+    bucket = MemoryBucket(0, server)
+    return server, replica, Restarts(bucket.opened, replica, Pace())
+
+
+@pytest.mark.parametrize("difference", [-86_400, -61, -30, 0, 30, 86_400])
+async def test_a_clock_that_differs_from_the_servers_makes_no_note_last(difference):
+    server, replica, restarts = _apart(difference)
+    await restarts.note("text")
+    for _ in range(2):
+        await restarts.recover("text")
+        for clock in (server, replica):
+            clock.now += 60
+    await restarts.recover("text")
+    assert await restarts.owed() is not None
+
+
+@pytest.mark.parametrize("difference", [-86_400, -61, -30, 0, 30, 86_400])
+async def test_a_clock_that_differs_from_the_servers_waits_a_minute_at_most_for_who_began(difference):
+    _, replica, other = _apart(difference)
+    began = Restarts(other._bucket, replica, Pace())  # noqa: SLF001 - the same notes
+    await began.owe("text")
+    await began.begin(await began.owed())
+    assert other.wait(await other.owed(), "") <= 60
+
+
+@pytest.mark.parametrize(("age", "left"), [(0, 60), (20, 40), (59, 1)])
+async def test_it_is_told_in_how_many_seconds_a_note_will_count(age, left):
+    server, replica, restarts = _apart(0)
+    await restarts.note("text")
+    server.now = replica.now = server.now + age
+    assert await restarts.recover("text") == left
+    assert await restarts.recover("another text") is None
+    assert await restarts.owed() is None
 
 
 async def test_a_conflict_leaves_no_note(stage, js):
