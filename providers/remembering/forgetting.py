@@ -61,7 +61,7 @@ class Forgetting:
         self._last_told = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard: dict[bytes, Callable[[], None]] = {}
-        broadcast.listen(self._hear, self._deaf, self._back)
+        broadcast.listen(self._hear, self._distrust, self._back)
 
     def share(self, secret: Callable[[], str], changed: Callable[[], None]) -> None:
         """Take a function for the secret of all replicas, empty while there is none, and one to call on changes."""
@@ -93,7 +93,7 @@ class Forgetting:
 
     async def forget_fresh(self) -> None:
         """Let no answer read until now replace a call, here and in all other replicas."""
-        self._memory.forget_fresh(self._clock())
+        self._distrust()
         await self._tell(FORGET_FRESH)
 
     async def tell(self, kind: bytes) -> None:
@@ -170,14 +170,11 @@ class Forgetting:
         self._notes.forget_received()
         if kind == FORGET:
             self._forget(named)
-        elif kind == FORGET_FRESH:
-            self._memory.forget_fresh(self._clock())
         elif kind == FORGET_ALL:
             self._memory.forget_all(self._clock())
             self._changed()
-        elif kind == WITHOUT_KEY:
-            self._memory.forget_fresh(self._clock())
-            self._changed()
+        elif kind in {FORGET_FRESH, WITHOUT_KEY}:
+            self._distrust()
 
     def _is_new(self, told: list[bytes]) -> bool:
         """Whether a message sent at that time is new and not late."""
@@ -189,12 +186,13 @@ class Forgetting:
         self._last_told = moment
         return True
 
-    def _deaf(self) -> None:
-        self._memory.forget_fresh(self._clock())
-
-    def _back(self) -> None:
+    def _distrust(self) -> None:
+        """Let no answer to a read that began before now replace a call, also if a later read joins it."""
         self._memory.forget_fresh(self._clock())
         self._changed()
+
+    def _back(self) -> None:
+        self._distrust()
         owed, self._owed = self._owed, {}
         for kind, named in owed.items():
             self._begin(self._tell(kind, named))

@@ -9,6 +9,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from app.domain.reads import ReadContext
+from app.settings.reads import ReadSettings
+from providers.auth0.tenant import client
+from providers.remembering import remembering
 from tests.providers.auth0.bus import on_the_bus
 from tests.providers.auth0.conftest import ready, until
 from tests.providers.auth0.users import caller
@@ -38,6 +42,41 @@ async def test_a_read_that_waits_to_be_sent_is_joined_however_long_it_waits(prov
     await asyncio.gather(first, *others)
     assert tenant.records.count("users.get") == 2
     assert counts.shared["get_user"] == 5
+
+
+class Alone:
+    """What remembered answers need of the service, where no other replica is there and every request has its turn."""
+
+    stands, unheard = True, False
+
+    def nothing(self, *_: object) -> None:
+        """Nobody sends anything, and nothing is counted."""
+
+    listen = answered = watch = forget_received = nothing
+
+    async def tell(self, message: bytes) -> bool:
+        return bool(message)
+
+    async def turn(self, within: float = 0.0) -> bool:
+        return within >= 0
+
+
+async def test_what_is_read_after_changes_were_missed_is_not_older_than_they_are(opened, tenant, monkeypatch):
+    """The change itself is made in the tenant, while an earlier read is under way, and no event tells of it."""
+    monkeypatch.setattr(client, "SHARED_FOR", 30.0)  # what is 50 ms otherwise, which a busy machine is past too soon
+    alone = Alone()
+    context = ReadContext(broadcast=alone, notes=alone, turn=alone.turn, request_timeout=2.0)
+    async with opened() as provider, remembering(ReadSettings(fresh_for=600.0), context) as answers:
+        await ready(provider)
+        directory = answers.over(provider).directory
+        tenant.faults.add("delay", "users.get", seconds=0.3, times=1)
+        before = asyncio.create_task(directory.resolve("auth0|ada"))
+        await until(lambda: tenant.records.count("users.get") == 1)
+        tenant.accounts.change(tenant.user("ada"), user_metadata={"city": "Oslo"})
+        await answers.forget_fresh()
+        cities = [(await directory.resolve("auth0|ada")).user_metadata["city"] for _ in range(2)]
+        assert (cities, tenant.records.count("users.get")) == (["Oslo", "Oslo"], 2)
+        await before
 
 
 async def test_no_read_through_another_replica_is_older_than_a_confirmed_change(opened, tenant):
