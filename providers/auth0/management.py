@@ -11,7 +11,7 @@ from app.domain.errors import (
     UserNotFound,
     fail,
 )
-from app.domain.identity_tokens import unverified_subject
+from app.domain.identity_tokens import unverified_claims, unverified_subject
 from app.domain.spellings import forms
 from providers.auth0.mapping import UserReader, WireUser
 from providers.auth0.tenant import errors
@@ -47,10 +47,16 @@ def _segment(value: str, error: type[ServiceError]) -> str:
         fail(error)
 
 
-def _linked(body: Mapping[str, str]) -> str:
-    """Return the subject identifier of the user who is linked, as the body of the call has it."""
+def _linked(body: Mapping[str, str]) -> tuple[str, str]:
+    """Return the user who is linked, as the body of the call has it: subject identifier, and address if it tells one.
+
+    A token is not verified: what it names wrongly is asked for again, no more.
+    """
     token = body.get("link_with")
-    return f"{body['provider']}|{body['user_id']}" if token is None else unverified_subject(token)
+    if token is None:
+        return f"{body['provider']}|{body['user_id']}", ""
+    email = (unverified_claims(token) or {}).get("email")
+    return unverified_subject(token), email if isinstance(email, str) else ""
 
 
 class Management:
@@ -167,6 +173,7 @@ class Management:
         passes: frozenset[int] = frozenset(),
     ) -> Answer:
         """Link an identity to a user. Raises UserNotFound, `fallback`."""
+        subject, address = _linked(body)
         return await self._tenant.call(
             Call(
                 kind=_LINK,
@@ -176,7 +183,8 @@ class Management:
                 token=token,
                 fallback=fallback,
                 passes=passes,
-                touches=(user_id, _linked(body)),
+                touches=(user_id, subject),
+                addresses=(address,),
             )
         )
 

@@ -83,11 +83,14 @@ class RememberingDirectory:
         self._renewals = Renewals(rules.longest_read)
 
     async def by_email(self, address: Address, *, fresh: bool = False) -> User:
-        """Find the user with the primary e-mail `address`, else the user with it as a verified alternate."""
+        """Find the user with the primary e-mail `address`, else the user with it as a verified alternate.
+
+        A `fresh` answer is always the provider's, and remembered like any other: so no older one is given after it.
+        """
+        key = ADDRESS + self._forgetting.names.address(address)
         if fresh:
             await self._turn()
-            return await self._directory.by_email(address, fresh=True)
-        key = ADDRESS + self._forgetting.names.address(address)
+            return await self._found(key, lambda: self._directory.by_email(address, fresh=True))
         return await self._read(key, lambda: self._directory.by_email(address))
 
     async def of_caller(self, caller: Caller) -> User:

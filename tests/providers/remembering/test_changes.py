@@ -15,7 +15,8 @@ import pytest
 
 from app.cli.dev.nats_server import nats_server
 from tests.providers.remembering.course import Course, people
-from tests.providers.remembering.replicas import FORGET, PREFIX, replicas
+from tests.providers.remembering.replicas import FORGET, NOT_FOUND, PREFIX, replicas
+from tests.support.waiting import until
 
 CHANGES = int(os.environ.get("REMEMBERED_CHANGES", "60"))
 USERS = max(30, CHANGES // 20)
@@ -85,6 +86,28 @@ async def test_what_a_write_depends_on_is_not_taken_from_memory(subject, server,
         else:
             reply = await service.ask(subject, "grace@new.example")
             assert reply == {"success": False, "error": "email already linked"}
+
+
+@pytest.mark.parametrize("asks_first", [True, False])
+async def test_who_has_linked_an_address_is_found_by_it_and_nobody_who_had_it_before(asks_first, server, nats):
+    """The one who had it was deleted in the tenant itself, so nobody told of it."""
+    tenant, address = server.tenant, "grace@new.example"
+    tenant.add_user("auth0|before", username="before", email=address)
+    async with replicas(server, nats.url, 2, READ_FRESH_FOR="10m") as service:
+        assert await service.everywhere("email_to_sub", address) == "auth0|before"
+        tenant.accounts.remove(tenant.user("auth0|before"))
+        if asks_first:
+            assert (await service.ask("email_linking.send_verification", address))["success"]
+            await until(lambda: service.counted("auth_service_forgets_received_total") == 2)
+            assert await service.everywhere("email_to_sub", address) == NOT_FOUND
+            body = {"email": address, "otp": tenant.records.code_for(address)}
+            identity_token = (await service.ask("email_linking.verify", body))["data"]["id_token"]
+        else:
+            identity_token = tenant.id_token("email|new", email=address, email_verified=True)
+        user, link_with = {"auth_token": tenant.access_token("ada")}, {"identity_token": identity_token}
+        linked = await service.ask("user_identity.link", {"user": user, "link_with": link_with})
+        assert linked == {"success": True, "message": "identity linked successfully"}
+        assert await service.everywhere("email_to_sub", address) == "auth0|ada"
 
 
 async def test_a_request_after_a_change_is_told_is_not_served_before_it_is_heard(server, nats):

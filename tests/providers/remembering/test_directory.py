@@ -300,6 +300,34 @@ async def test_the_account_of_a_caller_is_always_the_providers_answer_and_its_en
 
 
 @in_virtual_time
+async def test_that_nobody_has_an_address_any_more_is_noted_also_when_a_fresh_answer_was_wanted():
+    alone = Alone(fresh_for=60.0)
+    await alone.directory.by_email(ADDRESS)
+    alone.provider.people = []
+    with pytest.raises(UserNotFound):
+        await alone.directory.by_email(ADDRESS, fresh=True)
+    with pytest.raises(UserNotFound):
+        await alone.directory.by_email(ADDRESS)
+    await asyncio.sleep(0)
+    assert len(alone.told) == 1
+    alone.provider.error = ProviderUnavailable()
+    with pytest.raises(ProviderUnavailable):
+        await alone.directory.by_email(ADDRESS, fresh=True)
+    assert len(alone.told) == 1
+
+
+@in_virtual_time
+async def test_a_fresh_answer_is_remembered_in_place_of_an_older_one():
+    alone = Alone(fresh_for=60.0)
+    await alone.directory.by_email(ADDRESS)
+    heir = User("auth0|heir", "heir", ADDRESS)
+    alone.provider.people = [heir]
+    assert await alone.directory.by_email(ADDRESS, fresh=True) == heir
+    alone.asked()
+    assert (await alone.directory.by_email(ADDRESS), alone.asked()) == (heir, 0)
+
+
+@in_virtual_time
 async def test_what_was_read_before_a_change_is_not_remembered_after_it():
     alone = Alone(fresh_for=60.0)
     alone.provider.seconds = 2.0
