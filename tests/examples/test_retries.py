@@ -25,7 +25,7 @@ ASKED = {"broken": 1, "refused": 1, "late": 3, "overloaded": 3, "silent": 3, "fo
 
 PYTHON = """\
 import asyncio, os, sys
-
+import nats
 from again import ask_again
 
 async def main():
