@@ -54,6 +54,7 @@ class SubjectSubscriber:
         self.lane = turns.lane()
         self._client: Client
         self.subscription: Subscription | None = None
+        self._leaving = False
         self._overdue: set[asyncio.Task[None]] = set()
         self._handle: Callable[[Any], Awaitable[str | BaseModel]]
         self._decode = bodies.decoder(declaration.request, declaration.malformed)
@@ -72,7 +73,8 @@ class SubjectSubscriber:
 
     async def drain(self) -> None:
         """Leave the queue group, and take over all that the server had sent by then."""
-        if self.subscription is not None:
+        if self.subscription is not None and not self._leaving:
+            self._leaving = True
             await self.subscription.drain()  # type: ignore[no-untyped-call]
 
     async def settle(self) -> None:

@@ -5,24 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from typing import Any
 
 import pytest
-from faststream import ContextRepo
 from loguru import logger
-from nats.aio.msg import Msg
 from pydantic import BaseModel
 
 from app.bus.gate import in_turn, take_turn
 from app.bus.replies import Data, Done, Failure, encode, encode_failure
-from app.bus.subjects import Example, Subject, is_inbox
-from app.bus.subscriber import SubjectSubscriber
-from app.bus.turns import Turns
+from app.bus.subjects import is_inbox
 from app.domain.deadline import current_deadline
 from app.domain.errors import InputRequired, InternalError, RequestTimedOut, UserNotFound
 from app.domain.ports import Absent
-from app.observability.telemetry import Telemetry
+from tests.bus.one_subject import Service, echo, slow, writing
 from tests.support.virtual_time import in_virtual_time, now
 
 INTERNAL = {"success": False, "error": "internal error"}
@@ -37,101 +32,12 @@ class Maybe(BaseModel):
     b: str
 
 
-class Subscription:
-    drained = 0
-
-    async def drain(self) -> None:
-        self.drained += 1
-
-
-class Client:
-    """What a subscriber needs of the client library; keeps what is published."""
-
-    max_payload = 1000
-
-    def __init__(self) -> None:
-        self.published: list[tuple[str, bytes, float]] = []
-        self.subscribed: list[tuple[str, dict[str, Any]]] = []
-        self.error: Exception | None = None
-        self.subscription = Subscription()
-
-    async def subscribe(self, subject: str, **options: Any) -> Subscription:
-        self.subscribed.append((subject, options))
-        return self.subscription
-
-    async def publish(self, subject: str, body: bytes) -> None:
-        if self.error is not None:
-            raise self.error
-        self.published.append((subject, body, round(now(), 6)))
-
-
-class Service:
-    """A subscriber to one subject, whose requests live for 10 s."""
-
-    def __init__(self, handler: Any, *, request: type[BaseModel] | None = None, at_once: int = 4, **injected: Any):
-        self.client = Client()
-        self.turns = Turns(max_at_work=at_once, max_pending=10)
-        self.telemetry = Telemetry(version="0", provider="none")
-        instruments = self.telemetry.of_subject("test", lambda _: [])
-        declared = Subject(
-            name="test",
-            area="Test",
-            handler=handler,
-            request=request,
-            reply=str,
-            malformed="failed to unmarshal",
-            example=Example("", ""),
-            injected={name: name for name in injected},
-        )
-        self.subscriber = SubjectSubscriber(declared, self.turns, instruments, 10.0)
-        self.context = ContextRepo()
-        for name, service in injected.items():
-            self.context.set_global(name, service)
-
-    async def ask(self, body: bytes = b"ada", reply: str = "_INBOX.me") -> None:
-        if not self.client.subscribed:
-            await self.subscriber.start(self.client, self.context)
-        message = Msg(None, subject="lfx.auth-service.test", reply=reply, data=body, headers={"a": "b"})
-        await self.subscriber.on_message(message)
-        assert message.headers is None
-
-    async def replies(self) -> list[Any]:
-        await self.turns.finished()
-        await self.subscriber.settle()
-        return [json.loads(body) if body.startswith(b"{") else body.decode() for _, body, _ in self.client.published]
-
-    def value(self, name: str, **labels: str) -> float:
-        return self.telemetry.registry.get_sample_value(name, labels) or 0.0
-
-    def outcomes(self) -> dict[str, float]:
-        samples = [one for metric in self.telemetry.requests.collect() for one in metric.samples]
-        counts = [one for one in samples if one.name == "auth_service_requests_total"]
-        return {one.labels["outcome"]: one.value for one in counts if one.value}
-
-
 @pytest.fixture
 def logged():
     records: list[dict[str, Any]] = []
     handler = logger.add(lambda message: records.append(message.record), level="WARNING")
     yield records
     logger.remove(handler)
-
-
-async def echo(name: str) -> str:
-    return f"hello {name}"
-
-
-async def slow(name: str) -> str:
-    await take_turn()
-    await asyncio.sleep(float(name))
-    return "done"
-
-
-async def writing(name: str) -> str:
-    await take_turn()
-    current_deadline().commit()
-    await asyncio.sleep(float(name))
-    return "done"
 
 
 @in_virtual_time
@@ -144,6 +50,7 @@ async def test_who_waits_for_nothing_is_answered_at_once_without_a_turn():
     [(subject, options)] = service.client.subscribed
     assert (subject, options["queue"]) == ("lfx.auth-service.test", "lfx.auth-service.queue")
     assert (options["pending_msgs_limit"], options["pending_bytes_limit"]) == (-1, -1)
+    assert options["cb"] == service.subscriber.on_message
 
 
 @in_virtual_time
@@ -164,16 +71,55 @@ async def test_a_request_past_its_time_is_told_so_once():
     assert await service.replies() == [{"success": False, "error": RequestTimedOut.wire}]
     assert service.client.published[0][2] == 10.0
     assert now() == pytest.approx(10.0)
+    assert service.outcomes() == {"limit": 1}
+
+
+async def refused_later(name: str) -> str:
+    await writing(name)
+    raise UserNotFound
+
+
+@pytest.mark.parametrize(
+    ("handler", "seconds", "outcome"),
+    [(writing, 15, "done"), (writing, 99, "cut off"), (refused_later, 15, "UserNotFound")],
+)
+@in_virtual_time
+async def test_a_request_that_has_written_has_as_long_again_and_what_came_of_it_is_logged(
+    handler, seconds, outcome, logged
+):
+    service = Service(handler)
+    await service.ask(b"%d" % seconds)
+    assert await service.replies() == [{"success": False, "error": RequestTimedOut.wire}]
+    assert now() == pytest.approx(min(seconds, 20.0))
+    (record,) = logged
+    assert record["message"] == "write ended after the request had timed out"
+    assert outcome in record["extra"]["outcome"]
 
 
 @in_virtual_time
-async def test_a_request_that_has_written_has_as_long_again_and_what_came_of_it_is_logged(logged):
-    service = Service(writing)
-    await service.ask(b"15")
-    await service.ask(b"99")
-    assert await service.replies() == [{"success": False, "error": RequestTimedOut.wire}] * 2
-    assert now() == pytest.approx(20.0)
-    assert [record["message"] for record in logged] == ["write ended after the request had timed out"] * 2
+async def test_a_reader_who_is_passed_over_gets_one_reply_without_a_turn():
+    async def patient(name: str) -> str:
+        if await take_turn(0.5):
+            return await slow(name)
+        if name == "gone":
+            raise UserNotFound
+        return "stale"
+
+    service = Service(patient, at_once=1)
+    for name in (b"5", b"ada", b"gone"):
+        await service.ask(name)
+    assert await service.replies() == ["stale", {"success": False, "error": "user not found"}, "done"]
+    assert [moment for *_, moment in service.client.published] == [0.5, 0.5, 5.0]
+    assert service.outcomes() == {"success": 2, "caller_error": 1}
+
+
+@in_virtual_time
+async def test_whoever_settles_has_waited_for_the_replies_of_requests_that_were_cut_off():
+    service = Service(slow)
+    await service.ask(b"5")
+    assert service.turns.abandon() == 1
+    await service.subscriber.settle()
+    assert len(service.client.published) == 1
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, asyncio.CancelledError, SystemExit])
