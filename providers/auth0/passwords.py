@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from app.domain.users import Address
     from providers.auth0.management import Management
     from providers.auth0.sign_in import ProfileClient
+    from providers.auth0.tenant.answers import Answer
     from providers.auth0.tenant.client import TenantClient
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/password-realm"
 _CHECK: Final = Kind("check_password", once=True, json=False)
 _RESET: Final = Kind("send_reset_link", writes=True, json=False)
 _ANSWERS: Final = frozenset((errors.UNAUTHORIZED, errors.FORBIDDEN, errors.TOO_MANY))
-_REFUSALS: Final = re.compile(r"Password\w*Error|password is too weak|password_\w+", re.IGNORECASE)
+_REFUSALS: Final = re.compile(r"Password\w{0,40}Error|password is too weak|password_\w", re.IGNORECASE)
 
 
 class Auth0Passwords:
@@ -55,8 +56,7 @@ class Auth0Passwords:
             passes=frozenset((errors.BAD_REQUEST,)),
         )
         if not answer.ok:
-            text = answer.text_of("message", "error", "errorCode", "name", "code")
-            raise PasswordTooWeak if _REFUSALS.search(text) else PasswordUpdateFailed().blamed_on(Fault.CALLER)
+            raise _refusal(answer)
 
     async def _check(self, username: str, password: str) -> None:
         answer = await self._tenant.call(
@@ -84,6 +84,11 @@ class Auth0Passwords:
         if errors.refuses_application(_CHECK.name, answer):
             raise PasswordUpdateFailed
         raise IncorrectPassword
+
+
+def _refusal(answer: Answer) -> PasswordTooWeak | PasswordUpdateFailed:
+    text = answer.text_of("message", "error", "errorCode", "name", "code")
+    return PasswordTooWeak() if _REFUSALS.search(text) else PasswordUpdateFailed().blamed_on(Fault.CALLER)
 
 
 class Auth0ResetLinks:

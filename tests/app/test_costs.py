@@ -25,6 +25,7 @@ from app.domain.halves import is_unicode
 from app.observability.logs import HEADER_LOGGERS
 from app.observability.tracing import PROPAGATORS, Tracing
 from app.settings import ConfigurationError
+from providers.auth0 import passwords
 from providers.auth0.impersonation import _refusal
 from providers.auth0.tenant import escaping
 from providers.auth0.tenant.answers import Answer, BrokenAnswer
@@ -63,6 +64,7 @@ PIECES = {
     "dashes": "-",
     "brackets": "[{",
     "redacted": "[redacted]",
+    "passwords": "Password",
 }
 FRAMES = ("{}", "a@{}", "{}@a.b", "a@b.{}c")
 
@@ -104,6 +106,12 @@ def _jwt(text: str) -> str:
     return f"eyJhbGciOiJub25lIn0.{urlsafe_b64encode(claims).decode().rstrip('=')}."
 
 
+def _refused(member: str, text: str) -> Answer:
+    """Return a refusal of the tenant that says the text."""
+    said = text.replace('"', "").replace("\\", "")
+    return Answer(403, {}, f'{{"{member}":"{said}"}}'.encode("utf-8", "replace"))
+
+
 READERS = {
     "a text body": lambda text: text_of(text.encode("utf-8", "surrogatepass")),
     "a token": tokens.bare,
@@ -137,9 +145,8 @@ READERS = {
     "what the tenant answers, in a string": lambda text: Answer(
         200, {}, b'{"a":"' + text.replace('"', "'").encode("utf-8", "surrogatepass") + b'\\u0041"}'
     ).json(),
-    "a refusal": lambda text: _refusal(
-        Answer(403, {}, b'{"error":"' + text.replace('"', "").replace("\\", "").encode("utf-8", "replace") + b'"}')
-    ),
+    "a refusal": lambda text: _refusal(_refused("error", text)),
+    "a refused password": lambda text: passwords._refusal(_refused("message", text)),  # noqa: SLF001 - the reader
     "headers": _headers,
     "a header": lambda text: _headers(f"traceparent: {text}"),
     "many headers": lambda text: _headers("\r\n".join([f"{text[:1]}: b"] * 170_000)),

@@ -40,6 +40,9 @@ _MAX_SKIPPED: Final = 600_000
 _MAX_ENTRIES: Final = 1_000
 """Entries of such a list: a page has a hundred users at most."""
 
+MAX_TEXT: Final = 1_000
+"""Characters of a refusal's text that are looked at: its words stand at the beginning."""
+
 _TO_SKIP: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 _SPACE: Final = re.compile(r"[ \t\n\r]*+")
 
@@ -100,13 +103,13 @@ class Answer:
             raise BrokenAnswer("no JSON") from None
 
     def text_of(self, *names: str) -> str:
-        """Return the string values of these members, joined; the empty string when the body is no JSON object."""
+        """Return the string values of these members, `MAX_TEXT` of each, joined; empty when there is no JSON object."""
         try:
             content = self.json()
         except BrokenAnswer:
             return ""
         values = [content.get(name) for name in names] if isinstance(content, dict) else []
-        return " ".join(value for value in values if isinstance(value, str))
+        return " ".join(value[:MAX_TEXT] for value in values if isinstance(value, str))
 
 
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent

@@ -141,9 +141,11 @@ def test_a_success_has_a_status_from_200_to_299(status, ok):
         (b'{"error": "invalid_grant", "error_description": "no", "x": "y"}', "invalid_grant no"),
         (b'{"error_description": "no"}', "no"),
         (b'{"error": 5, "error_description": ["no"]}', ""),
+        (b'{"error": "%s", "error_description": "no"}' % (b"a" * 1_000 + b"b"), "a" * 1_000 + " no"),
         (b"[]", ""),
         (b'"error"', ""),
     ],
+    ids=lambda value: repr(value)[:50],
 )
 def test_texts_of_a_refusal(body, text):
     assert Answer(400, {}, body).text_of("error", "error_description") == text

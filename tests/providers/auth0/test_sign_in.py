@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.errors import CodeExchangeFailed, IncorrectPassword, NoDatabaseUser, PasswordTooWeak, TooManyAttempts
+from app.domain.errors import (
+    CodeExchangeFailed,
+    IncorrectPassword,
+    NoDatabaseUser,
+    PasswordTooWeak,
+    PasswordUpdateFailed,
+    TooManyAttempts,
+)
 from app.domain.users import Address
 from tests.providers.auth0.users import PASSWORD, caller
 
@@ -25,6 +32,24 @@ async def test_a_wrong_password_changes_nothing(provider, tenant):
 async def test_a_new_password_that_is_too_weak_is_refused(provider, tenant):
     with pytest.raises(PasswordTooWeak):
         await provider.passwords.change(caller(tenant), PASSWORD, "abc")
+
+
+REFUSALS = {
+    "in the message": ({"message": "PasswordDictionaryError: Password is too common"}, PasswordTooWeak),
+    "in words": ({"message": "The password is too weak."}, PasswordTooWeak),
+    "in the code": ({"errorCode": "password_no_user_info_error"}, PasswordTooWeak),
+    "behind a long message": ({"message": "x" * 1_000_000, "name": "PasswordHistoryError"}, PasswordTooWeak),
+    "of something else": ({"message": "Connection does not exist: Password, Error"}, PasswordUpdateFailed),
+    "by nothing": ({}, PasswordUpdateFailed),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_by_what_a_new_password_that_is_too_weak_is_known(provider, tenant, name):
+    said, error = REFUSALS[name]
+    tenant.faults.json(said, "users.update", status=400)
+    with pytest.raises(error):
+        await provider.passwords.change(caller(tenant), PASSWORD, "Another-long-Passw0rd!")
 
 
 async def test_too_many_sign_ins_are_told_at_once_and_slow_nobody_down(provider, tenant):
