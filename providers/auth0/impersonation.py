@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 from loguru import logger
 
 from app.domain.errors import ImpersonationNotAllowed, ImpersonationRefused, InternalError, ProviderUnavailable
-from providers.auth0.tenant import errors
+from providers.auth0.sign_in import access_token
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tokens.credentials import client_proof
-from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
     from providers.auth0.tenant.answers import Answer
@@ -87,11 +86,7 @@ class Auth0Impersonation:
         )
         if not answer.ok:
             raise _refusal(answer)
-        content = answer.json()
-        token = content.get("access_token") if isinstance(content, dict) else None
-        if not isinstance(token, str) or not token:
-            raise errors.of_exception(_EXCHANGE.name, BrokenAnswer("without a token")).error
-        return token
+        return access_token(_EXCHANGE.name, answer)
 
 
 def _refusal(answer: Answer) -> ImpersonationRefused | InternalError | ProviderUnavailable:

@@ -16,6 +16,7 @@ from app.domain.errors import (
     TooManyAttempts,
 )
 from providers.auth0.mapping import DATABASE
+from providers.auth0.sign_in import access_token
 from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from providers.auth0.tenant.client import TenantClient
 
 GRANT: Final = "http://auth0.com/oauth/grant-type/password-realm"
-_CHECK: Final = Kind("check_password", once=True, json=False)
+_CHECK: Final = Kind("check_password", once=True)
 _RESET: Final = Kind("send_reset_link", writes=True, json=False)
 _ANSWERS: Final = frozenset((errors.UNAUTHORIZED, errors.FORBIDDEN, errors.TOO_MANY))
 _REFUSALS: Final = re.compile(r"Password\w{0,40}Error|password is too weak|password_\w", re.IGNORECASE)
@@ -59,6 +60,7 @@ class Auth0Passwords:
             raise _refusal(answer)
 
     async def _check(self, username: str, password: str) -> None:
+        """Sign in; only a token shows that the password is right."""
         answer = await self._tenant.call(
             Call(
                 kind=_CHECK,
@@ -78,6 +80,7 @@ class Auth0Passwords:
             )
         )
         if answer.ok:
+            access_token(_CHECK.name, answer)
             return
         if answer.status == errors.TOO_MANY:
             raise TooManyAttempts

@@ -11,6 +11,7 @@ from app.domain.errors import (
     NoDatabaseUser,
     PasswordTooWeak,
     PasswordUpdateFailed,
+    ProviderUnavailable,
     TooManyAttempts,
 )
 from app.domain.users import Address
@@ -50,6 +51,25 @@ async def test_by_what_a_new_password_that_is_too_weak_is_known(provider, tenant
     tenant.faults.json(said, "users.update", status=400)
     with pytest.raises(error):
         await provider.passwords.change(caller(tenant), PASSWORD, "Another-long-Passw0rd!")
+
+
+NO_PROOF = {
+    "a page": {"body": "<html></html>", "content_type": "text/html"},
+    "nothing": {"status": 204},
+    "no object": {"body": "[]"},
+    "no token": {"body": '{"token_type": "Bearer"}'},
+    "an empty token": {"body": '{"access_token": ""}'},
+    "no text for a token": {"body": '{"access_token": 5}'},
+}
+
+
+@pytest.mark.parametrize("name", NO_PROOF)
+async def test_only_a_token_shows_that_the_current_password_is_right(provider, tenant, name):
+    """RFC 6749, section 5.1. Anything else with a good status comes from something that stands between."""
+    tenant.faults.add("reply", "token.password", **{"status": 200, **NO_PROOF[name]})
+    with pytest.raises(ProviderUnavailable):
+        await provider.passwords.change(caller(tenant), "wrong", "Another-long-Passw0rd!")
+    assert (tenant.records.count("token.password"), tenant.records.count("users.update")) == (1, 0)
 
 
 async def test_too_many_sign_ins_are_told_at_once_and_slow_nobody_down(provider, tenant):
