@@ -25,6 +25,7 @@ _READ_TRIES: Final = 3
 _CREDENTIALS_TIME: Final = 10.0
 """Seconds; a `KUBECONFIG` may name a program that gets them from somewhere."""
 _ERRORS: Final = 400
+_SERVER_ERRORS: Final = 500
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 Object = dict[str, Any]
 
@@ -39,6 +40,10 @@ class KubernetesUnavailable(Exception):
 
 class Unanswered(KubernetesUnavailable):
     """There is no answer, or not in time."""
+
+
+class Refused(KubernetesUnavailable):
+    """The API has not done it: a status of 400 to 499."""
 
 
 class VersionConflict(Exception):
@@ -198,7 +203,8 @@ class Cluster:
             status = error.response.status_code if error.response is not None else 0
             if status == _CONFLICT:
                 raise VersionConflict from None
-            raise KubernetesUnavailable(f"{what}: status {status}") from None
+            refused = _ERRORS <= status < _SERVER_ERRORS
+            raise (Refused if refused else KubernetesUnavailable)(f"{what}: status {status}") from None
         except (TimeoutError, APITimeoutError):
             raise Unanswered(f"{what}: no answer in time") from None
         except BrokenAnswer as error:

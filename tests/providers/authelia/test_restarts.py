@@ -208,12 +208,30 @@ async def test_it_is_told_in_how_many_seconds_a_note_will_count(age, left):
     assert await restarts.owed() is None
 
 
-async def test_a_conflict_leaves_no_note(stage, js):
-    """Of several newcomers the hashes are made anew, so that the next attempt writes another text."""
+async def _notes(js) -> list[str]:
+    try:
+        return await (await js.key_value("authelia-claims")).keys()
+    except NoKeysError:
+        return []
+
+
+@pytest.mark.parametrize("status", [403, 409, 413, 422])
+async def test_a_change_that_is_refused_leaves_no_note(stage, js, status):
     stage.kubernetes.file = users_file(PEOPLE[2:])
-    stage.kubernetes.once[f"update {CONFIGMAP}"] = 409
-    async with stage.replica() as provider:
+    stage.kubernetes.faults[f"update {CONFIGMAP}"] = status
+    async with stage.replica(after_failure=0.05) as provider:
+        await until(lambda: provider.measurements()["auth_service_sync_failures_total"] > 2)
+    assert await _notes(js) == []
+
+
+async def test_attempts_that_may_have_succeeded_write_one_text_and_leave_one_note(stage, js):
+    """Of several newcomers no hash is made anew."""
+    stage.kubernetes.file = users_file(PEOPLE[2:])
+    stage.kubernetes.faults[f"update {CONFIGMAP}"] = 500
+    async with stage.replica(after_failure=0.05) as provider:
+        await until(lambda: provider.measurements()["auth_service_sync_failures_total"] > 2)
+        assert len(await _notes(js)) == 1
+        stage.kubernetes.faults.clear()
         await until(lambda: stage.kubernetes.restarts == 1)
         await _settled(provider)
-    with pytest.raises(NoKeysError):
-        await (await js.key_value("authelia-claims")).keys()
+    assert await _notes(js) == []

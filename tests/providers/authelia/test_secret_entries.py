@@ -55,3 +55,26 @@ async def test_one_that_is_mended_is_used(stage):
     assert bcrypt.checkpw("pässword".encode(), hashed.encode())
     assert stage.kubernetes.count("update", SECRET) == 0
     assert stage.kubernetes.count("update", CONFIGMAP) == 2
+
+
+async def test_one_that_changes_between_attempts_is_hashed_anew(stage):
+    stage.kubernetes.file = OTHERS
+    _put(stage, grace_hopper=b"before", ada=b"x")
+    stage.kubernetes.faults[f"update {CONFIGMAP}"] = 500
+    async with stage.replica(after_failure=0.05) as provider:
+        await until(lambda: provider.measurements()["auth_service_sync_failures_total"])
+        _put(stage, grace_hopper=b"after", ada=b"x")
+        stage.kubernetes.faults.clear()
+        await until(lambda: not provider.readiness()["kubernetes?"])
+    assert bcrypt.checkpw(b"after", stage.kubernetes.users["grace.hopper"]["password"].encode())
+    assert bcrypt.checkpw(b"x", stage.kubernetes.users["ada"]["password"].encode())
+
+
+async def test_no_hash_is_kept_once_it_is_in_the_file(stage):
+    stage.kubernetes.file = OTHERS
+    async with stage.replica(every=0.05) as provider:
+        await until(lambda: not provider.readiness()["kubernetes?"])
+        before = stage.kubernetes.users["ada"]["password"]
+        stage.kubernetes.file = OTHERS
+        await until(lambda: "ada" in stage.kubernetes.users)
+    assert stage.kubernetes.users["ada"]["password"] != before
