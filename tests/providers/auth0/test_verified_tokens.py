@@ -206,6 +206,14 @@ async def test_a_token_for_the_other_audience_says_who_its_subject_is_and_lets_n
         await World().tokens.subject_of(token)
 
 
+@pytest.mark.parametrize("audience", ["", [""]])
+@in_virtual_time
+async def test_where_no_other_audience_is_configured_an_empty_one_is_none(audience):
+    world = World()
+    with pytest.raises(InvalidAudience):
+        await world.tokens.subject_of(world.issuing.access("auth0|ada", aud=audience))
+
+
 @pytest.mark.parametrize("text", ["ł.ą.ć", "", "a.b.c"])
 @in_virtual_time
 async def test_what_is_no_token_has_nothing_fetched(text):
