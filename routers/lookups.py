@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.domain.errors import EmailRequired, SearchFailed, UsernameRequired, UserNotFound
+from app.domain.errors import EmailRequired, ProviderUnavailable, SearchFailed, UsernameRequired, UserNotFound
 from routers.inject import Lookups
 from routers.subject import UPSTREAM_ERRORS, Example, Router, TextBody, missing
 
@@ -61,7 +61,7 @@ async def email_to_sub(email: Email, lookups: Lookups) -> SubjectFound:
 
 @router.subject(
     "username_to_sub",
-    errors=(UsernameRequired,),
+    errors=(UsernameRequired, ProviderUnavailable),
     example=Example(send="ada", reply="auth0|ada"),
 )
 async def username_to_sub(username: Username, lookups: Lookups) -> SubjectFound:

@@ -15,7 +15,7 @@ from app.domain.errors import (
     InvalidEmailFormat,
     NotLinked,
     NotVerified,
-    UserNotFound,
+    SetPrimaryFailed,
     fail,
     require,
 )
@@ -66,11 +66,13 @@ class Emails:
 
 
 def _to_keep(user: User) -> Address | None:
-    """Return the current primary address, or None if an e-mail identity has it already or it is not valid."""
-    try:
-        primary = parse_address(user.primary_email, UserNotFound)
-    except UserNotFound:
+    """Return the current primary address, or None if there is none or an e-mail identity has it already.
+
+    Raises SetPrimaryFailed when it is no address here, and so could not be kept.
+    """
+    if not user.primary_email.strip():
         return None
+    primary = parse_address(user.primary_email, SetPrimaryFailed)
     return None if user.email_identity(primary) else primary
 
 

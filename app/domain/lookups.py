@@ -78,7 +78,10 @@ class Lookups:
         return (await self._user_of_email(email)).user_id
 
     async def subject_of_username(self, username: str) -> str:
-        """Return the subject identifier of that user, stored or derived. Raises UsernameRequired."""
+        """Return the subject identifier of that user, stored or derived.
+
+        Raises UsernameRequired, and ProviderUnavailable where it is looked up.
+        """
         require(username, UsernameRequired)
         if not username.isascii() and not is_unicode(username):
             raise UsernameRequired

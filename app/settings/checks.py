@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import ssl
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -31,6 +32,9 @@ _NAMED: Final = "words of letters, digits, - and _ with dots between them, 64 ch
 
 _OBJECT: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 """RFC 1123, section 2.1, as Kubernetes asks of a DNS subdomain name."""
+
+_DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[^\W_](?:[\w-]*)(?:\.[^\W_](?:[\w-]*))*")
+_HOST: Final = re.compile(r"(?=.{1,253}\Z)[\w-]+(?:\.[\w-]+)*")
 
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-----")
 _RSA_BITS: Final = 2048
@@ -64,6 +68,23 @@ def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
         if not usable or any(character.isspace() for character in server):
             raise ValueError("must be addresses such as nats://host:4222, comma-separated")
     return servers
+
+
+def check_domains(domains: tuple[str, ...]) -> tuple[str, ...]:
+    """Take names of domains, beyond ASCII too: labels with dots between them, without what separates words or parts."""
+    if not all(_DOMAIN.fullmatch(domain) for domain in domains):
+        raise ValueError("must be domains such as linux.com, comma-separated")
+    return domains
+
+
+def check_host(host: str) -> str:
+    """Take a name or an address of this machine, or `*`."""
+    if host != "*" and not _HOST.fullmatch(host):
+        try:
+            ip_address(host)
+        except ValueError:
+            raise ValueError("must be an address of this machine, its name, or *") from None
+    return host
 
 
 def check_web_address(address: str) -> str:

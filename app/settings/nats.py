@@ -19,7 +19,7 @@ from app.settings.checks import (
     check_seed,
     check_servers,
 )
-from app.settings.types import File, Seconds, Section, Words
+from app.settings.types import File, Seconds, SecondsOrNone, Section, Words
 
 
 class NatsSettings(Section):
@@ -39,7 +39,9 @@ class NatsSettings(Section):
     max_reconnect: int = Field(
         3, validation_alias="NATS_MAX_RECONNECT", ge=-1, description="Attempts per server; `-1`: no limit, `0`: none."
     )
-    reconnect_wait: Seconds = Field(2.0, validation_alias="NATS_RECONNECT_WAIT", description="Pause between attempts.")
+    reconnect_wait: SecondsOrNone = Field(
+        2.0, validation_alias="NATS_RECONNECT_WAIT", description="Pause between attempts; at least 10 ms are kept."
+    )
     credentials: Annotated[File, AfterValidator(check_credentials)] | None = Field(
         None, validation_alias="NATS_CREDENTIALS", description="File with JWT and seed (`.creds`)."
     )

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from app.settings.types import Seconds, Section, parse_duration
+from app.settings.types import Seconds, SecondsOrNone, Section
 
 _UNITS: Final = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE: Final = re.compile(r"(\d{1,20})\s*(|KiB|MiB|GiB)", re.ASCII)
@@ -24,7 +24,6 @@ def parse_size(value: object) -> object:
     return int(size[1]) * _UNITS[size[2]]
 
 
-SecondsOrNone = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=86_400, allow_inf_nan=False)]
 Bytes = Annotated[int, BeforeValidator(parse_size), Field(ge=0, le=1024**4)]
 
 
@@ -34,7 +33,7 @@ class ReadSettings(Section):
     stale_for: SecondsOrNone = Field(
         3600.0,
         validation_alias="READ_STALE_FOR",
-        description="Maximum age of an answer that replaces an error of the provider. `0`: never.",
+        description="Maximum age of an answer that replaces an error of the provider, 30 days at most. `0`: never.",
     )
     fresh_for: SecondsOrNone = Field(
         0.0,
@@ -49,7 +48,7 @@ class ReadSettings(Section):
     patience: Seconds = Field(
         1.0,
         validation_alias="READ_PATIENCE",
-        description="How long the service tries the provider before it uses an older answer, if it has one.",
+        description="How long the service tries the provider before it uses an older answer, if it has one. Not 0.",
     )
     memory: Bytes = Field(
         32 * 1024**2,

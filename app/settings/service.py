@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from app.settings.checks import check_ca
+from app.settings.checks import check_ca, check_domains, check_host
 from app.settings.types import File, Seconds, Section, Words, lower_case
 
 
@@ -45,7 +45,9 @@ class HttpSettings(Section):
     """The HTTP server: health, metrics, documentation."""
 
     port: int = Field(8080, validation_alias="PORT", ge=0, le=65_535, description="Port of the HTTP server.")
-    bind: str = Field("*", validation_alias="BIND", description="Address of the HTTP server; `*`: all addresses.")
+    bind: Annotated[str, AfterValidator(check_host)] = Field(
+        "*", validation_alias="BIND", description="Address of the HTTP server; `*`: all addresses."
+    )
 
 
 class LogSettings(Section):
@@ -65,7 +67,7 @@ class LogSettings(Section):
 class AliasSettings(Section):
     """Which aliases users can get."""
 
-    allowed_domains: Words = Field(
+    allowed_domains: Annotated[Words, AfterValidator(check_domains)] = Field(
         (), validation_alias="ALLOWED_ALIAS_DOMAINS", description="Comma-separated domains. Empty: aliases are off."
     )
     reserved_extra: Words = Field(

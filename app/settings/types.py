@@ -30,6 +30,7 @@ class Section(BaseSettings):
         frozen=True,
         extra="ignore",
         env_ignore_empty=True,
+        case_sensitive=True,  # as documented; a `port` of somebody else in the pod is none of these
         populate_by_name=True,
         # What may be given in code by a field's name must not come from the environment under it: `USER` is no user of
         # NATS. The prefix goes before names only, and no variable's name has an equals sign.
@@ -95,3 +96,6 @@ File = Annotated[Path, AfterValidator(check_file)]
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=86_400, allow_inf_nan=False)]
 """A span of time in seconds; read as a Go-style duration or plain seconds."""
+
+SecondsOrNone = Annotated[float, BeforeValidator(parse_duration), Field(ge=0, le=30 * 86_400, allow_inf_nan=False)]
+"""The same, which may be 0, and up to 30 days."""

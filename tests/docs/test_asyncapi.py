@@ -44,7 +44,7 @@ TOKEN = [*BAD_TOKEN, "missing required scope", *NOT_READ]
 ERRORS = {
     "email_to_username": ["email is required", *NOT_READ],
     "email_to_sub": ["email is required", *NOT_READ],
-    "username_to_sub": ["username is required"],
+    "username_to_sub": ["username is required", "identity provider unavailable"],
     "user_metadata.read": ["input is required", *BAD_TOKEN, *NOT_READ],
     "user_metadata.update": [
         "failed to unmarshal user data",

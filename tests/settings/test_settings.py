@@ -173,3 +173,29 @@ def test_secrets_are_known_for_masking_and_shown_nowhere(monkeypatch):
     settings = Settings()
     assert set(settings.secrets) == {SEED, "sesame", "open", "inside", "tok"}
     assert not any(secret in repr(settings.nats) for secret in (SEED, "sesame", "'open'"))
+
+
+@pytest.mark.parametrize("bind", ["*", "0.0.0.0", "::1", "::", "fe80::1%eth0", "localhost", "node-1.example"])
+def test_addresses_on_which_a_machine_listens_are_taken(monkeypatch, bind):
+    monkeypatch.setenv("BIND", bind)
+    assert Settings().http.bind == bind
+
+
+@pytest.mark.parametrize("domains", ["linux.com", "linux.com,kernel.org", "bücher.example", "xn--bcher-kva.example"])
+def test_domains_of_aliases_are_taken(monkeypatch, domains):
+    monkeypatch.setenv("ALLOWED_ALIAS_DOMAINS", domains)
+    assert Settings().aliases.allowed_domains == tuple(domains.split(","))
+
+
+def test_variables_in_another_case_are_somebody_elses(monkeypatch):
+    monkeypatch.setenv("log_level", "bogus")
+    monkeypatch.setenv("port", "99")
+    settings = Settings()
+    assert (settings.log.level, settings.http.port) == ("info", 8080)
+
+
+def test_spans_that_the_contract_does_not_bound_are_taken(monkeypatch):
+    monkeypatch.setenv("READ_STALE_FOR", "72h")
+    monkeypatch.setenv("NATS_RECONNECT_WAIT", "0s")
+    settings = Settings()
+    assert (settings.reads.stale_for, settings.nats.reconnect_wait) == (259_200.0, 0.0)

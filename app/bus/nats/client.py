@@ -21,6 +21,7 @@ from nats.errors import ConnectionReconnectingError, Error, NoServersError, Prot
 from app.bus.nats.parser import TolerantParser
 
 _CLOSE_TIME: Final = 0.5
+_LEAST_WAIT: Final = 0.01
 _AT_ONCE: Final = 8 * 1024
 """Bytes that are read in one turn of the event loop: about 180 of the smallest requests, each 0.1 ms of work. The body
 of a message that has begun is read at once, as it is nothing to deal with yet."""
@@ -219,7 +220,7 @@ class ReconnectingClient(DecodingClient):
         self._transport = transport
 
     async def _wait_for(self, last_attempt: float | None) -> None:
-        wait = self.options["reconnect_time_wait"]
+        wait = max(_LEAST_WAIT, self.options["reconnect_time_wait"])
         if last_attempt is not None and (left := last_attempt + wait - time.monotonic()) > 0:
             await asyncio.sleep(left)
 
