@@ -66,7 +66,7 @@ GROUPS: Final = (
         "authelia-codes",
         "providers/authelia/codes",
         "sends signing store used_tokens",
-        "providers/authelia codes_kept sends",
+        "providers/authelia codes_kept sends signing_key",
     ),
     _group(
         "authelia-storage",
