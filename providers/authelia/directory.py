@@ -7,9 +7,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from app.domain.errors import UserNotFound
-from app.domain.lookups import ByEmail, is_reference
+from app.domain.lookups import is_reference
 from app.domain.reads import Meant
-from app.domain.spellings import same
 from providers.authelia.callers import TOKEN_PREFIX
 from providers.authelia.storage import records
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
-class AutheliaDirectory(ByEmail):
+class AutheliaDirectory:
     """Finds users by address, subject identifier, username or token; every search is fresh."""
 
     def __init__(self, users: Users, callers: AutheliaCallers) -> None:
@@ -30,20 +29,15 @@ class AutheliaDirectory(ByEmail):
         self._users = users
         self._callers = callers
 
-    async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - see above
-        """Find the user whose primary e-mail `address` is."""
-        user = await self._by_email(address)
-        if not same(user.primary_email, address):
-            raise UserNotFound
-        return user
+    async def by_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - see above
+        """Find the user who has `address` as the primary e-mail or as a verified alternate.
 
-    async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:  # noqa: ARG002 - see above
-        """Find the user who has `address` as a verified e-mail identity."""
-        user = await self._by_email(address)
-        identity = user.email_identity(address)
-        if identity is None or not identity.email_verified:
+        In one read: between two, the primary e-mail and an alternate may change places.
+        """
+        found = await self._users.holder(address)
+        if found is None:
             raise UserNotFound
-        return user
+        return records.user(*found)
 
     async def of_caller(self, caller: Caller) -> User:
         """Find the account that a verified token speaks for: the one of its `preferred_username`."""
@@ -83,12 +77,6 @@ class AutheliaDirectory(ByEmail):
         if not meant.username:
             return await self.by_subject(meant.subject)
         return records.user(meant.username, await self._callers.account(meant.username, meant.subject))
-
-    async def _by_email(self, address: Address) -> User:
-        found = await self._users.holder(address)
-        if found is None:
-            raise UserNotFound
-        return records.user(*found)
 
 
 class AutheliaSubjects:

@@ -214,7 +214,7 @@ async def test_an_address_of_the_file_that_is_somebody_elses_is_reported_and_nob
     async with stage.replica() as provider:
         await _settled(provider)
         assert provider.measurements()["auth_service_sync_skipped_users"] == 1
-        assert (await provider.directory.by_primary_email("ada@example.org")).username == "ada"
+        assert (await provider.directory.by_email("ada@example.org")).username == "ada"
     assert stage.kubernetes.file == file
 
 

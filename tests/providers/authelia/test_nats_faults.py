@@ -68,7 +68,7 @@ async def test_a_bucket_that_is_removed_is_made_again(js, stage, bucket):
         await provider.verification.send_code(NEW)
         await provider.verification.redeem(NEW, stage.mail.code(NEW))
         with pytest.raises(Exception, match="user not found"):
-            await provider.directory.by_primary_email(NEW)
+            await provider.directory.by_email(NEW)
     assert (await js.key_value(bucket)) is not None
 
 

@@ -52,7 +52,7 @@ async def test_a_user_of_the_file_comes_into_storage_under_that_name(js, stage, 
     stage.kubernetes.file = f"users:\n  {name}: {{displayname: {name}, password: x, email: u@example.org}}\n"
     async with stage.replica() as provider:
         await _settled(provider)
-        assert (await provider.directory.by_primary_email(Address("u@example.org"))).username == name
+        assert (await provider.directory.by_email(Address("u@example.org"))).username == name
 
 
 async def test_a_name_that_stands_twice_leaves_the_file_alone_and_is_reported(js, stage):
@@ -87,7 +87,7 @@ async def test_a_name_longer_than_any_key_is_skipped_and_others_go_on(js, stage,
     stage.kubernetes.file = f"users:\n  ? {'a' * length}\n  : {entry % 'a'}  zoe: {entry % 'zoe'}"
     async with stage.replica() as provider:
         await _settled(provider)
-        assert (await provider.directory.by_primary_email(Address("zoe@example.org"))).username == "zoe"
+        assert (await provider.directory.by_email(Address("zoe@example.org"))).username == "zoe"
         measured = provider.measurements()
     assert (measured["auth_service_sync_skipped_users"], measured["auth_service_sync_failures_total"]) == (1, 0)
 

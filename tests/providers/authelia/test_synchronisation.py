@@ -77,7 +77,7 @@ async def test_a_user_of_the_file_comes_into_storage(js, stage):
     stage.kubernetes.file = "users:\n  new:\n    displayname: New User\n    password: x\n    email: New@Example.org\n"
     async with stage.replica() as provider:
         await _settled(provider)
-        user = await provider.directory.by_primary_email(Address("new@example.org"))
+        user = await provider.directory.by_email(Address("new@example.org"))
         assert (user.username, user.user_id) == ("new", "auth0|new")
     kv = await js.key_value("authelia-users")
     assert json.loads((await kv.get("new")).value)["displayname"] == "New User"
