@@ -5,20 +5,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loguru import logger
-
 from app.domain.errors import (
     IdentityLinkedElsewhere,
     IdentityNotFound,
     InvalidIdentityToken,
-    ServiceError,
     UserNotFound,
 )
 from app.domain.identity_tokens import unverified_claims
 from app.domain.users import EMAIL
 from providers.authelia.storage import records
+from providers.authelia.storage.claims import claimed
 from providers.authelia.storage.social import without_social
-from providers.authelia.storage.users import claiming
 
 if TYPE_CHECKING:
     from app.domain.identity_tokens import EmailProof
@@ -83,20 +80,10 @@ class AutheliaIdentities:
         await self._used.finish(proof.jti, username)
 
     async def _claim_and_add(self, username: str, address: Address) -> None:
-        await claiming(self._users, username, address, IdentityLinkedElsewhere)
-        try:
+        async with claimed(self._users, username, address, IdentityLinkedElsewhere):
             await self._users.change(username, lambda record: records.with_verified(record, address))
-        except ServiceError:
-            await self._give_back(username, address)
-            raise
         if not await self._users.confirm(username, address):
             raise IdentityLinkedElsewhere
-
-    async def _give_back(self, username: str, address: Address) -> None:
-        try:
-            await self._users.release(username, address)
-        except ServiceError as error:
-            logger.warning("a claim of an address stays for a minute", error=str(error))
 
     async def _unlink_email(self, username: str, address: Address) -> None:
         # Asked for before the change: a claim of the same address that comes after it must not be removed.

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from app.domain.errors import EmailAlreadyLinked, NotLinked
 from app.domain.spellings import same
 from providers.authelia.storage import records
-from providers.authelia.storage.users import claiming
+from providers.authelia.storage.claims import claimed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,9 +47,10 @@ class AutheliaAccounts:
     async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
         """Make `address` the primary e-mail. `keep`, the old one, takes its place among the alternates."""
         # Both belong to the account already: this only gives back lookup keys that were lost.
-        for owned in filter(None, (address, keep)):
-            await claiming(self._users, user.username, owned, EmailAlreadyLinked)
-        await self._users.change(user.username, lambda record: _swapped(record, address))
+        async with AsyncExitStack() as claims:
+            for owned in filter(None, (address, keep)):
+                await claims.enter_async_context(claimed(self._users, user.username, owned, EmailAlreadyLinked))
+            await self._users.change(user.username, lambda record: _swapped(record, address))
 
 
 def _swapped(record: Record, address: Address) -> Record:

@@ -53,10 +53,10 @@ class MemoryBucket:
         await self._let_others()
         if self._entries.get(key, Entry(None, 0)).revision != revision:
             raise StaleRevision
-        self._revision += 1
-        self._entries[key] = Entry(value, self._revision, datetime.fromtimestamp(self._now(), UTC))
+        self._revision = made = self._revision + 1
+        self._entries[key] = Entry(value, made, datetime.fromtimestamp(self._now(), UTC))
         await self._let_others()
-        return self._revision
+        return made
 
     async def _let_others(self) -> None:
         for _ in range(self._chance.choice((0, 0, 1, 1, 2, 5, 20))):

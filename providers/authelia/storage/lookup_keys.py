@@ -34,12 +34,12 @@ class LookupKeys:
         username = None if entry.value is None else entry.value.decode("utf-8", "replace").strip()
         return (username if username and records.is_username(username) else None), entry
 
-    async def point(self, key: str, username: str, revision: int) -> None:
-        """Let the key, read at that revision, name the user. Raises StaleRevision.
+    async def point(self, key: str, username: str, revision: int) -> int:
+        """Let the key, read at that revision, name the user; return the new revision. Raises StaleRevision.
 
         Written again even when it does: a removal that is under way must notice.
         """
-        await (await self.bucket()).put(key, username.encode(), revision)
+        return await (await self.bucket()).put(key, username.encode(), revision)
 
     async def drop(self, key: str, revision: int) -> None:
         """Remove the key, unless it was written since that revision: then somebody has use for it.

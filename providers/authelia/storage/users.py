@@ -27,7 +27,6 @@ from providers.authelia.storage.subjects import Subjects
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from app.domain.errors import ServiceError
     from app.domain.reads import Changes
     from app.domain.users import Address
     from providers.authelia.storage.kv import Bucket, Entry
@@ -137,8 +136,11 @@ class Users:
                 await self._keys.drop(key, entry.revision)
         return None
 
-    async def claim(self, username: str, address: Address) -> None:
-        """Point the lookup key of the address at the user, before the record has it. Raises AddressHeld."""
+    async def claim(self, username: str, address: Address) -> int:
+        """Point the lookup key of the address at the user, before the record has it; return its revision.
+
+        Raises AddressHeld.
+        """
         key = records.email_key(address)
         await self._refuse_older(username, address)
         while True:
@@ -147,14 +149,15 @@ class Users:
             if loser is not None and (await self._holds(loser, address) or self._keys.is_fresh(entry)):
                 raise AddressHeld
             try:
-                await self._keys.point(key, username, entry.revision)
+                revision = await self._keys.point(key, username, entry.revision)
             except StaleRevision:
                 continue
             finally:
                 self._changes.note(addresses=[address])
             if loser is not None:
                 await self._remove_unverified(loser, address)
-            return await self._settle_older(username, address)
+            await self._settle_older(username, address)
+            return revision
 
     async def confirm(self, username: str, address: Address) -> bool:
         """Whether the claim still stands, once the record has the address; if not, the record loses it again."""
@@ -182,14 +185,24 @@ class Users:
                 await self._keys.drop(key, entry.revision)
 
     async def repair(self, username: str, record: Record) -> None:
-        """Give the user's addresses and subject identifier the lookup keys that they lack, where there is room."""
+        """Give the user's addresses and subject identifier the lookup keys that they lack, where there is room.
+
+        `record` may be older than what is stored: an address that it has and the user does not is left alone.
+        """
         with suppress(StorageFull):
             for address in dict.fromkeys(records.held(record)):
                 pointed, _ = await self._keys.read(records.email_key(address))
                 if pointed != username:
-                    with suppress(AddressHeld):
-                        await self.claim(username, address)
+                    await self._claim_again(username, address)
             await self.subjects.point(username, record)
+
+    async def _claim_again(self, username: str, address: Address) -> None:
+        """Claim an address that the record has; if it is unlinked meanwhile, give it back."""
+        record = await self.find(username)
+        if record is None or not records.holds(record, address):
+            return
+        with suppress(AddressHeld):
+            await self.release(username, address, await self.claim(username, address))
 
     async def _read(self, username: str) -> tuple[Record | None, Entry]:
         if not records.is_username(username):
@@ -234,11 +247,3 @@ class Users:
     async def _remove_unverified(self, username: str, address: Address) -> None:
         if await self.find(username) is not None:
             await self.change(username, lambda record: records.without_alternate(record, address, unverified_only=True))
-
-
-async def claiming(users: Users, username: str, address: Address, error: type[ServiceError]) -> None:
-    """Claim the address for the user; raise `error` when it is somebody else's."""
-    try:
-        await users.claim(username, address)
-    except AddressHeld as held:
-        raise error from held

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from app.domain.errors import EmailAlreadyLinked, UserNotFound
+from app.domain.errors import EmailAlreadyLinked, ProviderUnavailable, UserNotFound
 from app.domain.users import Address
 from providers.authelia.storage import records
+from providers.authelia.storage.claims import claimed
 from providers.authelia.storage.kv import Entry, StorageFull
 from providers.authelia.storage.moved import MovedBucket, moved
 from providers.authelia.storage.records import email_key, subject_key
 from providers.authelia.storage.social import SocialClaims, without_social
-from providers.authelia.storage.users import AddressHeld, Users, claiming
+from providers.authelia.storage.users import AddressHeld, Users
 from tests.support.basics import Clock
 from tests.support.buckets import MemoryBucket
 
@@ -158,7 +159,8 @@ async def test_an_address_of_somebody_else_cannot_be_claimed(world):
             await world.users.claim(name, ADA)
     await world.users.claim("ada", ADA)
     with pytest.raises(EmailAlreadyLinked):
-        await claiming(world.users, "grace", ADA, EmailAlreadyLinked)
+        async with claimed(world.users, "grace", ADA, EmailAlreadyLinked):
+            pytest.fail("it is hers")
 
 
 @pytest.mark.parametrize(("age", "held"), [(59.0, True), (60.0, False)])
@@ -189,6 +191,31 @@ async def test_a_claim_stands_until_somebody_else_has_it(world):
     await world.write(email_key(NEW), b"grace")
     assert await world.users.confirm("ada", NEW) is False
     assert await world.has("ada") == [ADA]
+
+
+@pytest.mark.parametrize(("has_it", "points"), [(True, "ada"), (False, None)])
+async def test_a_claim_is_given_back_by_a_change_that_fails_unless_it_was_made(world, has_it, points):
+    async def change() -> None:
+        async with claimed(world.users, "ada", NEW, EmailAlreadyLinked):
+            assert await world.points(NEW) == "ada"
+            if has_it:
+                await world.users.change("ada", lambda r: records.with_verified(r, NEW))
+            raise ProviderUnavailable
+
+    with pytest.raises(ProviderUnavailable):
+        await change()
+    assert await world.points(NEW) == points
+
+
+async def test_a_claim_of_somebody_who_claims_it_anew_meanwhile_is_not_given_back(world):
+    async def change() -> None:
+        async with claimed(world.users, "ada", NEW, EmailAlreadyLinked):
+            await world.users.claim("ada", NEW)
+            raise ProviderUnavailable
+
+    with pytest.raises(ProviderUnavailable):
+        await change()
+    assert await world.points(NEW) == "ada"
 
 
 async def test_an_address_is_released_by_who_has_it_no_more(world):
