@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from app.domain.errors import EmailAlreadyLinked, NotLinked
+from app.domain.errors import NotLinked
 from app.domain.spellings import same
 from providers.authelia.storage import records
 from providers.authelia.storage.claims import claimed
@@ -44,12 +43,14 @@ class AutheliaAccounts:
         """Take the users."""
         self._users = users
 
-    async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
-        """Make `address` the primary e-mail. `keep`, the old one, takes its place among the alternates."""
-        # Both belong to the account already: this only gives back lookup keys that were lost.
-        async with AsyncExitStack() as claims:
-            for owned in filter(None, (address, keep)):
-                await claims.enter_async_context(claimed(self._users, user.username, owned, EmailAlreadyLinked))
+    async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:  # noqa: ARG002 - kept
+        """Make `address` the primary e-mail; the old one takes its place among the alternates, in the same write.
+
+        Raises NotLinked, also when another account is found by the address.
+        """
+        # It belongs to the account already: the claim gives back a lookup key that was lost, and shows whose it is. The
+        # old one stays in the record all the time, so synchronisation gives back its key.
+        async with claimed(self._users, user.username, address, NotLinked):
             await self._users.change(user.username, lambda record: _swapped(record, address))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from loguru import logger
 
-from app.domain.errors import EmailAlreadyLinked, ProviderUnavailable, UserNotFound
+from app.domain.errors import EmailAlreadyLinked, NotLinked, ProviderUnavailable, UserNotFound
 from app.domain.users import Address
+from providers.authelia.profiles import AutheliaAccounts
 from providers.authelia.storage import records
 from providers.authelia.storage.claims import claimed
 from providers.authelia.storage.kv import Entry, StorageFull
@@ -215,6 +216,44 @@ async def test_a_claim_of_somebody_who_claims_it_anew_meanwhile_is_not_given_bac
 
     with pytest.raises(ProviderUnavailable):
         await change()
+    assert await world.points(NEW) == "ada"
+
+
+async def _two_of_hers(world: World) -> AutheliaAccounts:
+    await world.users.change("ada", lambda r: records.with_verified(r, NEW))
+    await world.users.claim("ada", NEW)
+    return AutheliaAccounts(world.users)
+
+
+async def _set_primary(world: World, accounts: AutheliaAccounts) -> None:
+    await accounts.set_primary(records.user("ada", await world.users.get("ada")), NEW, keep=ADA)
+
+
+@pytest.mark.parametrize("record", [{"email": ADA}, b"{"], ids=["has it", "unreadable"])
+async def test_a_primary_address_that_another_account_has_too_can_be_left(world, record):
+    accounts = await _two_of_hers(world)
+    await world.write("linus", record)
+    await world.write(email_key(ADA), b"linus", 100.0)
+    await _set_primary(world, accounts)
+    assert await world.has("ada") == [NEW, ADA]
+    assert await world.points(ADA) == "linus"
+
+
+@pytest.mark.parametrize("record", [{"email": NEW}, b"{"], ids=["has it", "unreadable"])
+async def test_an_address_by_which_another_account_is_found_does_not_become_the_primary_one(world, record):
+    accounts = await _two_of_hers(world)
+    await world.write("linus", record)
+    await world.write(email_key(NEW), b"linus", 100.0)
+    with pytest.raises(NotLinked):
+        await _set_primary(world, accounts)
+    assert await world.has("ada") == [ADA, NEW]
+    assert await world.points(NEW) == "linus"
+
+
+async def test_a_lost_lookup_key_of_the_new_primary_address_is_made_again(world):
+    accounts = await _two_of_hers(world)
+    await world.bucket.delete(email_key(NEW), (await world.bucket.get(email_key(NEW))).revision)
+    await _set_primary(world, accounts)
     assert await world.points(NEW) == "ada"
 
 
