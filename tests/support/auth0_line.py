@@ -26,9 +26,12 @@ def unix() -> float:
 
 
 class Tenant:
-    """Answers with what `answer` says of a request: a status and what is to be JSON; keeps requests and moments."""
+    """Answers with what `answer` says of a request: a status, what is to be JSON, and headers if any.
 
-    def __init__(self, answer: Callable[[httpx.Request], tuple[int, Any]], seconds: float = 0.0) -> None:
+    It keeps requests and moments.
+    """
+
+    def __init__(self, answer: Callable[[httpx.Request], tuple[Any, ...]], seconds: float = 0.0) -> None:
         self.answer, self.seconds = answer, seconds
         self.requests: list[httpx.Request] = []
         self.moments: list[float] = []
@@ -37,8 +40,8 @@ class Tenant:
         self.requests.append(request)
         self.moments.append(round(now(), 6))
         await asyncio.sleep(self.seconds)
-        status, content = self.answer(request)
-        return httpx.Response(status, json=content)
+        status, content, *headers = self.answer(request)
+        return httpx.Response(status, json=content, headers=headers[0] if headers else None)
 
     def line(self, counts: Any, request_timeout: float = 10.0) -> Line:
         """Return the line to this tenant, in virtual time."""

@@ -18,6 +18,9 @@ ATTEMPT: Final = 3.0
 _LATE: Final = 0.5
 """Part of a request's time, after its end, until which what follows a write may go on; the rest is for undoing it."""
 
+_NEVER: Final = 1e12
+"""A moment on the event loop's clock that does not come. Infinity says that there is no request."""
+
 _RESERVE: Final = 0.1
 """Part of a request's time that is kept for the reply."""
 
@@ -56,3 +59,7 @@ class Budget:
     def background(self) -> Deadline:
         """Return a deadline for work that nobody waits for."""
         return Deadline(asyncio.get_running_loop().time() + self.request_timeout)
+
+    def shared(self) -> Deadline:
+        """Return a deadline for work that lasts as long as somebody waits for it: it has no end of its own."""
+        return Deadline(_NEVER)

@@ -83,13 +83,18 @@ def _unavailable(operation: str, why: str) -> ProviderUnavailable:
     return error
 
 
+def limited(operation: str, why: str) -> RateLimited:
+    """Return the error of an operation for which the tenant takes no requests."""
+    error = RateLimited()
+    error.__cause__ = Trouble(f"{operation}: {why}")
+    return error
+
+
 def of_status(operation: str, answer: Answer) -> Failure | None:
     """Return the failure that a status says, None when the answer is one to be read: a success or a refusal."""
     status = answer.status
     if status == TOO_MANY:
-        error = RateLimited()
-        error.__cause__ = Trouble(f"{operation}: status {status}")
-        return Failure(error, Outcome.RATE_LIMITED, write_again=True)
+        return Failure(limited(operation, f"status {status}"), Outcome.RATE_LIMITED, write_again=True)
     if answer.ok or (status in _CLIENT_ERRORS and status not in _TEMPORARY):
         return None
     return Failure(_unavailable(operation, f"status {status}"), Outcome.FAILED)

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app.domain.deadline import Deadline, current_deadline, set_deadline
-from app.domain.errors import ProviderUnavailable, ServiceError
+from app.domain.deadline import set_deadline
+from providers.auth0.tenant import errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Hashable
 
+    from app.domain.errors import ServiceError
     from providers.auth0.tenant.budget import Budget
 
 T = TypeVar("T")
@@ -24,24 +25,39 @@ T = TypeVar("T")
 class Progress:
     """What is known of work under way.
 
-    `error` is its last failure, which is the reply of whoever can wait no longer. `sent` is when what is waited for was
-    sent, on the event loop's clock; None while nothing is: before the first attempt, and between two.
+    `error` is its last failure, if any. `sent` is when what is waited for was sent, on the event loop's clock; None
+    while nothing is: before the first attempt, and between two. `needs` is other shared work that it waits for.
     """
 
-    error: ServiceError = field(default_factory=ProviderUnavailable)
+    operation: str = ""
+    error: ServiceError | None = None
     sent: float | None = None
+    needs: Progress | None = None
+
+    @property
+    def failure(self) -> ServiceError:
+        """The last failure of what is waited for at present: the reply of whoever can wait no longer."""
+        if self.needs is not None:
+            return self.needs.failure
+        return self.error or errors.of_exception(self.operation, TimeoutError()).error
+
+
+_around: ContextVar[Progress | None] = ContextVar("around", default=None)
+"""The shared work that the present code is a part of."""
 
 
 @dataclass(slots=True)
 class _Flight(Generic[T]):
-    deadline: Deadline
     progress: Progress = field(default_factory=Progress)
     waiters: int = 0
     task: asyncio.Task[T] = field(init=False)
 
 
 class Flights(Generic[T]):
-    """Shares work in flight by key. It is cancelled when nobody waits for it any more."""
+    """Shares work in flight by key. It is cancelled when nobody waits for it any more.
+
+    So it has no deadline: each of those who wait has one.
+    """
 
     def __init__(self, budget: Budget, shared_for: float = math.inf) -> None:
         """Take how long each may wait, and for how many seconds after something was sent others may still join."""
@@ -57,22 +73,22 @@ class Flights(Generic[T]):
     async def join(self, key: Hashable, start: Callable[[Progress], Coroutine[object, object, T]]) -> T:
         """Return the result of the work under `key`, started with `start` when there is none to join.
 
-        The work has until the latest deadline of those who wait. Raises what it raises, and its last failure when
-        the caller's own time ends first.
+        Raises what it raises, and its last failure when the caller's own time ends first.
         """
-        deadline = current_deadline()
-        until = self._budget.of(deadline)
         flight = self._flights.get(key)
         if flight is None or not self._is_new(flight):
             flight = self._begin(key, start)
-        flight.deadline.at = max(flight.deadline.at, until + self._budget.reserve)
+        around = _around.get() or Progress()
+        around.needs = flight.progress
         flight.waiters += 1
         try:
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(self._budget.until()):
                 return await asyncio.shield(flight.task)
         except TimeoutError:
-            raise flight.progress.error from None
+            error = flight.progress.failure
+            raise error from error.__cause__
         finally:
+            around.needs = None
             flight.waiters -= 1
             if not flight.waiters and not flight.task.done():
                 self._leave(key, flight)
@@ -83,9 +99,10 @@ class Flights(Generic[T]):
         return sent is None or asyncio.get_running_loop().time() - sent <= self._shared_for
 
     def _begin(self, key: Hashable, start: Callable[[Progress], Coroutine[object, object, T]]) -> _Flight[T]:
-        flight: _Flight[T] = _Flight(Deadline(0.0))
+        flight: _Flight[T] = _Flight()
         context = copy_context()
-        context.run(set_deadline, flight.deadline)
+        context.run(set_deadline, self._budget.shared())
+        context.run(_around.set, flight.progress)
         self._flights[key] = flight
         flight.task = asyncio.get_running_loop().create_task(start(flight.progress), context=context)
         flight.task.add_done_callback(lambda task: self._landed(key, flight, task))

@@ -14,7 +14,7 @@ from providers.auth0.tenant import errors
 from providers.auth0.tenant.budget import ATTEMPT
 from providers.auth0.tenant.errors import Failure, Outcome
 from providers.auth0.tenant.flights import Progress
-from providers.auth0.tenant.limiter import told_pause
+from providers.auth0.tenant.limiter import MAX_PAUSE, told_pause
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from providers.auth0.tenant.answers import Answer
     from providers.auth0.tenant.budget import Budget
     from providers.auth0.tenant.calls import Kind
-    from providers.auth0.tenant.limiter import Lane, Limiter
+    from providers.auth0.tenant.limiter import Limiter
 
 P = TypeVar("P")
 
@@ -68,14 +68,11 @@ class Retries:
             RateLimited: it took no requests, to the end of the time.
         """
         progress = progress or Progress()
-        deadline = current_deadline()
-        # Others may join a read and prolong it; the time for what follows a write is settled when it begins.
-        settled = self._budget.until() if deadline.committed or deadline.at == float("inf") else None
+        progress.operation = kind.name
+        until = self._budget.until()
         tries = 0
         while True:
-            until = settled or self._budget.until()
-            if kind.lane is not None:
-                await self._open(kind.lane, until, progress)
+            await self._open(kind, until, progress)
             prepared = await prepare()
             progress.sent = asyncio.get_running_loop().time()
             answer, failure = await self._attempt(kind, send, prepared, until)
@@ -85,18 +82,20 @@ class Retries:
             progress.error, progress.sent = failure.error, None
             if not (failure.write_again if kind.once or kind.writes else failure.read_again):
                 raise failure.error
-            await self._sleep(self._pause(kind, answer, failure, tries), settled, failure)
+            await self._sleep(self._pause(kind, answer, failure, tries), until, failure)
             tries += 1
             self._upstream.retried(kind.name)
 
-    async def _open(self, lane: Lane, until: float, progress: Progress) -> None:
-        if self._limiter.opens(lane) > asyncio.get_running_loop().time():
-            progress.error = RateLimited()  # for those who wait for this read and can do so no longer
-        if not await self._limiter.wait(lane, until):
-            raise RateLimited
+    async def _open(self, kind: Kind, until: float, progress: Progress) -> None:
+        if kind.lane is None or self._limiter.opens(kind.lane) <= asyncio.get_running_loop().time():
+            return
+        if not isinstance(progress.error, RateLimited):
+            progress.error = errors.limited(kind.name, "a limit that another call has met")
+        if not await self._limiter.wait(kind.lane, until):
+            raise progress.failure
 
-    async def _sleep(self, pause: float, settled: float | None, failure: Failure) -> None:
-        left = (settled or self._budget.until()) - asyncio.get_running_loop().time()
+    async def _sleep(self, pause: float, until: float, failure: Failure) -> None:
+        left = until - asyncio.get_running_loop().time()
         await asyncio.sleep(max(0.0, min(pause, left)))
         if pause >= left:
             raise failure.error
@@ -128,7 +127,7 @@ class Retries:
         longest = min(_FIRST_PAUSE * 2 ** min(tries, _DOUBLINGS), _LONGEST_PAUSE)
         backoff: float = longest * (0.5 + random.random() / 2)  # noqa: S311 - spreads load
         told = told_pause(answer.headers, self._now()) if answer is not None else None
-        pause: float = backoff if told is None else max(told, backoff)
+        pause: float = backoff if told is None else min(max(told, backoff), MAX_PAUSE)
         if failure.outcome is Outcome.RATE_LIMITED and kind.lane is not None:
             self._limiter.learn(kind.lane, pause)
         return pause

@@ -9,7 +9,7 @@ import contextlib
 import pytest
 
 from app.domain.deadline import Deadline, current_deadline, set_deadline
-from app.domain.errors import ProviderUnavailable, RateLimited
+from app.domain.errors import ProviderUnavailable, RateLimited, ServiceError
 from providers.auth0.tenant.budget import Budget
 from providers.auth0.tenant.flights import Flights, Progress
 from tests.support.virtual_time import in_virtual_time, now
@@ -128,6 +128,35 @@ async def test_the_last_failure_is_the_one_that_the_work_noted():
 
 
 @in_virtual_time
+async def test_the_last_failure_of_work_that_waits_for_other_work_is_that_ones_and_keeps_its_cause():
+    shared, cause = flights(), ValueError("status 429")
+
+    async def inner(progress: Progress) -> int:
+        await asyncio.sleep(1.0)
+        progress.error = RateLimited()
+        progress.error.__cause__ = cause
+        await asyncio.sleep(2.0)
+        return 1
+
+    async def outer(progress: Progress) -> int:
+        with contextlib.suppress(ProviderUnavailable):
+            await shared.join("inner", inner)
+        assert progress.needs is None
+        await asyncio.sleep(60.0)
+        return 2
+
+    async def failure(seconds: float) -> Exception:
+        set_deadline(Deadline(seconds))
+        with pytest.raises(ServiceError) as raised:
+            await shared.join("outer", outer)
+        return raised.value
+
+    early, middle, late = await asyncio.gather(*map(failure, (1.5, 3.0, 6.0)))
+    assert [type(error) for error in (early, middle, late)] == [ProviderUnavailable, RateLimited, ProviderUnavailable]
+    assert middle.__cause__ is cause
+
+
+@in_virtual_time
 async def test_what_nobody_waits_for_is_cancelled_and_not_joined():
     shared, work = flights(), Work(60.0)
     first, second = waiting(shared, work), waiting(shared, work)
@@ -145,19 +174,29 @@ async def test_what_nobody_waits_for_is_cancelled_and_not_joined():
 
 
 @in_virtual_time
-async def test_the_work_has_until_the_latest_deadline_of_those_who_wait():
-    shared, work = flights(), Work(1.0)
-    both = [waiting(shared, work, seconds) for seconds in (3.0, 6.0, 4.0)]
-    await asyncio.gather(*both)
-    assert [deadline.at for deadline in work.deadlines] == [pytest.approx(6.0)]
+async def test_the_work_has_until_the_end_of_those_who_wait_and_no_end_of_its_own():
+    shared, work = flights(), Work(60.0)
+    waiters = [waiting(shared, work, seconds) for seconds in (3.0, 6.0, 4.0)]
+    await asyncio.sleep(4.9)
+    waiters.append(waiting(shared, work, 4.0))
+    await asyncio.sleep(2.9)
+    assert [waiter.done() for waiter in waiters] == [True, True, True, False]
+    assert (work.begun, work.cancelled) == (1, 0)
+    await asyncio.sleep(0.2)
+    assert work.cancelled == 1
+    [of_work] = work.deadlines
+    assert Budget(10.0).of(of_work) > 1e9
     assert current_deadline().at == float("inf")
 
 
 @in_virtual_time
-async def test_outside_of_a_request_the_work_has_a_requests_time_and_the_reserve():
-    work = Work()
-    await flights().join("ada", work)
-    assert work.deadlines[0].at == pytest.approx(11.0)
+async def test_who_is_outside_of_a_request_waits_for_a_requests_time():
+    shared, work = flights(), Work(60.0)
+    with pytest.raises(ProviderUnavailable):
+        await shared.join("ada", work)
+    assert now() == pytest.approx(10.0)
+    await asyncio.sleep(0)
+    assert work.cancelled == 1
 
 
 @in_virtual_time
