@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app.domain.deadline import set_deadline
+from app.domain.tasks import ended
 from providers.auth0.tenant import errors
 
 if TYPE_CHECKING:
@@ -59,10 +60,14 @@ class Flights(Generic[T]):
     So it has no deadline: each of those who wait has one.
     """
 
-    def __init__(self, budget: Budget, shared_for: float = math.inf) -> None:
-        """Take how long each may wait, and for how many seconds after something was sent others may still join."""
+    def __init__(self, budget: Budget, shared_for: float = math.inf, *, lasts: bool = False) -> None:
+        """Take how long each may wait, and for how many seconds after something was sent others may still join.
+
+        What `lasts` has a request's time at least, even if nobody waits for so long.
+        """
         self._budget = budget
         self._shared_for = shared_for
+        self._lasts = lasts
         self._flights: dict[Hashable, _Flight[T]] = {}
 
     def to_join(self, key: Hashable) -> bool:
@@ -89,10 +94,18 @@ class Flights(Generic[T]):
             raise error from error.__cause__
         finally:
             around.needs = None
-            flight.waiters -= 1
-            if not flight.waiters and not flight.task.done():
-                self._leave(key, flight)
-                flight.task.cancel()
+            self._one_less(key, flight)
+
+    async def aclose(self) -> None:
+        """Cancel what is in flight."""
+        for flight in list(self._flights.values()):
+            await ended(flight.task)
+
+    def _one_less(self, key: Hashable, flight: _Flight[T]) -> None:
+        flight.waiters -= 1
+        if not flight.waiters and not flight.task.done():
+            self._leave(key, flight)
+            flight.task.cancel()
 
     def _is_new(self, flight: _Flight[T]) -> bool:
         sent = flight.progress.sent
@@ -104,7 +117,11 @@ class Flights(Generic[T]):
         context.run(set_deadline, self._budget.shared())
         context.run(_around.set, flight.progress)
         self._flights[key] = flight
-        flight.task = asyncio.get_running_loop().create_task(start(flight.progress), context=context)
+        loop = asyncio.get_running_loop()
+        flight.task = loop.create_task(start(flight.progress), context=context)
+        if self._lasts:
+            flight.waiters += 1
+            loop.call_at(self._budget.of(self._budget.background()), self._one_less, key, flight)
         flight.task.add_done_callback(lambda task: self._landed(key, flight, task))
         return flight
 

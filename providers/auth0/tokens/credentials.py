@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -91,7 +91,7 @@ class Credentials:
         self._form = form
         self._now = now
         self._token: _Token | None = None
-        self._fetches: Flights[str] = Flights(line.budget)
+        self._fetches: Flights[str] = Flights(line.budget, lasts=True)
         self._discarded = asyncio.Event()
         self.had_one = False
         self.granted: frozenset[str] | None = None
@@ -113,7 +113,7 @@ class Credentials:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep a token at hand while the context lasts."""
-        async with beside(self._keep(), "auth0 token"):
+        async with aclosing(self._fetches), beside(self._keep(), "auth0 token"):
             yield
 
     async def _keep(self) -> None:

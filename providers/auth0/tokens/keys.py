@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jose import jwk
@@ -62,7 +62,7 @@ class Keys:
         self._keys: dict[str, tuple[tuple[str, str], Key]] = {}
         self._fetched_at: float | None = None
         self._failed_at: float | None = None
-        self._fetches: Flights[None] = Flights(line.budget)
+        self._fetches: Flights[None] = Flights(line.budget, lasts=True)
 
     @property
     def had_one(self) -> bool:
@@ -94,7 +94,7 @@ class Keys:
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
         """Keep the set at hand and recent while the context lasts."""
-        async with beside(self._keep(), "auth0 keys"):
+        async with aclosing(self._fetches), beside(self._keep(), "auth0 keys"):
             yield
 
     def _fresh(self, moment: float | None) -> bool:

@@ -200,6 +200,32 @@ async def test_who_is_outside_of_a_request_waits_for_a_requests_time():
 
 
 @in_virtual_time
+async def test_what_lasts_has_a_requests_time_though_nobody_waits_and_more_if_somebody_does():
+    shared, work = Flights(Budget(10.0), lasts=True), Work(60.0)
+    await asyncio.sleep(1.0)
+    with pytest.raises(ProviderUnavailable):
+        await waiting(shared, work, 2.0)
+    await asyncio.sleep(7.9)
+    assert (now(), shared.to_join("ada")) == (pytest.approx(9.9), True)
+    late = waiting(shared, work, 3.0)
+    await asyncio.sleep(1.9)
+    assert (work.begun, work.cancelled) == (1, 0)
+    await asyncio.wait({late})
+    await asyncio.sleep(0.1)
+    assert (work.begun, work.cancelled, now()) == (1, 1, pytest.approx(12.0))
+
+
+@in_virtual_time
+async def test_what_lasts_ends_with_who_shares_it():
+    shared, work = Flights(Budget(10.0), lasts=True), Work(60.0)
+    with pytest.raises(ProviderUnavailable):
+        await waiting(shared, work, 2.0)
+    async with contextlib.aclosing(shared):
+        assert work.cancelled == 0
+    assert (work.cancelled, now()) == (1, pytest.approx(1.0))
+
+
+@in_virtual_time
 async def test_an_error_that_nobody_waits_for_any_more_is_looked_at():
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))

@@ -9,6 +9,7 @@ import itertools
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from app.domain.deadline import Deadline, set_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable
 from providers.auth0.tokens.keys import Keys
 from tests.providers.auth0.conftest import Counts
@@ -116,6 +117,35 @@ async def test_who_waits_shares_the_fetch():
     world = World([JWK], seconds=1.0)
     assert await asyncio.gather(*(found(world) for _ in range(20))) == [None] * 20
     assert len(world.tenant.requests) == 1
+
+
+@in_virtual_time
+async def test_a_fetch_goes_on_though_who_asked_for_it_has_no_time_left_and_is_no_failure():
+    world = World([JWK], [JWK, OTHER], seconds=0.5)
+    assert await found(world) is None
+    await asyncio.sleep(30)
+    set_deadline(Deadline(now() + 1.2))  # 0.2 s, since a second is kept for the reply
+    assert await found(world, "other") is ProviderUnavailable
+    await asyncio.sleep(0.5)
+    assert await found(world, "other") is None
+    assert world.tenant.moments == [0.0, 30.5]
+    assert world.counts.refreshes == {("jwks", "ok"): 2}
+
+
+@in_virtual_time
+async def test_a_tenant_that_says_nothing_is_asked_for_a_requests_time_and_then_counts_as_failed():
+    world = World([JWK], seconds=99.0)
+    for _ in range(20):  # each cut off by its own time, and none begins a fetch of its own
+        set_deadline(Deadline(now() + 1.2))
+        assert await found(world) is ProviderUnavailable
+        await asyncio.sleep(0.2)
+    assert world.counts.refreshes == {}
+    await asyncio.sleep(1.1)
+    assert world.counts.refreshes == {("jwks", "failed"): 1}
+    set_deadline(Deadline(now() + 10.0))
+    before = now()
+    assert (await found(world), now()) == (ProviderUnavailable, before)
+    assert len(world.tenant.moments) == 3
 
 
 @in_virtual_time
