@@ -16,7 +16,6 @@ from app.domain.errors import (
     ImpersonationUnavailable,
     PasswordChangeUnsupported,
     ResetLinkUnsupported,
-    ServiceError,
 )
 from app.domain.ports import Absent, Provider
 from app.domain.tasks import beside
@@ -44,6 +43,7 @@ from providers.authelia.examination import (
 from providers.authelia.identities import AutheliaIdentities
 from providers.authelia.operations import OpenBuckets, Operations
 from providers.authelia.profiles import AutheliaAccounts, AutheliaProfiles
+from providers.authelia.start import Start
 from providers.authelia.storage.kv import BucketOptions
 from providers.authelia.storage.moved import moved
 from providers.authelia.storage.nats_bucket import Buckets
@@ -66,7 +66,6 @@ CONTRACT: Final = Pace()
 _CODES_TTL: Final = 5 * 60.0
 _A_DAY: Final = 24 * 60 * 60.0
 _LOOK: Final = 0.05
-_RETRY: Final = 1.0
 
 
 @asynccontextmanager
@@ -96,14 +95,15 @@ async def authelia_provider(
     reconciler = Reconciler(kept.users, cluster, restarts, pace.hash_cost)
     bucket = settings.authelia.users_bucket
     synchronisation = Synchronisation(reconciler, dependencies.nats, bucket, time.time, pace)
+    start = Start(kept.buckets.open_all, kept.signing.keys)
     try:
         async with (
-            beside(_begin(dependencies.nats, kept, synchronisation), "authelia"),
+            beside(_begin(dependencies.nats, start, synchronisation), "authelia"),
             open_client(settings.work.max_concurrent_requests, MAX_ANSWER) as http,
         ):
             userinfo = Userinfo(http, settings.authelia.userinfo_url, dependencies.upstream)
             mailer = Mailer(settings.email, dependencies.upstream)
-            operations = Operations(kept.buckets, mailer, synchronisation)
+            operations = Operations(kept.buckets, start, mailer, synchronisation)
             yield _capabilities(settings.authelia, kept, AutheliaCallers(userinfo, kept.users), mailer, operations)
     finally:
         await cluster.close()
@@ -197,16 +197,10 @@ def _layout(settings: AutheliaSettings) -> dict[str, BucketOptions]:
     return {bucket.name: bucket for bucket in options}
 
 
-async def _begin(client: Client, kept: _Kept, synchronisation: Synchronisation) -> None:
+async def _begin(client: Client, start: Start, synchronisation: Synchronisation) -> None:
     """Open the buckets once the connection stands, then synchronise for as long as the provider lives."""
     while not client.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
         await asyncio.sleep(_LOOK)
-    while True:
-        try:
-            await kept.buckets.open_all()
-            await kept.signing.keys()
-            break
-        except ServiceError as error:
-            logger.warning("the buckets cannot be opened", error=str(error), cause=repr(error.__cause__))
-            await asyncio.sleep(_RETRY)
-    await synchronisation.watch()
+    await start.open_buckets()
+    async with beside(start.read_key(), "authelia-key"):
+        await synchronisation.watch()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from providers.authelia.cluster.sync import Synchronisation
     from providers.authelia.codes.mailer import Mailer
+    from providers.authelia.start import Start
     from providers.authelia.storage.kv import Bucket, BucketOptions
     from providers.authelia.storage.nats_bucket import Buckets
 
@@ -47,16 +48,21 @@ class OpenBuckets:
 class Operations:
     """Readiness and measurements."""
 
-    def __init__(self, buckets: OpenBuckets, mailer: Mailer, synchronisation: Synchronisation) -> None:
+    def __init__(self, buckets: OpenBuckets, start: Start, mailer: Mailer, synchronisation: Synchronisation) -> None:
         """Take the parts that are shown."""
         self._buckets = buckets
+        self._start = start
         self._mailer = mailer
         self._synchronisation = synchronisation
 
     def readiness(self) -> Mapping[str, str]:
-        """Return the buckets, which decide, and Kubernetes, which is shown only."""
+        """Return the buckets, which decide, and what is shown only: the signing key, and Kubernetes."""
         missing = ", ".join(self._buckets.missing)
-        return {"storage": missing and f"not open: {missing}", "kubernetes?": self._synchronisation.fault}
+        return {
+            "storage": missing and f"not open: {missing}",
+            "signing key?": self._start.key_fault,
+            "kubernetes?": self._synchronisation.fault,
+        }
 
     def measurements(self) -> Mapping[str, float]:
         """Return counters and gauges by metric name."""

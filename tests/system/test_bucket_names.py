@@ -34,7 +34,9 @@ async def test_everything_is_kept_in_the_buckets_that_are_named(tmp_path):
         )
         with service as running:
             running.until_ready()
-            running.until(lambda: running.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
+            running.until(
+                lambda: running.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nsigning key: ok\nkubernetes: ok"
+            )
             client = await connect(bus.url)
             js = client.jetstream()
             people = await js.key_value("people")

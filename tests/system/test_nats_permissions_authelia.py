@@ -46,7 +46,7 @@ def _service(bus, stand_ins, folder):
 
 def _until_people_are_there(service):
     """Wait for the first synchronisation, which brings the people of the users file into storage."""
-    service.until(lambda: service.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
+    service.until(lambda: service.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nsigning key: ok\nkubernetes: ok")
 
 
 def _page(stand_ins, name):

@@ -61,7 +61,9 @@ async def test_a_service_on_authelia_asks_no_proxy(spelled, proxy, tmp_path):
         )
         with service as running:
             running.until_ready()
-            running.until(lambda: running.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nkubernetes: ok")
+            running.until(
+                lambda: running.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nsigning key: ok\nkubernetes: ok"
+            )
             client = await connect(bus.url)
             change = {"token": "authelia_at_ada", "user_metadata": {"city": "Oslo"}}
             reply = await client.request(PREFIX + "user_metadata.update", json.dumps(change).encode(), timeout=20)

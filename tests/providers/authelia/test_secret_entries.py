@@ -31,6 +31,7 @@ async def test_one_that_is_no_text_is_left_alone_and_reported_and_others_go_on(s
         await until(lambda: provider.readiness()["kubernetes?"].startswith("1 entry of the Secret"))
         assert provider.readiness() == {
             "storage": "",
+            "signing key?": "",
             "kubernetes?": "1 entry of the Secret cannot be a password: no UTF-8, or a NUL in it",
         }
         assert provider.measurements()["auth_service_sync_skipped_users"] == 1

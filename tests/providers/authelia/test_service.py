@@ -61,7 +61,7 @@ async def test_it_is_ready_once_its_buckets_are_open_and_drains_without_losing_a
     replies = {json.loads(reply.data)["success"] for reply in await asyncio.gather(*asked)}
     await client.close()
     assert (before.status_code, after.status_code) == (503, 200)
-    assert text == "nats: ok\nstorage: ok\nkubernetes: ok"
+    assert text == "nats: ok\nstorage: ok\nsigning key: ok\nkubernetes: ok"
     assert "auth_service_kv_errors_total 0.0" in metrics
     assert replies == {True}
 
