@@ -139,7 +139,7 @@ def test_every_runbook_has_its_alert():
 
 
 def test_every_alert_is_tried_out():
-    tried = yaml.safe_load((TOP / "tests" / "observe" / "rules.test.yaml").read_text(encoding="utf-8"))["tests"]
+    tried = yaml.safe_load((TOP / "tests" / "operations" / "rules.test.yaml").read_text(encoding="utf-8"))["tests"]
     fired = {case["alertname"] for test in tried for case in test["alert_rule_test"] if case["exp_alerts"]}
     assert fired == {rule["alert"] for rule in RULES}
 

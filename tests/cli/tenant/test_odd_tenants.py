@@ -201,5 +201,5 @@ def test_nobody_answers_the_question_and_nothing_is_done(bare, made, monkeypatch
         monkeypatch.setattr("sys.stdin", nobody)
         done = bare("apply")
     assert done.status == 1
-    assert "--yes does not ask" in done.err
+    assert "Use --yes to run without the question" in done.err
     assert bare.tenant.records.count("*.create") == 0

@@ -122,7 +122,7 @@ def test_an_input_that_cannot_be_read_has_no_token_and_no_answer(bare, made, tmp
         asked = bare("check", token=True)
         assert (asked.status, "no token came on standard input" in " ".join(asked.err.split())) == (2, True)
         done = bare("apply")
-    assert (done.status, "--yes does not ask" in done.err) == (1, True)
+    assert (done.status, "Use --yes to run without the question" in done.err) == (1, True)
     assert bare.tenant.records.count("*.create") == 0
 
 
