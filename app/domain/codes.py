@@ -13,7 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from app.domain.errors import CodeNotFound, TooManyAttempts, TooManyCodes, TooManyGuesses, WrongCode
+from app.domain.errors import (
+    CodeNotFound,
+    ProviderUnavailable,
+    TooManyAttempts,
+    TooManyCodes,
+    TooManyGuesses,
+    WrongCode,
+)
 from app.domain.spellings import comparable
 from app.domain.users import Address
 
@@ -139,7 +146,8 @@ class OneTimeCodes:
         if not hmac.compare_digest(code.digest, self._digest(address, guess)):
             raise WrongCode
         await self._use_up(address, code)
-        with suppress(LedgerFull):
+        # The code is gone: to fail now would lose it. Guesses that are not forgiven are at the next success.
+        with suppress(LedgerFull, ProviderUnavailable):
             await self._forgive(address)
 
     def _digest(self, address: Address, code: str) -> str:

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.codes import Code, Ledger, LedgerFull, OneTimeCodes, StaleRevision
-from app.domain.errors import CodeNotFound, ServiceError, TooManyAttempts, TooManyCodes, TooManyGuesses, WrongCode
+from app.domain.errors import (
+    CodeNotFound,
+    ProviderUnavailable,
+    ServiceError,
+    TooManyAttempts,
+    TooManyCodes,
+    TooManyGuesses,
+    WrongCode,
+)
 from app.domain.users import Address
 
 ADDRESS = Address("ada@new.example")
@@ -245,6 +253,36 @@ async def test_where_no_guess_can_be_counted_a_code_still_has_its_own_five():
     assert await desk.guess(code) is CodeNotFound
     with pytest.raises(LedgerFull):
         await desk.send()
+
+
+@pytest.mark.parametrize(("writes", "outcome"), [(1, None), (0, ProviderUnavailable)])
+async def test_in_an_outage_a_guess_must_be_counted_and_a_right_one_need_not_be_forgiven(writes, outcome):
+    desk, left = Desk(), [writes]
+    code, saved = await desk.send(), desk.store.save_ledger
+
+    async def save_ledger(*record: object) -> None:
+        if not left[0]:
+            raise ProviderUnavailable
+        left[0] -= 1
+        await saved(*record)
+
+    desk.store.save_ledger = save_ledger
+    assert await desk.guess(code) is outcome
+    left[0] = 2
+    assert await desk.guess(code) is (CodeNotFound if outcome is None else None)
+
+
+async def test_a_code_that_cannot_be_used_up_is_not_right():
+    desk = Desk()
+    code, saved = await desk.send(), desk.store.save_code
+
+    async def save_code(address: Address, changed: Code | None, revision: int | None) -> None:
+        if changed is None:
+            raise ProviderUnavailable
+        await saved(address, changed, revision)
+
+    desk.store.save_code = save_code
+    assert await desk.guess(code) is ProviderUnavailable
 
 
 async def test_all_spellings_of_an_address_have_one_code_and_it_goes_where_it_was_asked_for():
