@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 import math
 from asyncio import Lock
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 
 from app.domain.codes import SEND_WINDOW, StaleRevision
-from app.domain.errors import TooManyCodes
+from app.domain.errors import ProviderUnavailable, TooManyCodes
 from providers.authelia.storage.records import parse
 
 if TYPE_CHECKING:
@@ -65,14 +66,30 @@ class AllSends:
             raise TooManyCodes
 
     async def _read(self) -> tuple[Slots, int]:
-        entry = await (await self._ledger()).get(KEY)
-        over = self._now() - SEND_WINDOW
-        return [slot for slot in _decoded(entry.value) if slot[0] > over], entry.revision
+        bucket = await self._ledger()
+        entry = await bucket.get(KEY)
+        now = self._now()
+        slots = [slot for slot in _decoded(entry.value) if slot[0] > now - SEND_WINDOW]
+        # No send was later than the record was written: a slot that says so is of a replica whose clock is ahead. The
+        # server's clock counts too, so that one replica that is behind does not make the others' sends older.
+        latest = self._until(max(now, entry.written.timestamp() if entry.written else 0.0))
+        if slots and slots[-1][0] > latest:
+            before = [slot for slot in slots if slot[0] < latest]
+            slots = [*before, (latest, _sum(slots) - _sum(before))]
+            if _sum(slots) >= self._limit:
+                # Nobody writes now, and the slot would be moved to the present at every look.
+                with suppress(StaleRevision, ProviderUnavailable):
+                    await bucket.put(KEY, _encoded(slots), entry.revision)
+        return slots, entry.revision
+
+    def _until(self, moment: float) -> int:
+        """Return the second until which a send of that moment is counted."""
+        return math.ceil(moment / self._step) * self._step
 
     def _with_one_more(self, slots: Slots) -> Slots:
         # A slot is over when its last second is: it counts a little longer than an hour, and never less. The clock of
         # the replica that counted last may be ahead.
-        until = math.ceil(self._now() / self._step) * self._step
+        until = self._until(self._now())
         if slots and slots[-1][0] >= until:
             return [*slots[:-1], (slots[-1][0], slots[-1][1] + 1)]
         return [*slots, (until, 1)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from app.domain.codes import StaleRevision
@@ -50,6 +49,14 @@ class LookupKeys:
             await (await self.bucket()).delete(key, revision)
 
     def is_fresh(self, entry: Entry) -> bool:
-        """Whether it was written less than a minute ago."""
-        written = entry.written or datetime.fromtimestamp(0, UTC)
-        return self.now() - written.timestamp() < CLAIM_TIME
+        """Whether it was written less than a minute ago; see `is_recent`."""
+        return is_recent(entry, self.now())
+
+
+def is_recent(entry: Entry, now: float) -> bool:
+    """Whether the entry was written less than a minute before or after `now` (Unix seconds).
+
+    The server's clock and the reader's may differ. What is later by a minute or more is not recent: it would be for as
+    long as they differ. Who writes it looks again once it has what it claims.
+    """
+    return entry.written is not None and abs(now - entry.written.timestamp()) < CLAIM_TIME

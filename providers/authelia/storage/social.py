@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from app.domain.codes import StaleRevision
 from providers.authelia.storage import records
-from providers.authelia.storage.lookup_keys import CLAIM_TIME
+from providers.authelia.storage.lookup_keys import is_recent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from providers.authelia.storage.kv import Bucket, Entry
+    from providers.authelia.storage.kv import Bucket
     from providers.authelia.storage.records import Record
     from providers.authelia.storage.users import Users
 
@@ -35,7 +35,7 @@ class SocialClaims:
         bucket = await self._claims()
         while True:
             entry = await bucket.get(_key(provider, identity_id))
-            if entry.value not in (None, username.encode()) and self._is_fresh(entry):
+            if entry.value not in (None, username.encode()) and is_recent(entry, self._now()):
                 return False
             try:
                 await bucket.add(_key(provider, identity_id), username.encode(), entry.revision)
@@ -68,9 +68,6 @@ class SocialClaims:
             if record is not None and records.user(other, record).identity(provider, identity_id):
                 return True
         return False
-
-    def _is_fresh(self, entry: Entry) -> bool:
-        return entry.written is not None and self._now() - entry.written.timestamp() < CLAIM_TIME
 
 
 def without_social(record: Record, provider: str, identity_id: str) -> Record:

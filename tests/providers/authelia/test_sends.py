@@ -112,6 +112,40 @@ def test_in_no_hour_are_there_more_whatever_the_order(seed, limit):
     asyncio.run(scenario())
 
 
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(("limit", "first"), [(3, 1), (3, 3), (1_200, 1)])
+@pytest.mark.parametrize("skew", [DAY, 3_000.0])
+async def test_a_replica_whose_clock_is_ahead_makes_no_send_count_for_longer_than_an_hour(limit, first, skew):
+    now = [1_000_000.0]
+    bucket = MemoryBucket(0, lambda: now[0])
+    ahead, right = (AllSends(bucket.opened, limit, lambda by=by: now[0] + by) for by in (skew, 0.0))
+    for _ in range(first):
+        assert await _sent(ahead)
+    for _ in range(limit - first):
+        assert await _sent(right)
+    for _ in range(3):
+        assert not await _sent(right)
+        now[0] += 1_200
+    for _ in range(limit):
+        assert await _sent(right)
+    assert not await _sent(right)
+
+
+@pytest.mark.parametrize(("skew", "server"), [(-DAY, 0.0), (-3_000.0, 0.0), (3_000.0, 0.0), (3_000.0, -DAY)])
+async def test_a_replica_whose_clock_is_wrong_does_not_let_others_send_more(skew, server):
+    now = [1_000_000.0]
+    bucket = MemoryBucket(0, lambda: now[0] + server)
+    wrong, right = (AllSends(bucket.opened, 9, lambda by=by: now[0] + by) for by in (skew, 0.0))
+    sent = 0
+    for _ in range(10):
+        sent += await _sent(right)
+        sent += await _sent(wrong)
+        now[0] += 50
+    assert sent == 9
+
+
 HOUR = 1_000_000_000
 
 

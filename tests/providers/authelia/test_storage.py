@@ -137,7 +137,7 @@ async def test_whoever_has_an_address_is_found_in_every_spelling(world):
     assert await world.holder(NEW) is None
 
 
-@pytest.mark.parametrize(("age", "stays"), [(59.0, True), (60.0, False)])
+@pytest.mark.parametrize(("age", "stays"), [(59.0, True), (60.0, False), (-59.0, True), (-60.0, False)])
 async def test_a_lookup_key_that_lies_finds_nobody_and_goes_after_a_minute(world, age, stays):
     await world.write(email_key(NEW), b"ada", age)
     assert await world.holder(NEW) is None
@@ -164,7 +164,7 @@ async def test_an_address_of_somebody_else_cannot_be_claimed(world):
             pytest.fail("it is hers")
 
 
-@pytest.mark.parametrize(("age", "held"), [(59.0, True), (60.0, False)])
+@pytest.mark.parametrize(("age", "held"), [(59.0, True), (60.0, False), (-59.0, True), (-3_600.0, False)])
 async def test_a_claim_without_an_owner_stands_for_a_minute(world, age, held):
     await world.write(email_key(NEW), b"grace", age)
     if held:
@@ -354,7 +354,7 @@ async def test_a_social_identity_is_claimed_by_one_user(world):
     assert await world.social.claim("grace", "gitlab", "77") is True
 
 
-@pytest.mark.parametrize(("age", "goes"), [(59.0, False), (60.0, True)])
+@pytest.mark.parametrize(("age", "goes"), [(59.0, False), (60.0, True), (-59.0, False), (-60.0, True)])
 async def test_a_claim_of_a_social_identity_stands_for_a_minute(world, age, goes):
     await world.social.claim("ada", "github", "77")
     world.clock.now += age
