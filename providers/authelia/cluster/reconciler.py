@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 
+from providers.authelia.cluster.imports import Imports
 from providers.authelia.cluster.kubernetes import Refused, VersionConflict, part, restarted_at
 from providers.authelia.cluster.passwords import Passwords
 from providers.authelia.cluster.skipping import log_skipped
 from providers.authelia.cluster.users_file import BadUsersFile, UsersFile, WantedUser
 from providers.authelia.storage import records
 from providers.authelia.storage.kv import Unreadable
-from providers.authelia.storage.users import AddressHeld
 
 if TYPE_CHECKING:
-    from app.domain.users import Address
     from providers.authelia.cluster.kubernetes import Cluster, Object
     from providers.authelia.cluster.restarts import Owed, Restarts
     from providers.authelia.storage.records import Record
@@ -47,11 +46,11 @@ class Reconciler:
         self._users = users
         self._cluster = cluster
         self._restarts = restarts
+        self._imports = Imports(users)
         self._passwords = Passwords(cluster, hash_cost)
         self._unreadable: set[str] = set()
         self.conflicts = 0
         self.restarts = 0
-        self._not_imported = 0
         self.next_restart: float | None = None
         """In how many seconds a restart may be made that is owed, or may turn out to be; None when there is none."""
         self._unsettled: float | None = None
@@ -60,7 +59,7 @@ class Reconciler:
     @property
     def skipped(self) -> int:
         """How many users the last run could not read from the users file, or not write to it."""
-        return self._not_imported + len(self._unreadable) + self._passwords.skipped
+        return self._imports.skipped + len(self._unreadable) + self._passwords.skipped
 
     @property
     def left_alone(self) -> str:
@@ -97,7 +96,7 @@ class Reconciler:
             raise BadUsersFile(f"no {FILE}")
         file = await asyncio.to_thread(UsersFile, text)
         self._unsettled = await self._restarts.recover(text)
-        await self._import(file)
+        await self._imports.run(file)
         wanted = await self._wanted()
         file.reconcile(wanted)
         missing = file.missing(wanted)
@@ -159,27 +158,6 @@ class Reconciler:
         for username, record in (await self._stored()).items():
             with suppress(Unreadable):  # of somebody else's, meanwhile
                 await self._users.repair(username, record)
-
-    async def _import(self, file: UsersFile) -> None:
-        skipped = 0
-        for username in file.usernames():
-            if not records.is_username(username):
-                log_skipped(username, "the name in the users file can be no key")
-                skipped += 1
-                continue
-            email, displayname = file.describe(username)
-            with suppress(Unreadable):
-                if await self._users.find(username) is None:
-                    skipped += not await self._create(username, email, displayname)
-        self._not_imported = skipped
-
-    async def _create(self, username: str, email: Address | None, displayname: str) -> bool:
-        try:
-            await self._users.create(username, email or records.address(""), displayname)
-        except AddressHeld:
-            log_skipped(username, "the address in the users file is taken")
-            return False
-        return True
 
     async def _wanted(self) -> dict[str, WantedUser]:
         wanted = {}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from app.domain.addresses import parse_address
 from app.domain.errors import InvalidEmail
+from app.domain.users import Address
 from providers import yaml_files
 from providers.authelia.cluster.splicing import Splicer, Unfit
 from providers.yaml_files.nodes import BadYaml, Mapping, Scalar
@@ -20,7 +21,6 @@ from providers.yaml_files.nodes import BadYaml, Mapping, Scalar
 if TYPE_CHECKING:
     from collections.abc import Mapping as Map
 
-    from app.domain.users import Address
     from providers.yaml_files.composer import Contents
     from providers.yaml_files.nodes import Node
 
@@ -61,13 +61,13 @@ class UsersFile:
         return list(self._users)
 
     def describe(self, username: str) -> tuple[Address | None, str]:
-        """Return address and display name of an entry; None stands for what is no address."""
+        """Return address and display name of an entry; None stands for a text that is no address."""
         entry = self._users[username]
+        email, displayname = _text(entry, "email"), _text(entry, "displayname")
         try:
-            address = parse_address(_text(entry, "email"), InvalidEmail)
+            return (parse_address(email, InvalidEmail) if email.strip() else Address("")), displayname
         except InvalidEmail:
-            address = None
-        return address, _text(entry, "displayname")
+            return None, displayname
 
     def reconcile(self, wanted: Map[str, WantedUser]) -> None:
         """Let storage win on the addresses of those who are in the file, and give everybody a display name."""
