@@ -44,7 +44,11 @@ _SPARE_CONNECTIONS: Final = 8
 
 
 class BrokenAnswer(Exception):
-    """What came is not what was to come: cut off, too long, packed, no JSON, of a wrong shape. Holds none of it."""
+    """What came is not what was to come: cut off, packed, no JSON, of a wrong shape. Holds none of it."""
+
+
+class TooMuch(BrokenAnswer):
+    """It is longer than anybody needs, or holds more; so it will the next time."""
 
 
 _FORESEEN: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer)
@@ -55,17 +59,17 @@ class Bounded(httpx.AsyncByteStream):
     """A body of which at most `most` bytes are read."""
 
     def __init__(self, stream: httpx.AsyncByteStream, most: int) -> None:
-        """Take the body, and how many bytes of it are read; reading more raises BrokenAnswer."""
+        """Take the body, and how many bytes of it are read; reading more raises TooMuch."""
         self._stream = stream
         self._most = most
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the parts as they come. Raises BrokenAnswer."""
+        """Yield the parts as they come. Raises TooMuch."""
         left = self._most
         async for chunk in self._stream:
             left -= len(chunk)
             if left < 0:
-                raise BrokenAnswer("too long")
+                raise TooMuch("too long")
             yield chunk
 
     async def aclose(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.halves import whole
 from app.domain.json_bounds import VALUES, holds_more, values
-from providers.http import BrokenAnswer
+from providers.http import BrokenAnswer, TooMuch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +45,6 @@ MAX_TEXT: Final = 1_000
 
 _TO_SKIP: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 _SPACE: Final = re.compile(r"[ \t\n\r]*+")
-
-
-class TooMuch(BrokenAnswer):
-    """It holds more values than anybody needs; so it will the next time."""
 
 
 @dataclass(slots=True)

@@ -19,8 +19,7 @@ from app.domain.errors import (
     ServiceError,
     UserNotFound,
 )
-from providers.auth0.tenant.answers import TooMuch
-from providers.http import BrokenAnswer, never_connected
+from providers.http import BrokenAnswer, TooMuch, never_connected
 
 if TYPE_CHECKING:
     from providers.auth0.tenant.answers import Answer

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from providers.auth0.tenant.answers import UNREADABLE, Answer, TooMuch
-from providers.http import BrokenAnswer
+from providers.auth0.tenant.answers import UNREADABLE, Answer
+from providers.http import BrokenAnswer, TooMuch
 
 READ = {
     b'{"a": [1, "x", null, true]}': {"a": [1, "x", None, True]},

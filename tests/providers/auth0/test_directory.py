@@ -199,6 +199,17 @@ async def test_a_user_with_very_many_values_is_nobody_and_hides_nobody(provider,
     assert tenant.records.count("users.get") == 1
 
 
+async def test_a_user_whose_answer_is_longer_than_what_is_read_is_asked_for_once(provider, tenant):
+    tenant.add_user("google-oauth2|77", email="bulky@example.org", metadata={"bio": "x" * 2 * 1024 * 1024})
+    for read in (
+        provider.directory.by_subject("google-oauth2|77"),
+        provider.directory.by_email(Address("bulky@example.org")),
+    ):
+        with pytest.raises(ProviderUnavailable):
+            await read
+    assert (tenant.records.count("users.get"), tenant.records.count("users-by-email")) == (1, 1)
+
+
 async def test_reads_for_a_write_are_not_shared(provider, tenant):
     tenant.faults.latency = 0.1
     await asyncio.gather(*(provider.directory.by_subject("auth0|ada") for _ in range(3)))

@@ -25,7 +25,7 @@ from app.domain.errors import (
 from providers.auth0.tenant.answers import Answer
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import Trouble, of_exception, of_status, refusal, refuses_application
-from providers.http import BrokenAnswer
+from providers.http import BrokenAnswer, TooMuch
 
 TOKEN = SecretStr("a.b.c")
 
@@ -62,7 +62,7 @@ def test_other_statuses_are_failures(status, error, outcome, again):
 
 RESET = aiohttp.ClientConnectorError.__new__(aiohttp.ClientConnectorError)
 EXCEPTIONS = {
-    "broken": (BrokenAnswer("too long"), "broken", False, "get_user: answer is too long"),
+    "broken": (BrokenAnswer("no JSON"), "broken", False, "get_user: answer is no JSON"),
     "not connected": (caused(httpx.ConnectError("x"), RESET), "not_connected", True, "get_user: ClientConnectorError"),
     "connecting took too long": (
         caused(httpx.ConnectTimeout("x"), aiohttp.ConnectionTimeoutError()),
@@ -86,6 +86,13 @@ def test_an_exception_is_told_by_its_kind_and_never_by_its_text(name):
     assert (type(failure.error), failure.outcome) == (ProviderUnavailable, outcome)
     assert (failure.read_again, failure.write_again) == (True, write_again)
     assert str(failure.error.__cause__) == why
+
+
+def test_what_is_too_much_is_not_asked_for_again():
+    failure = of_exception("get_user", TooMuch("too long"))
+    assert (type(failure.error), failure.outcome) == (ProviderUnavailable, "broken")
+    assert (failure.read_again, failure.write_again) == (False, False)
+    assert str(failure.error.__cause__) == "get_user: answer is too long"
 
 
 @pytest.mark.parametrize("cause", [None, RESET])
