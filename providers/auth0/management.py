@@ -38,6 +38,8 @@ _DELETE: Final = Kind("delete_user", Lane.WRITE, writes=True, json=False)
 _LINK: Final = Kind("link_identity", Lane.WRITE, writes=True, json=False)
 _UNLINK: Final = Kind("unlink_identity", Lane.WRITE, writes=True, json=False)
 _NONE: Final[Mapping[int, type[ServiceError]]] = {}
+_NO_PROOF: Final[Mapping[int, type[ServiceError]]] = {errors.NOT_FOUND: SearchFailed}
+"""Of a search that a write depends on: the tenant says 404 of none, so this one is of something that stands between."""
 
 
 def _segment(value: str, error: type[ServiceError]) -> str:
@@ -85,7 +87,7 @@ class Management:
         """Return the users whose own e-mail the tenant takes `address` for, in whichever of its forms it has it.
 
         It is asked for each, since it compares to the letter. One that it takes for no address is nobody's, unless it
-        is the one given.
+        is the one given. Raises SearchFailed; UserNotFound for a 404, if `shared`: no write may depend on that.
         """
         found: list[WireUser] = []
         for form in forms(address):
@@ -95,6 +97,7 @@ class Management:
                 path="/api/v2/users-by-email",
                 params={"email": form},
                 fallback=SearchFailed,
+                special=_NONE if shared else _NO_PROOF,
                 passes=frozenset() if form == address else frozenset((errors.BAD_REQUEST,)),
             )
             answer = await self._read(call, shared=shared)
@@ -106,13 +109,14 @@ class Management:
         return await self.search(field, *forms(address), shared=shared)
 
     async def search(self, field: str, *values: str, shared: bool = False) -> list[WireUser]:
-        """Return the users whose `field` the tenant takes for one of `values`."""
+        """Return the users whose `field` the tenant takes for one of `values`. Raises as `by_email` does."""
         call = Call(
             kind=_SEARCH,
             method="GET",
             path="/api/v2/users",
             params={"q": " OR ".join(f"{field}:{phrase(value)}" for value in values), "search_engine": "v3"},
             fallback=SearchFailed,
+            special=_NONE if shared else _NO_PROOF,
         )
         return self._reader.all(await self._read(call, shared=shared))
 

@@ -86,6 +86,17 @@ async def test_reads(server, name):
     assert replies == {**dict.fromkeys(requests, OF_READS.get(name, UNAVAILABLE)), **of_an_id}
 
 
+@pytest.mark.usefixtures("on_nats")
+@pytest.mark.parametrize("operation", ["users-by-email", "users.search"])
+async def test_a_search_that_is_not_found_does_not_show_that_an_address_is_free(server, operation):
+    """No search of a tenant says 404: it comes from something that stands between."""
+    async with on_the_bus() as bus:
+        server.tenant.faults.status(404, operation)
+        assert await bus.ask("email_linking.send_verification", "nobody@example.org") == NO_SEARCH
+        assert server.tenant.records.count("passwordless.start") == 0
+        assert await bus.ask("email_to_sub", "nobody@example.org") == NOT_FOUND
+
+
 WRITES = (
     "users.create",
     "users.update",
