@@ -17,7 +17,7 @@ from providers.http import BrokenAnswer, TooMuch
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TOLD: Final = ("retry-after", "x-ratelimit-reset")
+TOLD: Final = ("retry-after", "x-ratelimit-reset", "date")
 """The headers of a refusal that are looked at."""
 
 _OK: Final = range(200, 300)

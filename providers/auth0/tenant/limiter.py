@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,12 @@ _SPREAD: Final = 0.25
 """Part of a pause over which those who waited are spread after it."""
 
 _MAX_SPREAD: Final = 1.0
+
+_UNSURE: Final = 5.0
+"""Seconds until a moment at most, when the answer does not say what the time is: the clock here may be behind."""
+
+_MAX_DATE: Final = 64
+"""Characters: more than a date has."""
 
 
 class Lane(StrEnum):
@@ -62,15 +69,24 @@ class Limiter:
 def told_pause(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds for which a 429 or 503 tells to wait, None when it does not.
 
-    `Retry-After` is seconds or a date (RFC 9110, section 10.2.3), `x-ratelimit-reset` Unix seconds; `now` likewise.
+    `Retry-After` is seconds or a date (RFC 9110, section 10.2.3), `x-ratelimit-reset` Unix seconds. Both moments are of
+    the tenant's clock, and so is the answer's `Date` (section 6.6.1); `now` (Unix seconds) stands in for a missing one.
     """
     after = headers.get("retry-after", "").strip()
     if after.isdecimal():
         return float(after[:9])
-    if after:
-        try:
-            return max(0.0, parsedate_to_datetime(after).timestamp() - now)
-        except (ValueError, OverflowError):
-            return None
     reset = headers.get("x-ratelimit-reset", "").strip()
-    return max(0.0, float(reset[:15]) - now) if reset.isdecimal() else None
+    moment = _moment(after) if after else float(reset[:15]) if reset.isdecimal() else None
+    if moment is None:
+        return None
+    sent = _moment(headers.get("date", ""))
+    return max(0.0, min(moment - now, _UNSURE) if sent is None else moment - sent)
+
+
+def _moment(date: str) -> float | None:
+    """Return the Unix seconds of a date of HTTP (RFC 9110, section 5.6.7), None for anything else."""
+    try:
+        found = parsedate_to_datetime(date if len(date) <= _MAX_DATE else "")
+    except (ValueError, OverflowError):
+        return None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()

@@ -18,7 +18,7 @@ from providers.authelia import callers
 from providers.authelia.cluster import kubernetes
 from providers.authelia.storage import records, social
 
-HEADERS = ("retry-after", "x-ratelimit-reset", "content-type")
+HEADERS = ("date", "retry-after", "x-ratelimit-reset", "content-type")
 
 
 class Uncounted:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Requests that share a read, as callers and operators see it: each has its own time, and the log has the reason."""
+"""The time of reads, as callers and operators see it: who shares one has its own, and the log has the reason."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from loguru import logger
@@ -41,3 +42,11 @@ async def test_the_log_has_the_reason_when_the_time_ends(tenant, status):
     assert reply == (LIMITED if status == 429 else UNAVAILABLE)
     [cause] = [record["extra"]["cause"] for record in records if record["message"] == "request failed"]
     assert cause.endswith(f"get_user: status {status}")
+
+
+async def test_a_limit_lasts_as_long_as_the_tenant_says_though_its_clock_is_ahead(tenant):
+    tenant.skew = 29
+    async with on_the_bus(request_timeout="8s") as bus:
+        tenant.faults.too_many("users.get", reset=int(time.time()) + 29 + 2, times=1)
+        assert (await bus.ask("user_metadata.read", "auth0|ada"))["success"]
+    assert tenant.records.count("users.get") == 2

@@ -31,13 +31,39 @@ UNIX = 1_900_000_000.0
         ({"retry-after": "7", "x-ratelimit-reset": "1900000004"}, 7.0),
         ({"x-ratelimit-reset": " 1900000004 "}, 4.0),
         ({"x-ratelimit-reset": "1899999999"}, 0.0),
-        ({"x-ratelimit-reset": "9" * 5000}, 999_999_999_999_999.0 - UNIX),
         ({"x-ratelimit-reset": "soon"}, None),
+        ({"x-ratelimit-reset": "1900000006"}, 5.0),
+        ({"x-ratelimit-reset": "9" * 5000}, 5.0),
+        ({"retry-after": "Sun, 17 Mar 2030 17:46:46 GMT"}, 5.0),
+        ({"retry-after": "Sun Mar 17 17:46:43 2030"}, 3.0),
+        ({"retry-after": "Sun, 17 Mar 2030 17:46:43 GMT" + " " * 5000 + "x"}, None),
     ],
     ids=lambda value: repr(value)[:60],
 )
 def test_seconds_or_a_date_or_the_moment_of_the_reset(headers, seconds):
     assert told_pause(headers, UNIX) == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "headers", "seconds"),
+    [
+        # The clock here is 29 seconds behind the tenant's, and then ahead of it.
+        ("Sun, 17 Mar 2030 17:47:09 GMT", {"x-ratelimit-reset": "1900000030"}, 1.0),
+        ("Sun, 17 Mar 2030 17:47:09 GMT", {"retry-after": "Sun, 17 Mar 2030 17:47:11 GMT"}, 2.0),
+        ("Sun, 17 Mar 2030 17:46:11 GMT", {"x-ratelimit-reset": "1899999991"}, 20.0),
+        ("Sun, 17 Mar 2030 17:46:11 GMT", {"x-ratelimit-reset": "1899999960"}, 0.0),
+        ("Sun Mar 17 17:47:09 2030", {"x-ratelimit-reset": "1900000030"}, 1.0),
+        ("Sun, 17 Mar 2030 17:47:09 GMT", {"retry-after": "7"}, 7.0),
+        ("Sun, 17 Mar 2030 17:47:09 GMT", {}, None),
+        # No readable date.
+        ("soon", {"x-ratelimit-reset": "1900000030"}, 5.0),
+        ("Sun, 17 Mar 2030 17:47:09 GMT" + "x" * 5000, {"x-ratelimit-reset": "1900000030"}, 5.0),
+        ("Sun, 17 Mar 99999 17:46:35 GMT", {"x-ratelimit-reset": "1900000001"}, 1.0),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_a_moment_is_one_of_the_tenants_clock_and_without_that_waited_for_a_few_seconds(date, headers, seconds):
+    assert told_pause({"date": date, **headers}, UNIX) == seconds
 
 
 @pytest.mark.parametrize(("told", "pause"), [(7.0, 7.0), (60.0, 60.0), (61.0, 60.0), (1e9, 60.0), (-5.0, 0.0)])

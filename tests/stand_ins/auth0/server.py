@@ -9,6 +9,7 @@ import socket
 import ssl
 import tempfile
 import threading
+from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,10 @@ class TenantServer:
             records.calls[call.operation] += 1
             if self.tenant.faults.latency:
                 await asyncio.sleep(self.tenant.faults.latency)
-            return await self._reply(call, request)
+            response = await self._reply(call, request)
+            if not response.prepared:
+                response.headers.setdefault("Date", formatdate(self.tenant.now(), usegmt=True))
+            return response
         finally:
             records.in_flight -= 1
 
