@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from app.domain.disclosures import ImpersonationAttempt, VerificationCode
-from app.domain.redaction import redact, redact_email, redact_subject
+from app.domain.redaction import MAX_SECRET, redact, redact_email, redact_subject
 from app.observability.logs import Sink
 from app.settings import LogSettings
 
@@ -89,6 +89,27 @@ def test_of_a_name_at_most_three_characters_are_shown(address, place):
     local, _, domain = address.partition("@")
     if len(local) > 3:
         assert redact(place.format(address)) == place.format(f"{local[:3]}****@{domain}")
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("/api/v2/users/auth0%7Cada-lovelace?x=1", "/api/v2/users/auth0%7Cada****?x=1"),
+        ("/users-by-email?email=ada.lovelace%40example.org&y=2", "/users-by-email?email=ada****%40example.org&y=2"),
+        ("email=a%40b.org", "email=****%40b.org"),
+        ("AUTH0%7cADA-LOVELACE", "AUTH0%7cADA****"),
+        ("caf%C3%A9%40example.org", "caf****%40example.org"),  # half a character is not shown
+        ("auth0%7C%C3%A9%C3%A9", "auth0%7C%C3****"),
+        ("discount=50%40", "discount=50%40"),
+    ],
+)
+def test_names_in_urls_are_masked_like_others(url, shown):
+    assert redact(url) == shown
+
+
+def test_a_secret_that_is_longer_than_is_searched_for_takes_the_rest_with_it():
+    secret = "s" * (MAX_SECRET + 5)
+    assert redact(f"before {secret} behind", [secret]) == "before [redacted]"
 
 
 @given(st.text(B64, min_size=4, max_size=30).map(lambda text: "Zq" + text), st.sampled_from(NAMED))
