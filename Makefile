@@ -157,7 +157,7 @@ observe: $(INSTALLED) $(NATS) $(PROMTOOL) ## Check the alerts with promtool, and
 .PHONY: lock
 lock: ## Write the lock files anew, as pyproject.toml asks; ARGS=--upgrade takes the newest versions
 	@$(PYTHON) -m venv --clear build/lock
-	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement requirements-uv.lock
+	@build/lock/bin/python -m pip --disable-pip-version-check install --quiet --no-user --no-deps --require-hashes --requirement requirements-uv.lock
 	@$(COMPILE) --output-file requirements-uv.lock --group uv
 	@$(COMPILE) --output-file requirements-build.lock --group build
 	@$(COMPILE) --output-file requirements.lock pyproject.toml

@@ -7,6 +7,9 @@ is checked for what is missing. `--editable` adds the package in this folder. Th
 
 uv does it in a tenth of pip's time, but reads none of pip's settings. It is told those that it knows; where pip has
 others, or uv fails, pip does it. docs/decisions/0050-installing.md has the reasons.
+
+An installation that was interrupted leaves files in the environment that look installed and are not whole. Until the
+end a file there is named after each lock file; where one is found at the start, everything is installed over again.
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 UV_LOCK = str(Path(__file__).parents[1] / "requirements-uv.lock")
-PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 # Settings of pip, and the variable by which uv is told the same.
 TOLD = {
@@ -45,15 +51,27 @@ BESIDE_THE_POINT = {
     "require-virtualenv",
     "retries",
     "root-user-action",
+    "user",  # no call of pip here obeys it
     "verbose",
 }
+# Settings that lead packages away from the environment; pip cannot be told to leave those of a file alone.
+ELSEWHERE = {"prefix", "root", "target"}
+
+# What each needs to install over what is there. pip cannot remove what has no list of its files yet.
+OVER_AGAIN = {"pip": ("--ignore-installed",), "uv": ("--reinstall",)}
+
+
+def pip(*arguments: str, stdout: int | None = None, check: bool) -> subprocess.CompletedProcess[str]:
+    """Run pip, which says what it is asked for and installs into the environment, whatever it is set to."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
+    environment = {**os.environ, "PIP_QUIET": "0", "PIP_USER": "0"}
+    return subprocess.run(command, env=environment, stdout=stdout, text=True, check=check)
 
 
 def settings_of_pip() -> dict[str, str]:
     """Return what pip is set to by its files and the environment; the environment goes before the files."""
-    listed = subprocess.run([*PIP, "config", "list"], capture_output=True, text=True, check=True).stdout
     sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
-    for line in listed.splitlines():
+    for line in pip("config", "list", stdout=subprocess.PIPE, check=True).stdout.splitlines():
         name, _, value = line.partition("=")
         section, _, key = name.rpartition(".")
         if section in sections:
@@ -73,30 +91,30 @@ def environment_for_uv(settings: dict[str, str]) -> dict[str, str] | None:
     return told | dict(os.environ)
 
 
-def install_with_uv(python: str, locks: list[str], *, editable: bool) -> bool:
+def install_with_uv(python: str, settings: dict[str, str], locks: list[str], *, editable: bool, again: bool) -> bool:
     """Install and check with uv, and tell whether it did."""
-    environment = environment_for_uv(settings_of_pip())
+    environment = environment_for_uv(settings)
     # Without a wheel for this machine uv would be built from source, which takes longer than pip does.
-    locked = ["install", "--quiet", "--only-binary", ":all:", "--no-deps", "--require-hashes", "--requirement", UV_LOCK]
-    if environment is None or subprocess.run([*PIP, *locked], check=False).returncode != 0:
+    own = ["--quiet", "--only-binary", ":all:", *(OVER_AGAIN["pip"] if again else [])]
+    if environment is None or pip(*commands([UV_LOCK])[0], *own, check=False).returncode != 0:
         return False
-    for verb, *rest in [*commands(locks, editable=editable), ["check"]]:
+    for verb, *rest in [*commands(locks, editable=editable, more=OVER_AGAIN["uv"] if again else ()), ["check"]]:
         command = [str(Path(sys.executable).with_name("uv")), "--quiet", "pip", verb, "--python", python, *rest]
         if subprocess.run(command, env=environment, check=False).returncode != 0:
             return False
     return True
 
 
-def install_with_pip(python: str, locks: list[str], *, editable: bool) -> None:
+def install_with_pip(python: str, locks: list[str], *, editable: bool, again: bool) -> None:
     """Install and check with pip. Raises CalledProcessError when it cannot, or when something is missing."""
-    for step in [*commands(locks, editable=editable), ["check"]]:
+    for step in [*commands(locks, editable=editable, more=OVER_AGAIN["pip"] if again else ()), ["check"]]:
         quiet = ["--quiet"] if step[0] == "install" else []
-        subprocess.run([*PIP, *quiet, "--python", python, *step], check=True)
+        pip(*quiet, "--python", python, *step, check=True)
 
 
-def commands(locks: list[str], *, editable: bool) -> list[list[str]]:
-    """Return what is to be done, in words that pip and uv both understand."""
-    install = ["install", "--no-deps", "--no-build-isolation"]
+def commands(locks: list[str], *, editable: bool = False, more: Sequence[str] = ()) -> list[list[str]]:
+    """Return what is to be done, in words that pip and uv both understand, with more for one of them."""
+    install = ["install", "--no-deps", "--no-build-isolation", *more]
     steps = [[*install, "--require-hashes", "--requirement", lock] for lock in locks]
     return [*steps, [*install, "--editable", "."]] if editable else steps
 
@@ -108,14 +126,24 @@ def main() -> None:
     parser.add_argument("environment", help="folder of the virtual environment")
     parser.add_argument("locks", nargs="+", metavar="lock")
     given = parser.parse_args()
+    settings = settings_of_pip()
+    if elsewhere := ", ".join(sorted(settings.keys() & ELSEWHERE)):
+        sys.exit(
+            f"pip is set to install elsewhere ({elsewhere}): remove that, `pip config debug` shows where it stands"
+        )
+    unfinished = [Path(given.environment, f".unfinished-{Path(lock).name}") for lock in given.locks]
+    how = {"editable": given.editable, "again": any(file.exists() for file in unfinished)}
+    for file in unfinished:
+        file.touch()
     python = str(Path(given.environment, "bin", "python").absolute())
-    if install_with_uv(python, given.locks, editable=given.editable):
-        return
-    print("Installing with pip, which takes longer …", file=sys.stderr)
-    try:
-        install_with_pip(python, given.locks, editable=given.editable)
-    except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+    if not install_with_uv(python, settings, given.locks, **how):
+        print("Installing with pip, which takes longer …", file=sys.stderr)
+        try:
+            install_with_pip(python, given.locks, **how)
+        except subprocess.CalledProcessError as error:
+            sys.exit(error.returncode)
+    for file in unfinished:
+        file.unlink()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,14 @@ SCRIPT = runpy.run_path(str(ROOT / ".ci/install.py"))
 
 @pytest.fixture(autouse=True)
 def _nothing_set_here(monkeypatch, tmp_path):
-    for name in ("PIP_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_FIND_LINKS", "PIP_INDEX_URL", "REQUESTS_CA_BUNDLE"):
+    for name in (
+        "PIP_CERT",
+        "PIP_DEFAULT_TIMEOUT",
+        "PIP_FIND_LINKS",
+        "PIP_INDEX_URL",
+        "PIP_QUIET",
+        "REQUESTS_CA_BUNDLE",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("SSL_CERT_FILE", "UV_DEFAULT_INDEX", "UV_FIND_LINKS", "UV_HTTP_TIMEOUT"):
         monkeypatch.delenv(name, raising=False)
@@ -33,6 +40,14 @@ def test_a_mirror_in_a_file_is_told_and_the_environment_goes_before_it(monkeypat
     assert told()["UV_DEFAULT_INDEX"] == "http://other.example/simple"
 
 
+@pytest.mark.parametrize("quiet", ["1", "3"])
+def test_a_pip_that_is_set_to_say_nothing_tells_its_settings(monkeypatch, tmp_path, quiet):
+    (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = http://mirror.example/simple\nquiet = {quiet}\n")
+    assert told()["UV_DEFAULT_INDEX"] == "http://mirror.example/simple"
+    monkeypatch.setenv("PIP_QUIET", quiet)
+    assert told()["UV_DEFAULT_INDEX"] == "http://mirror.example/simple"
+
+
 def test_the_section_of_install_goes_before_the_global_one(tmp_path):
     (tmp_path / "pip.conf").write_text("[install]\ntimeout = 7\n[global]\ntimeout = 9\n[freeze]\ntimeout = 1\n")
     assert told()["UV_HTTP_TIMEOUT"] == "7"
@@ -46,7 +61,7 @@ def test_folders_of_wheels_are_separated_by_commas_and_those_that_are_not_there_
 
 
 def test_what_says_nothing_about_files_is_no_reason_against_uv():
-    assert told({"no-cache-dir": "1", "disable-pip-version-check": "1", "quiet": "1"}) is not None
+    assert told({"no-cache-dir": "1", "disable-pip-version-check": "1", "quiet": "1", "user": "1"}) is not None
 
 
 def test_what_uv_is_set_to_itself_stays(monkeypatch):
