@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
@@ -12,7 +13,6 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.forking import FORKED, Forked, command
@@ -76,13 +76,21 @@ class Process:
         return [int(pid) for pid in listed.stdout.split()]
 
 
+def alive(pid):
+    """Tell whether there is a process of that id."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
 def pasted(output):
     """The requests that `dev` printed, as they would be pasted."""
     whole = re.sub(r" \\\n +", " ", output)
     return [line.strip() for line in whole.splitlines() if " request --nats-url " in line]
 
 
-@contextmanager
+@contextlib.contextmanager
 def started(*arguments, cwd=None, **environment):
     """Run the command while the context lasts; it gets SIGINT at the end, if it still runs."""
     output, end = FORKED.Pipe(duplex=False)

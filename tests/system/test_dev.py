@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import PATIENCE, pasted, run, started
+from tests.support.command import PATIENCE, alive, pasted, run, started
 
 LAST_LINE = "Ctrl-C ends all of it"
 
@@ -26,13 +26,6 @@ def dev(tmp_path_factory):
     with started("dev", cwd=tmp_path_factory.mktemp("dev")) as process:
         process.until(LAST_LINE)
         yield process
-
-
-def alive(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
 
 
 def test_the_addresses_answer(dev):
@@ -74,6 +67,12 @@ def test_the_end_is_clean_and_leaves_nothing_running(tmp_path, number):
         assert len(children) == 1
         assert process.end(number) == 0
         assert [pid for pid in children if alive(pid)] == []
+
+
+def test_an_address_of_ip_version_6_is_served(tmp_path):
+    with started("dev", cwd=tmp_path, BIND="::1") as process:
+        process.until(LAST_LINE)
+    assert re.search(r"^Documentation +http://\[::1\]:[0-9]+/docs$", process.output, re.MULTILINE)
 
 
 def test_other_ports_are_taken_where_the_usual_ones_are_taken(tmp_path):

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 import shlex
 import signal
@@ -15,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from tests.support.command import COMMAND, PATIENCE, pasted, run, started
+from tests.support.command import COMMAND, PATIENCE, alive, pasted, run, started
 from tests.support.waiting import until
 
 LAST_LINE = "Ctrl-C ends all of it"
@@ -61,13 +59,6 @@ def answer(line):
     done = subprocess.run(line, shell=True, capture_output=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stderr) == (0, b""), line
     return json.loads(done.stdout) if done.stdout.startswith(b"{") else done.stdout.decode().strip()
-
-
-def alive(pid):
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
 
 
 async def test_the_provider_is_the_real_one_and_ready(dev):

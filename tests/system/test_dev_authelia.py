@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
 import shlex
 import signal
@@ -14,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command import PATIENCE, pasted, run, started
+from tests.support.command import PATIENCE, alive, pasted, run, started
 from tests.support.waiting import until
 
 LAST_LINE = "Ctrl-C ends all of it"
@@ -71,8 +69,5 @@ def test_the_end_is_clean_and_leaves_nothing_running(tmp_path):
         children = process.children()
         assert len(children) == 2
         assert process.end(signal.SIGINT) == 0
-        for pid in children:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 0)
-                raise AssertionError(f"{pid} is still there")
+        assert [pid for pid in children if alive(pid)] == []
         assert subprocess.run(["pgrep", "-P", str(process.popen.pid)], check=False).returncode == 1

@@ -7,15 +7,17 @@ import dataclasses
 import json
 import re
 import shlex
+import signal
 import subprocess
 
+import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
 from app.cli.dev.nats_server import free_port
 from tests.docs.blocks import TOP, blocks
 from tests.docs.places import nothing
-from tests.support.command import PATIENCE, started
+from tests.support.command import COMMAND, PATIENCE, started
 
 ME = "tests/system/test_dev_bare.py"
 LAST_LINE = "Ctrl-C ends all of it"
@@ -64,6 +66,20 @@ def test_the_page_leads_from_a_bare_tenant_to_a_service_that_answers(tmp_path):
     sent, end = json.JSONDecoder().raw_decode(rest)
     assert (subject, sent["success"]) == ("auth0|ada", True)
     assert json.loads(rest[end:])["data"]["access_token"].count(".") == 2
+
+
+def test_from_a_script_and_with_nohup_it_ends_with_sigterm_alone(tmp_path):
+    background = ["/bin/sh", "-c", "trap '' INT HUP; exec \"$@\"", "sh", *COMMAND, *BARE]
+    with subprocess.Popen(background, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        try:
+            assert any(LAST_LINE in line for line in process.stdout)
+            process.send_signal(signal.SIGHUP)
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(1)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
 
 
 def test_it_goes_with_auth0_only():

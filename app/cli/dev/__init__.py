@@ -60,8 +60,10 @@ _OPENERS: Final[dict[str, Opener]] = {
 
 def develop(provider: str, wishes: Wishes) -> int:
     """Run everything on that provider, as wished for, until Ctrl-C, and return the exit status."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script that starts it with `&` has it ignored
+    signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # `nohup` asks for that
+        signal.signal(signal.SIGHUP, _end)
     try:
         if wishes.bare:
             return run_bare(_NATS_PORT, wishes, _command())

@@ -29,7 +29,7 @@ class NatsServerUnavailable(RuntimeError):
 
 def free_port(preferred: int = 0, host: str = "127.0.0.1") -> int:
     """Return `preferred` when nobody listens there, otherwise a free port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, preferred))
@@ -101,8 +101,8 @@ def nats_server(port: int = 0, *arguments: str) -> Iterator[NatsServer]:
     """Run a nats-server while the context lasts; `port` 0 stands for any free one."""
     with tempfile.TemporaryDirectory(prefix="nats-") as store:
         server = NatsServer(port or free_port(), Path(store), arguments)
-        server.start()
         try:
+            server.start()  # Ctrl-C may come meanwhile
             yield server
         finally:
             server.stop()
