@@ -71,8 +71,8 @@ GROUPS: Final = (
     _group(
         "authelia-storage",
         "providers/authelia/storage",
-        "lookup_keys moved records social subjects users",
-        "providers/authelia records subject_races storage",
+        "claims lookup_keys moved records social subjects users",
+        "providers/authelia address_races records subject_races storage",
     ),
     _group(
         "authelia-files",

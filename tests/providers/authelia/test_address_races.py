@@ -74,7 +74,7 @@ class Replicas:
         return True
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ORDERS)
 def test_who_changes_the_primary_address_is_found_by_both_all_the_time(seed):
     async def scenario() -> None:
@@ -91,7 +91,7 @@ def test_who_changes_the_primary_address_is_found_by_both_all_the_time(seed):
     asyncio.run(scenario())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ORDERS)
 def test_a_repair_by_an_older_record_claims_nothing_that_was_unlinked_since(seed):
     async def scenario() -> None:
@@ -125,7 +125,7 @@ async def test_a_repair_claims_nothing_for_a_user_who_is_gone():
     assert await two.bucket.get(records.email_key(OTHER)) == removed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(ORDERS)
 def test_an_address_that_is_unlinked_before_it_becomes_the_primary_one_is_free(seed):
     async def scenario() -> None:
