@@ -11,22 +11,21 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from nats.aio.client import DEFAULT_INBOX_PREFIX
 from nats.errors import AuthorizationError, NoServersError
 from nats.errors import Error as NatsError
 
-from app.bus.nats.client import DecodingClient
+from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
-from app.settings import Settings, parse_duration
+from app.settings import NatsSettings, parse_duration
 from app.settings.checks import check_prefix
+from app.settings.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from nats.aio.client import Client
 
-    from app.settings import NatsSettings
-
-_TRIES: Final = 1
 _BETWEEN: Final = 0.1
 
 
@@ -37,9 +36,12 @@ class Unreachable(Exception):
 def nats_at(url: str | None, prefix: str | None = None, option: str = "--prefix") -> NatsSettings:
     """Return how NATS is reached: as the environment says, but for the addresses and the prefix that are given.
 
-    Raises ConfigurationError, and BadParameter for a prefix that is none.
+    No other variable counts: who asks needs no provider. Raises ConfigurationError, and BadParameter for a prefix that
+    is none.
     """
-    settings = Settings().nats
+    reader = Reader((), None)
+    settings = reader.read(NatsSettings)
+    reader.finish()
     servers = tuple(server for part in (url or "").split(",") if (server := part.strip()))
     given: dict[str, object] = {"servers": servers} if servers else {}
     if prefix is not None:
@@ -74,17 +76,18 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """Connect within `seconds`, give the connection, and close it at the end. `more` goes to the client library.
 
-    `told` hears of what goes wrong meanwhile.
+    Each address has an equal share of the seconds, so that one where nobody answers leaves the others theirs. `told`
+    hears of what goes wrong meanwhile.
 
     Raises:
         Unreachable: no server took the connection.
         ConfigurationError: a certificate or key cannot be loaded.
     """
     options = {
-        "allow_reconnect": False,
-        "max_reconnect_attempts": _TRIES,
+        "max_reconnect_attempts": 0,
         "reconnect_time_wait": _BETWEEN,
-        "connect_timeout": seconds,
+        "connect_timeout": seconds / len(settings.servers),
+        "inbox_prefix": DEFAULT_INBOX_PREFIX,
         **security_options(settings),
         **more,
     }
@@ -97,7 +100,7 @@ async def connected(
         faults.append(fault)
         told(fault)
 
-    client = DecodingClient()
+    client = ReconnectingClient()
     try:
         try:
             async with asyncio.timeout(seconds):

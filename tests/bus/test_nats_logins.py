@@ -17,6 +17,7 @@ from app.cli.connection import Unreachable, connected
 from app.cli.dev.nats_server import nats_server
 from app.main import running
 from app.settings import ConfigurationError, HttpSettings, MockSettings, NatsSettings, Settings
+from tests.stand_ins.stalling import stalling, unanswered
 from tests.support.operator_mode import OperatorMode
 
 SEED = "SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"
@@ -101,6 +102,20 @@ async def test_several_addresses_each_with_a_login_of_its_own(tmp_path, monkeypa
         settings = _read(monkeypatch, NATS_URL=f"  {logins[0]} ,\t{logins[1]}, ")
         assert settings.servers == tuple(logins)
         assert await _reaches(settings)
+
+
+async def test_a_command_passes_over_addresses_where_nobody_answers(nats):
+    with unanswered() as port, stalling(lambda _: None) as silent:
+        servers = (f"nats://127.0.0.1:{port}", f"nats://127.0.0.1:{silent.port}", nats.url)
+        async with connected(NatsSettings(servers=servers), 6, dont_randomize=True) as asking:
+            assert asking.connected_url.port == int(nats.url.rpartition(":")[2])
+
+
+async def test_a_command_passes_over_a_server_that_refuses_it(tmp_path, nats):
+    with _configured(tmp_path, "authorization { user: me, password: 'p' }") as refusing:
+        settings = NatsSettings(servers=(refusing.url, nats.url))
+        async with connected(settings, 20, dont_randomize=True) as asking:
+            assert asking.connected_url.port == int(nats.url.rpartition(":")[2])
 
 
 def test_a_password_in_an_address_is_known_in_both_forms(monkeypatch):

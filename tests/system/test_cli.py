@@ -123,6 +123,11 @@ class TestRequest:
         assert done.returncode == 2
         assert b"NATS_MAX_RECONNECT" in done.stderr
 
+    def test_variables_of_the_service_alone_do_not_count(self, served):
+        service = {"USER_REPOSITORY_TYPE": "auth0", "PORT": "p0rt", "LOG_LEVEL": "l0ud"}
+        done = run("request", "--nats-url", served, "username_to_sub", "ada", **service)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"auth0|ada\n", b"")
+
     def test_subjects_are_completed(self):
         done = run(_AUTH_SERVICE_COMPLETE="complete_bash", COMP_WORDS="auth-service request user_e", COMP_CWORD="2")
         assert done.stdout.split() == [b"user_emails.read", b"user_emails.set_primary"]

@@ -182,7 +182,7 @@ async def _connected(
         if missed is not None:
             missed(fault)
 
-    more = {"allow_reconnect": True, "max_reconnect_attempts": _RECONNECTS, "reconnect_time_wait": _BETWEEN}
+    more = {"max_reconnect_attempts": _RECONNECTS, "reconnect_time_wait": _BETWEEN}
     async with connected(nats, _CONNECTING, told, inbox_prefix=INBOX, closed_cb=closed, **more) as client:
         yield client
 
