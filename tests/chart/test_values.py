@@ -132,6 +132,60 @@ def test_an_entry_of_extra_env_replaces_one_of_app_otel() -> None:
     assert environment(shown)["OTEL_PROPAGATORS"] == "tracecontext"
 
 
+def extra(**variables: str) -> tuple[str, ...]:
+    """The settings that put these variables into app.extraEnv."""
+    entries = enumerate(variables.items())
+    return tuple(
+        f"app.extraEnv[{n}].{text}" for n, (name, value) in entries for text in (f"name={name}", f"value={value}")
+    )
+
+
+def test_the_container_has_the_port_of_extra_env() -> None:
+    shown = rendered("app.environment.PORT.value=9000", *extra(PORT="9090"))
+    assert environment(shown)["PORT"] == "9090"
+    assert container(shown)["ports"] == [{"name": "web", "containerPort": 9090}]
+
+
+def test_all_that_authelia_needs_follows_extra_env() -> None:
+    named = extra(
+        USER_REPOSITORY_TYPE="Authelia",
+        AUTHELIA_CONFIGMAP_NAMESPACE="auth",
+        AUTHELIA_CONFIGMAP_NAME="users",
+        AUTHELIA_SECRET_NAME="passwords",
+        AUTHELIA_DAEMONSET_NAME="proxy",
+        AUTHELIA_KV_REPLICAS="3",
+    )
+    shown = rendered(*named)
+    assert shown["Deployment", NAME]["spec"]["template"]["spec"]["serviceAccountName"] == NAME
+    assert shown["Role", NAME]["metadata"]["namespace"] == "auth"
+    assert [rule["resourceNames"] for rule in shown["Role", NAME]["rules"]] == [["users"], ["passwords"], ["proxy"]]
+    assert shown["KeyValue", "authelia-users"]["spec"]["replicas"] == 3
+
+
+def test_extra_env_may_choose_a_provider_that_needs_less() -> None:
+    assert set(rendered(*extra(USER_REPOSITORY_TYPE="mock"), values="authelia-full")) & {("Role", NAME)} == set()
+
+
+REFERENCE = ("app.extraEnv[0].valueFrom.configMapKeyRef.name=a", "app.extraEnv[0].valueFrom.configMapKeyRef.key=b")
+
+
+@pytest.mark.parametrize("given", [REFERENCE, ("app.extraEnv[0].value=$(OTHER)",)], ids=["a reference", "a name"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "USER_REPOSITORY_TYPE",
+        "PORT",
+        "AUTHELIA_CONFIGMAP_NAME",
+        "AUTHELIA_CONFIGMAP_NAMESPACE",
+        "AUTHELIA_SECRET_NAME",
+        "AUTHELIA_DAEMONSET_NAME",
+    ],
+)
+def test_what_other_objects_depend_on_must_be_plain_in_extra_env_too(name: str, given: tuple[str, ...]) -> None:
+    with pytest.raises(ChartError, match=rf"app\.extraEnv: {name}: must be a plain value"):
+        rendered("app.environment.USER_REPOSITORY_TYPE.value=authelia", f"app.extraEnv[0].name={name}", *given)
+
+
 def test_extra_env_stands_before_what_may_name_it() -> None:
     shown = rendered("app.extraEnv[0].name=NODE", "app.extraEnv[0].value=n", "app.otel.endpoint=$(NODE):4317")
     names = [entry["name"] for entry in container(shown)["env"]]

@@ -1,23 +1,38 @@
 {{/* SPDX-License-Identifier: MIT */}}
 
-{{/* The provider: mock, auth0 or authelia. */}}
-{{- define "auth-service.provider" -}}
-{{- $setting := (.Values.app.environment).USER_REPOSITORY_TYPE | default dict -}}
-{{- if and (empty $setting.value) $setting.valueFrom -}}
-{{- fail "app.environment.USER_REPOSITORY_TYPE: must be a plain value, because it decides what else is rendered" -}}
+{{/*
+The value of a variable on which other objects depend, empty if there is none: (list $ "PORT" "why it must be plain").
+As in the container, an entry of app.extraEnv replaces one of app.environment. Without a reason any other value counts as none.
+*/}}
+{{- define "auth-service.plain" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $place := printf "app.environment.%s" $name -}}
+{{- $setting := index ($root.Values.app.environment | default dict) $name | default dict -}}
+{{- range $root.Values.app.extraEnv -}}
+  {{- if eq .name $name -}}
+    {{- $place = printf "app.extraEnv: %s" $name -}}
+    {{- $setting = . -}}
+  {{- end -}}
 {{- end -}}
-{{- $setting.value | default "mock" -}}
+{{- $value := include "auth-service.text" $setting.value -}}
+{{- if or (contains "$(" $value) (and (empty $value) $setting.valueFrom) -}}
+  {{- $value = "" -}}
+  {{- with index . 2 -}}
+    {{- fail (printf "%s: must be a plain value, because %s" $place .) -}}
+  {{- end -}}
+{{- end -}}
+{{- $value -}}
+{{- end -}}
+
+{{/* The provider: mock, auth0 or authelia; the service takes capitals too. */}}
+{{- define "auth-service.provider" -}}
+{{- include "auth-service.plain" (list . "USER_REPOSITORY_TYPE" "it decides what else is rendered") | lower | default "mock" -}}
 {{- end -}}
 
 {{/* One of the names that the Role holds: (list $ "AUTHELIA_…" "default"). */}}
 {{- define "auth-service.autheliaName" -}}
-{{- $root := index . 0 -}}
-{{- $name := index . 1 -}}
-{{- $setting := (index ($root.Values.app.environment | default dict) $name) | default dict -}}
-{{- if and (empty $setting.value) $setting.valueFrom -}}
-{{- fail (printf "app.environment.%s: must be a plain value, because the Role names it" $name) -}}
-{{- end -}}
-{{- include "auth-service.text" $setting.value | default (index . 2) -}}
+{{- include "auth-service.plain" (list (index . 0) (index . 1) "the Role names it") | default (index . 2) -}}
 {{- end -}}
 
 {{/* Labels of every object. */}}
@@ -109,9 +124,5 @@ texts, whole numbers and booleans. It is the member `part` of the JSON object th
 {{- end -}}
 
 {{- define "auth-service.port" -}}
-{{- $setting := (.Values.app.environment).PORT | default dict -}}
-{{- if and (empty $setting.value) $setting.valueFrom -}}
-{{- fail "app.environment.PORT: must be a plain value, because the container's port follows it" -}}
-{{- end -}}
-{{- $setting.value | default .Values.service.port | int64 -}}
+{{- include "auth-service.plain" (list . "PORT" "the container's port follows it") | default .Values.service.port | int64 -}}
 {{- end -}}
