@@ -25,6 +25,7 @@ def outputs(steps: list[dict], step: str, folder: Path, **environment: str) -> d
     """Run a step, and return what it hands on; None when it fails."""
     script = next(one["run"] for one in steps if one.get("id") == step)
     written = folder / step
+    written.touch()
     variables = {"PATH": os.environ["PATH"], "HOME": str(folder), "GITHUB_OUTPUT": str(written), **environment}
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, env=variables, capture_output=True, check=False)
     if done.returncode:
@@ -61,6 +62,25 @@ def test_a_pre_release_does_not(version, tmp_path):
 @pytest.mark.parametrize("tag", ["v1.2", "1.2.3", "v1.2.3+build", "v1.2.3-", "v1.2.3 latest", "v1.2.3\nlatest"])
 def test_any_other_tag_is_refused(tag, tmp_path):
     assert outputs(job("release.yml", "version")["steps"], "version", tmp_path, GITHUB_REF_NAME=tag) is None
+
+
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+
+@pytest.mark.parametrize(
+    ("version", "good"),
+    [(VERSION, True), (f"{VERSION}0", False), ("0.0.0", False), ("9.9.9-rc.1", True)],
+    ids=["its own", "a longer one", "another", "a pre-release"],
+)
+def test_a_tag_is_of_the_version_that_the_service_tells(version, good, tmp_path):
+    given = outputs(job("release.yml", "notes")["steps"], "compare", tmp_path, VERSION=version)
+    assert (given is not None) is good
+
+
+def test_the_image_of_a_branch_is_named_after_the_commit_that_it_is_built_from():
+    assert job("branch.yml", "image")["with"]["tags"].splitlines()[1].endswith("-${{ github.sha }}")
+    build = next(step for step in job("image.yml", "image")["steps"] if step.get("id") == "build")
+    assert "REVISION=${{ github.sha }}" in build["with"]["build-args"]
 
 
 def test_the_release_hands_the_image_these_tags_and_no_others():
@@ -106,7 +126,7 @@ def test_the_go_module_is_tagged_only_when_all_is_published():
 
 
 def test_the_go_module_is_named_for_its_version():
-    major = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"].partition(".")[0]
+    major = VERSION.partition(".")[0]
     module = (ROOT / "clients/go/go.mod").read_text().splitlines()[0]
     assert module.endswith("/clients/go" if int(major) < 2 else f"/clients/go/v{major}")
 
