@@ -60,6 +60,8 @@ def test_the_page_of_installing_has_the_steps_of_the_build() -> None:
     shown = [step.strip().replace("--no-cache-dir ", "").replace("/tmp/", "dist/") for step in steps]
     page = [one.text for one in blocks(ROOT / "docs/operations/install.md") if "requirements-build.lock" in one.text]
     assert page == ["".join(f"{step}\n" for step in shown)]
+    # Whoever upgrades repeats them: nothing of the version before may stay.
+    assert "python -m venv --clear --without-pip /opt/auth-service" in shown
 
 
 @pytest.mark.parametrize("secret", [".env", ".git", "tests", "deploy"])
