@@ -16,10 +16,13 @@ GENERATED = ("asyncapi.yaml", "tests/chart/golden/", "tests/chart/values/")
 
 
 def sources() -> list[str]:
-    """Return the paths of the files that must name the licence, from the top of the checkout."""
-    listed = subprocess.check_output(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
-    )
+    """Return the paths of the files that must name the licence, from the top of the checkout. Ends without git."""
+    try:
+        listed = subprocess.check_output(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"git must list the files, of which each names its licence: {error}")
     return [
         path
         for path in listed.splitlines()
