@@ -7,10 +7,12 @@ SHELL := /bin/bash
 
 # Some images set it. Then each of the hundreds of processes that tests start would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
+# Somebody's own Go is not the one that is built with here.
+unexport GOROOT GOFLAGS
 
 # Any Python from 3.11 on; name another with `make PYTHON=/path/to/python …`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
-PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$python && break; done)
 
 VENV := .venv
@@ -208,20 +210,20 @@ $(OLD_PIPS): $(wildcard tests/setup/pip-*.lock) | $(INSTALLED)
 
 $(GO_TOOLS): deploy/tools/go.mod deploy/tools/go.sum $(TOOLS)
 	@echo "Building helm, kubeconform and actionlint; the first time takes some minutes …"
-	@GOTOOLCHAIN=local GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=0 GOBIN=$(abspath build/tools/go) \
+	@GOTOOLCHAIN=local GOWORK=off GOFLAGS=-mod=readonly CGO_ENABLED=0 GOBIN="$(abspath build/tools/go)" \
 		build/tools/bin/go -C deploy/tools install -trimpath -buildvcs=false tool
 	@touch $@
 
 $(NATS): | $(TOOLS)
 	@echo "Building the command nats; the first time takes a minute …"
-	@GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOBIN=$(abspath $(dir $(NATS))) \
+	@GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOBIN="$(abspath $(dir $(NATS)))" \
 		build/tools/bin/go install -trimpath -buildvcs=false github.com/nats-io/natscli/nats@$(NATSCLI)
 	@touch $@
 
 # Its module has replacements, so it is built where it lies; without what it knows of finding targets it takes a fifth of the time.
 $(PROMTOOL): | $(TOOLS)
 	@echo "Building promtool; the first time takes some minutes …"
-	@export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0; go=$(abspath build/tools/bin/go); \
-		folder=$$($$go mod download -json github.com/prometheus/prometheus@$(PROMETHEUS) | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["Dir"])'); \
-		$$go -C "$$folder" build -trimpath -buildvcs=false -tags remove_all_sd -o $(abspath $(@D))/promtool ./cmd/promtool
+	@export GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0; go="$(abspath build/tools/bin/go)"; \
+		folder=$$("$$go" mod download -json github.com/prometheus/prometheus@$(PROMETHEUS) | $(BIN)/python -c 'import json, sys; print(json.load(sys.stdin)["Dir"])'); \
+		"$$go" -C "$$folder" build -trimpath -buildvcs=false -tags remove_all_sd -o "$(abspath $(@D))/promtool" ./cmd/promtool
 	@touch $@
