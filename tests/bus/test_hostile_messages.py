@@ -22,6 +22,8 @@ VERSION = b"NATS/1.0\r\n"
 HEADERS = {
     "none": b"",
     "no version": b"A: b\r\n\r\n",
+    "a number": b"0\r\n",
+    "a number and more": b"17\r\nMSG lfx.a 1 5\r\n",
     "a version and nothing": b"NATS/1.0",
     "half a version": b"NATS",
     "a status": b"NATS/1.0 503\r\n\r\n",

@@ -47,6 +47,8 @@ LINES = {
     "a vertical tab": (b"MSG a 17 \x0b 3\r\nada\r\n", (17, b"a", b"", b"ada", None)),
     "a carriage return": (b"MSG a 1 r\rs 3\r\nada\r\n", (1, b"a", b"", b"ada", None)),
     "no body": (b"MSG a 1 r\x0cs 0\r\n\r\n", (1, b"a", b"", b"", None)),
+    "headers that go on like the line": (b"HMSG a 1 3 6\r\n0\r\nada\r\n", (1, b"a", b"", b"ada", b"0\r\n")),
+    "such headers and a reply subject": (b"HMSG a 1 9 3 6\r\n0\r\nada\r\n", (1, b"a", b"9", b"ada", b"0\r\n")),
     "headers": (b"HMSG a 1 r 2 5\r\nh\nada\r\n", (1, b"a", b"r", b"ada", b"h\n")),
     "headers and a form feed": (b"HMSG a 1 r\x0cs 2 5\r\nh\nada\r\n", (1, b"a", b"", b"ada", b"h\n")),
     "headers and a form feed alone": (b"HMSG a 31 \x0c 2 5\r\nh\nada\r\n", (31, b"a", b"", b"ada", b"h\n")),

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from nats.errors import ProtocolError
+from nats.protocol import parser as nats_parser
 from nats.protocol.parser import AWAITING_CONTROL_LINE, AWAITING_MSG_PAYLOAD, Parser
 
 _LINE_END: Final = b"\r\n"
@@ -13,6 +15,10 @@ _MESSAGES: Final = {b"MSG": 0, b"HMSG": 1}
 """How many numbers stand between the reply subject and the last number."""
 
 _WITHOUT_REPLY: Final = 4
+
+# As it comes, the line's end may stand between the two sizes: headers that begin with a number and a line's end, which
+# any publisher may send, are then taken for the second size, and the connection is broken off.
+nats_parser.HMSG_RE = re.compile(rb"\AHMSG\s+([^\s]+)\s+([^\s]+)\s+(([^\s]+)[^\S\r\n]+)?(\d+)[^\S\r\n]+(\d+)\r\n")
 
 
 class TolerantParser(Parser):
