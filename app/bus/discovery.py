@@ -74,9 +74,11 @@ class Discovery:
 
     async def stop(self) -> None:
         """Unsubscribe: a service that takes no more requests is not there any more."""
-        self._too_many.close()
         subscriptions, self._subscriptions = self._subscriptions, []
-        await asyncio.gather(*(subscription.unsubscribe() for subscription in subscriptions))
+        try:
+            await asyncio.gather(*(subscription.unsubscribe() for subscription in subscriptions))
+        finally:  # what comes until then may begin a period, whose timer would outlast the service
+            self._too_many.close()
 
     def ping(self) -> dict[str, Any]:
         """Return who this is."""

@@ -66,12 +66,12 @@ class Entry:
 
     __slots__ = ("answered", "job", "number", "size", "surplus", "task", "timer")
 
-    def __init__(self, job: Job, number: int, size: int, *, surplus: bool = False) -> None:
-        """Take the job, which one it is of all, and its size in bytes."""
+    def __init__(self, job: Job, number: int) -> None:
+        """Take the job, and which one it is of all."""
         self.job = job
         self.number = number
-        self.size = size
-        self.surplus = surplus
+        self.size = job.size
+        self.surplus = False
         """Whether there was no room to wait in when it came: it is passed over at once."""
 
         self.answered = False

@@ -73,15 +73,15 @@ class Turns:
         if self._abandoned:
             return _turn_away(job, RequestTimedOut())
         self._numbers += 1
-        size = job.size
-        if len(self._at_work) < self._max_at_work and self._has_room(lane, size):
-            return self._start(Entry(job, self._numbers, size))
-        full = self._pending >= self._max_pending or self._pending_bytes + size > MAX_PENDING_BYTES
+        entry = Entry(job, self._numbers)
+        if len(self._at_work) < self._max_at_work and self._fits(entry):
+            return self._start(entry)
+        full = self._pending >= self._max_pending or self._pending_bytes + entry.size > MAX_PENDING_BYTES
         if full and job.deadline.patience == math.inf:
             return _turn_away(job, Overloaded())
-        entry = Entry(job, self._numbers, size, surplus=full)
+        entry.surplus = full
         self._pending += 1
-        self._pending_bytes += size
+        self._pending_bytes += entry.size
         lane.waiting[entry] = None
         loop = asyncio.get_running_loop()
         patience_ends = loop.time() + (0.0 if full else job.deadline.patience)
@@ -109,9 +109,7 @@ class Turns:
         return unanswered
 
     def _fits(self, entry: Entry) -> bool:
-        return self._has_room(entry.job.lane, entry.size)
-
-    def _has_room(self, lane: Lane, size: int) -> bool:
+        lane, size = entry.job.lane, entry.size
         fits = size <= SMALL or self._bytes_at_work + size <= MAX_BYTES_AT_WORK or not self._at_work
         return fits and lane.at_work < lane.limit
 

@@ -33,7 +33,7 @@ _NAMED: Final = "words of letters, digits, - and _ with dots between them, 64 ch
 _OBJECT: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 """RFC 1123, section 2.1, as Kubernetes asks of a DNS subdomain name."""
 
-_DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[^\W_](?:[\w-]*)(?:\.[^\W_](?:[\w-]*))*")
+_DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[^\W_][\w-]*(?:\.[^\W_][\w-]*)*")
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[\w-]+(?:\.[\w-]+)*")
 
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-----")

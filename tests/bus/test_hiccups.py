@@ -78,14 +78,16 @@ async def test_a_pong_that_comes_after_its_flush_gave_up_ends_nothing():
         await client.close()
 
 
-async def test_who_flushes_hears_at_once_that_the_connection_is_gone():
-    async def answer(number, line, writer) -> None:
-        if line.startswith(b"SUB") and number == 1:
-            writer.close()
-        elif line == b"PING\r\n":
-            writer.write(b"PONG\r\n")
+async def _gone_once(number, line, writer) -> None:
+    """Hang up at the first subscription."""
+    if line.startswith(b"SUB") and number == 1:
+        writer.close()
+    elif line == b"PING\r\n":
+        writer.write(b"PONG\r\n")
 
-    async with _server(answer) as url:
+
+async def test_who_flushes_hears_at_once_that_the_connection_is_gone():
+    async with _server(_gone_once) as url:
         client = await _connected(url)
         await client.subscribe("a")
         async with asyncio.timeout(5):
@@ -97,17 +99,11 @@ async def test_who_flushes_hears_at_once_that_the_connection_is_gone():
 
 
 async def test_a_connection_that_is_lost_while_the_service_starts_is_made_again():
-    async def answer(number, line, writer) -> None:
-        if line.startswith(b"SUB") and number == 1:
-            writer.close()
-        elif line == b"PING\r\n":
-            writer.write(b"PONG\r\n")
-
     async def handler(_: str) -> str:
         """Answer."""
         return ""
 
-    async with _server(answer) as url:
+    async with _server(_gone_once) as url:
         broker = broker_of(url, handler)
         async with asyncio.timeout(30):
             await broker.start()

@@ -7,7 +7,7 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
-from app.bus.nats.client import DecodingClient
+from tests.support.raw_client import connect
 
 EMAILS = {
     "success": True,
@@ -66,8 +66,7 @@ class Answering:
 @asynccontextmanager
 async def answering(url, prefix, replies=()):
     """Run it while the context lasts."""
-    client = DecodingClient()  # as it comes, one message that it cannot read would end it
-    await client.connect(url)
+    client = await connect(url)  # as nats-py has it, one message that it cannot read would end it
     service = Answering(client, prefix, dict(replies))
     await client.subscribe(f"{prefix}>", queue=f"{prefix}queue", cb=service.take)
     await client.flush()

@@ -167,13 +167,19 @@ def test_key_order_and_white_space_of_json_are_no_difference(nats):
     assert (done.status, done.report["differences"]) == (0, [])
 
 
-def test_what_differs_only_for_a_moment_is_told_apart(nats):
-    """A user was changed between the two answers."""
-    replies = [b'{"success":true,"data":{"city":"Bergen","name":"Ada Lovelace"}}']
+def other_at_first(reply):
+    """Give that reply once, and the usual one from then on."""
+    replies = [reply]
 
-    async def changing(client, message):
+    async def answer(client, message):
         await client.publish(message.reply, replies.pop() if replies else json.dumps(METADATA).encode())
 
+    return answer
+
+
+def test_what_differs_only_for_a_moment_is_told_apart(nats):
+    """A user was changed between the two answers."""
+    changing = other_at_first(b'{"success":true,"data":{"city":"Bergen","name":"Ada Lovelace"}}')
     with beside(nats.url, new={"user_metadata.read": changing}):
         done = compare(nats.url, b"ada\n")
     (one,) = done.report["differences"]
@@ -182,11 +188,7 @@ def test_what_differs_only_for_a_moment_is_told_apart(nats):
 
 def test_a_failure_that_goes_away_is_a_difference(nats):
     """No write explains that a service failed once."""
-    replies = [b'{"success":false,"error":"internal error"}']
-
-    async def failing_once(client, message):
-        await client.publish(message.reply, replies.pop() if replies else json.dumps(METADATA).encode())
-
+    failing_once = other_at_first(b'{"success":false,"error":"internal error"}')
     with beside(nats.url, new={"user_metadata.read": failing_once}):
         done = compare(nats.url, b"ada\n")
     (one,) = done.report["differences"]
