@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
+
+_T = TypeVar("_T")
 
 INTERRUPTED: Final = 128 + signal.SIGINT
 """The exit status after Ctrl-C, as a shell reports it."""
@@ -28,6 +30,38 @@ def nothing_in_hand() -> Iterator[None]:
         yield
 
 
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run `work` in an event loop, and return what it gives. Ctrl-C cancels it: KeyboardInterrupt, once it has ended.
+
+    `asyncio.run` raises KeyboardInterrupt at a second Ctrl-C wherever the loop is just then. A callback that the loop
+    had taken and not yet called is lost with it, and a task that waits for that never ends.
+    """
+    import asyncio  # noqa: PLC0415 - Ctrl-C is handled from before it is loaded
+
+    async def whole() -> _T:
+        cancel_on_ctrl_c()
+        try:
+            return await work
+        finally:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+
+    try:
+        return asyncio.run(whole())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def cancel_on_ctrl_c() -> None:
+    """Let Ctrl-C cancel the current task, from now on and as often as it comes; in a thread it does nothing."""
+    import asyncio  # noqa: PLC0415
+    import threading  # noqa: PLC0415
+
+    task = asyncio.current_task()
+    in_charge = threading.current_thread() is threading.main_thread()
+    if task is not None and in_charge and _is_heard(signal.getsignal(signal.SIGINT)):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+
+
 @contextmanager
 def interruptible() -> Iterator[None]:
     """Let Ctrl-C raise KeyboardInterrupt at once: a running loop only takes note of it, and goes on waiting."""
@@ -38,8 +72,7 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
-    # What runs in the background ignores it, and goes on doing so.
-    if before is signal.SIG_IGN or before is None:
+    if not _is_heard(before):
         yield
         return
     signal.signal(signal.SIGINT, handler)
@@ -47,3 +80,8 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _is_heard(handler: object) -> bool:
+    """Tell whether Ctrl-C means anything here: what runs in the background ignores it, and goes on doing so."""
+    return handler not in (signal.SIG_IGN, None)

@@ -18,6 +18,7 @@ from app.cli.connection import Unreachable, connected
 from app.cli.terminal import printable, table
 from app.domain.findings import Finding, State, bad, good
 from app.domain.redaction import redact
+from app.interruption import run
 from app.observability.logs import set_up_logs
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.proxies import ignore_proxies
@@ -34,7 +35,7 @@ def examine() -> int:
         raise fail(str(error), UNUSABLE) from None
     # On standard error, beside the table; the sink keeps secrets out of it.
     set_up_logs(settings.log.model_copy(update={"format": "console"}), settings.secrets, sys.stderr)
-    found = asyncio.run(_examined(settings))
+    found = run(_examined(settings))
     rows = [(one.what, str(one.state), _shown(one.why, settings.secrets)) for one in found]
     say(table(rows, indent=""))
     return OK if all(one.state is State.OK for one in found) else FAILED

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import json
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from app.cli.as_user import NoPlace, as_user, with_tokens
 from app.cli.connection import Unreachable, connected, nats_at, seconds_of
 from app.cli.dev_tokens import known
 from app.cli.terminal import printable
+from app.interruption import run
 from app.settings import ConfigurationError
 from clients.python.lfx_auth_service import AuthService, Unanswered, Unavailable
 from routers import subjects
@@ -40,7 +40,7 @@ def send(subject: str, body: bytes, *, nats_url: str | None, timeout: str, user:
         nats = nats_at(nats_url)
         asked = _subject(subject, nats.subject_prefix)
         body = _with_tokens(asked, body, user, nats)
-        reply = asyncio.run(_ask(asked.name, body, nats, seconds))
+        reply = run(_ask(asked.name, body, nats, seconds))
     except (ConfigurationError, Unreachable, NoReply) as error:
         raise fail(str(error), UNUSABLE) from None
     text, succeeded = readable(reply)

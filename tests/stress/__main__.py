@@ -4,7 +4,7 @@
 `--busy 0` leaves these out, as when other work keeps the cores busy.
 
 A run prints a line: its seed, how many passed and failed, its seconds, and the names of those that failed.
-`--random-order-seed` of pytest repeats an order.
+`--random-order-seed` of pytest repeats an order. All that a failed run printed is in `build/stress/`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ SIDE_BY_SIDE = (
     "-p",
     "no:cacheprovider",
 )
+OUTPUT = Path("build/stress")
 LONGEST = 3_600
 """Seconds after which a run counts as failed."""
 
@@ -65,6 +67,9 @@ def run(number: int, seed: int, chosen: list[str]) -> bool:
     say(f"run {number}: seed {seed}, {passed} passed, {failed} failed, {time.monotonic() - begun:,.0f} s")
     for line in re.findall(r"^(?:FAILED|ERROR) .*", output, re.MULTILINE):
         say(f"    {line}")
+    if status:
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        (OUTPUT / f"{seed}.log").write_text(output, encoding="utf-8")
     if status and not failed:
         say(output[-2_000:])
     return status == 0

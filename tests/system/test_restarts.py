@@ -38,7 +38,10 @@ async def test_three_replicas_replaced_ten_times_under_load_lose_and_fail_nothin
 
 
 def _kept_by_the_dead(monitor: int) -> int:
-    """How many requests NATS had delivered to the one connection of ours that has gone, less the replies it sent."""
+    """How many requests NATS had for the one connection of ours that has gone, less the replies it sent.
+
+    One that NATS finds closed meanwhile counts too, though it then gives that request to another replica.
+    """
     with urllib.request.urlopen(f"http://127.0.0.1:{monitor}/connz?state=closed&limit=1000", timeout=5) as answer:
         closed = json.loads(answer.read())["connections"]
     (dead,) = [connection for connection in closed if connection.get("name") == "lfx-v2-auth-service"]
@@ -57,9 +60,8 @@ async def test_a_kill_loses_what_that_replica_had_in_hand_and_nothing_else(tmp_p
             load.stop()
             tally = await asking
             kept = await asyncio.to_thread(_kept_by_the_dead, monitor)
-    assert 0 < tally.lost <= 60
-    assert tally.lost == kept
-    assert (tally.failed, tally.surplus, tally.replies) == (0, 0, tally.requests - kept)
+    assert 0 < tally.lost <= min(kept, 60)
+    assert (tally.failed, tally.surplus, tally.replies) == (0, 0, tally.requests - tally.lost)
 
 
 def _as_the_page_says(patience: int):

@@ -14,6 +14,7 @@ import typer
 from nats.errors import Error as NatsError
 from nats.protocol.parser import PERMISSIONS_ERR
 
+from app import interruption
 from app.cli import FAILED, OK, UNUSABLE, fail, say
 from app.cli.compare.asking import ECHOES, INBOX, Side
 from app.cli.compare.comparing import Comparison
@@ -71,7 +72,7 @@ def compared(options: Options) -> int:
     try:
         with _opened(options.inputs) as file:
             plan = _planned(options, file)
-            found = asyncio.run(_compared(plan))
+            found = interruption.run(_compared(plan))
     except (ConfigurationError, Unreachable, _OneService) as error:
         raise fail(str(error), UNUSABLE) from None
     except NotUtf8:
@@ -205,8 +206,9 @@ def _signals(end: _End) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def leave() -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(signal.SIGTERM)
+        loop.remove_signal_handler(signal.SIGINT)
+        interruption.cancel_on_ctrl_c()
 
     def asked() -> None:
         leave()

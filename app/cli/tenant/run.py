@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os.path
 import re
 import shlex
@@ -22,7 +21,7 @@ from app.cli.tenant.keys import KeyPair
 from app.cli.tenant.show import Screen, as_json
 from app.cli.tenant.tenant import TenantSetup, Wanted, cannot_tell
 from app.cli.terminal import give_up_output
-from app.interruption import INTERRUPTED
+from app.interruption import INTERRUPTED, run
 from app.proxies import ignore_proxies
 from app.settings import ConfigurationError, WorkSettings
 from app.settings.administration import AdministrationSettings
@@ -231,7 +230,7 @@ def _run(options: Options, work: Callable[[Command], Coroutine[Any, Any, int]]) 
     ignore_proxies()
     screen = Screen()
     try:
-        return asyncio.run(work(Command(options)))
+        return run(work(Command(options)))
     except (Unusable, Unreachable, ConfigurationError) as error:
         screen.complain(*str(error).splitlines())
         return UNUSABLE
