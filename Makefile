@@ -178,31 +178,49 @@ clean: ## Remove what these commands make
 	@rm -rf $(VENV) build dist node_modules .coverage .coverage.* .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# What running needs, and no more: the first answer comes as soon as that is there.
+# Two makes at once would spoil .venv: whoever installs holds a lock, and a make of its own looks what is still to be done.
+MADE := $(INSTALLED) $(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS) $(TOOLS)
+.PRECIOUS: $(RUNNABLE) $(MADE)
+ALONE = .ci/alone.py $(MAKE) --no-print-directory HELD=1 $@
+
 $(RUNNABLE): $(LOCKS) pyproject.toml .ci/install.py
+$(INSTALLED): $(RUNNABLE)
+$(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS): $(INSTALLED)
+$(TOOLS): requirements-tools.lock .ci/install.py | $(INSTALLED)
+
+ifneq ($(origin HELD),command line)
+$(RUNNABLE):
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) $(ALONE)
+
+$(MADE):
+	@$(or $(PYTHON),$(BIN)/python) $(ALONE)
+else
+# What running needs, and no more: the first answer comes as soon as that is there.
+$(RUNNABLE):
 	@echo "Installing into $(VENV) …"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) --editable $(VENV) requirements-build.lock requirements.lock requirements-run.lock
 	@touch $@
 
-$(INSTALLED): $(RUNNABLE)
+$(INSTALLED):
 	@echo "Installing what tests and checks need into $(VENV) …"
 	@$(INSTALL) $(VENV) requirements-dev.lock
 	@touch $@
 
-$(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS): $(VENV)/%-installed: $(INSTALLED)
+$(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS): $(VENV)/%-installed:
 	@$(INSTALL) $(VENV) requirements-$(patsubst mkdocs,docs,$*).lock
 	@touch $@
 
 # Tools that check what is deployed, in an environment of their own; Go is among them, because the chart's come as its source.
-$(TOOLS): requirements-tools.lock .ci/install.py | $(INSTALLED)
+$(TOOLS):
 	@echo "Installing the tools into build/tools …"
 	@$(PYTHON) -m venv --clear --without-pip build/tools
 	@$(INSTALL) build/tools requirements-tools.lock
 	@touch $@
+endif
 
 $(OLD_PIPS): $(wildcard tests/setup/pip-*.lock) | $(INSTALLED)
 	@for lock in $^; do $(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes --dest $(@D) --requirement $$lock; done

@@ -143,7 +143,7 @@ def main() -> None:
         except subprocess.CalledProcessError as error:
             sys.exit(error.returncode)
     for file in unfinished:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -3,21 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
-import zipfile
 
 import pytest
 
+from tests.setup.checkout import one_wheel
 from tests.setup.locks import ROOT
 from tests.setup.test_exactly import fresh
 
-WHOLE = {
-    "whole.py": "",
-    "whole-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: whole\nVersion: 1.0\n",
-    "whole-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-}
 # A setting that uv cannot be told leaves it all to pip.
 INSTALLERS = {"pip": {"PIP_NO_INDEX": "1"}, "uv": {"UV_OFFLINE": "1"}}
 
@@ -30,13 +24,8 @@ def python(tmp_path_factory):
 @pytest.fixture
 def lock(tmp_path):
     """A lock file that names one wheel, which is beside it."""
-    wheel = tmp_path / "whole-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for name, text in WHOLE.items():
-            archive.writestr(name, text)
-        archive.writestr("whole-1.0.dist-info/RECORD", "".join(f"{name},,\n" for name in WHOLE))
     lock = tmp_path / "whole.lock"
-    lock.write_text(f"whole==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n", encoding="utf-8")
+    lock.write_text(one_wheel(tmp_path), encoding="utf-8")
     return lock
 
 
