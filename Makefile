@@ -183,10 +183,18 @@ MADE := $(INSTALLED) $(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS) $(TOOLS)
 .PRECIOUS: $(RUNNABLE) $(MADE)
 ALONE = .ci/alone.py $(MAKE) --no-print-directory HELD=1 $@
 
-$(RUNNABLE): $(LOCKS) pyproject.toml .ci/install.py
+# An environment holds its folder and its Python by name. Its stamp says for which it was made; where that is no longer so, as
+# after a move, a copy or a new Python, it counts as not made. A Python that is named counts too.
+MADE_FOR := import os, sys; print(sys.implementation.cache_tag + sys.abiflags, os.getcwdb())
+CHOSEN = $(and $(filter environment command,$(firstword $(origin PYTHON))),$(PYTHON))
+stale = $(shell { now=$$($(1)/bin/python -ISc '$(MADE_FOR)') && test "$$now" = "$$(cat $(2))" \
+	$(if $(CHOSEN),&& test "$$now" = "$$($(CHOSEN) -ISc '$(MADE_FOR)')"); } 2>/dev/null || echo stale)
+.PHONY: stale
+
+$(RUNNABLE): $(LOCKS) pyproject.toml .ci/install.py $(call stale,$(VENV),$(RUNNABLE))
 $(INSTALLED): $(RUNNABLE)
 $(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS): $(INSTALLED)
-$(TOOLS): requirements-tools.lock .ci/install.py | $(INSTALLED)
+$(TOOLS): requirements-tools.lock .ci/install.py $(if $(wildcard $(TOOLS)),$(call stale,build/tools,$(TOOLS))) | $(INSTALLED)
 
 ifneq ($(origin HELD),command line)
 $(RUNNABLE):
@@ -201,9 +209,10 @@ else
 # What running needs, and no more: the first answer comes as soon as that is there.
 $(RUNNABLE):
 	@echo "Installing into $(VENV) …"
+	@rm -f $@
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(INSTALL) --editable $(VENV) requirements-build.lock requirements.lock requirements-run.lock
-	@touch $@
+	@$(BIN)/python -ISc '$(MADE_FOR)' >$@
 
 $(INSTALLED):
 	@echo "Installing what tests and checks need into $(VENV) …"
@@ -217,9 +226,10 @@ $(NODE) $(MKDOCS) $(FUZZ) $(MUTANTS): $(VENV)/%-installed:
 # Tools that check what is deployed, in an environment of their own; Go is among them, because the chart's come as its source.
 $(TOOLS):
 	@echo "Installing the tools into build/tools …"
+	@rm -f $@
 	@$(PYTHON) -m venv --clear --without-pip build/tools
 	@$(INSTALL) build/tools requirements-tools.lock
-	@touch $@
+	@build/tools/bin/python -ISc '$(MADE_FOR)' >$@
 endif
 
 $(OLD_PIPS): $(wildcard tests/setup/pip-*.lock) | $(INSTALLED)
