@@ -94,6 +94,22 @@ async def test_a_ping_does_not_overtake_what_was_sent_before_it():
         await client.close()
 
 
+async def test_nothing_is_taken_as_sent_before_a_new_connection_stands():
+    """A server that lets connect and says nothing: it is then no longer reconnecting, and not yet connected."""
+    with nats_server() as server:
+        client = await _connected(server.url, max_reconnect_attempts=-1, connect_timeout=60)
+        server.stop()
+        writers = []
+        silent = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", server.port)
+        await until(lambda: client.is_connecting)
+        with pytest.raises(ConnectionReconnectingError):
+            await client.flush()
+        await client.close()
+        for writer in writers:
+            writer.close()
+        silent.close()
+
+
 async def test_nothing_is_taken_as_sent_while_there_is_no_connection():
     with nats_server() as server:
         client = await _connected(server.url, max_reconnect_attempts=-1)

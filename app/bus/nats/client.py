@@ -23,8 +23,8 @@ from app.bus.nats.parser import TolerantParser
 _CLOSE_TIME: Final = 0.5
 _LEAST_WAIT: Final = 0.01
 _AT_ONCE: Final = 8 * 1024
-"""Bytes that are read in one turn of the event loop: about 180 of the smallest requests, each 0.1 ms of work. The body
-of a message that has begun is read at once, as it is nothing to deal with yet."""
+"""Bytes that are read in one turn of the event loop: about 180 of the smallest requests, each 0.1 ms of work. What is
+missing of a longer body is read at once: that is one message, and nothing else."""
 
 MAX_HEADERS: Final = 64 * 1024
 """Bytes of a message's headers that are read: a megabyte of them took 400 ms. A trace context has 16 KiB at most."""
@@ -44,7 +44,7 @@ class _Transport(TcpTransport):
     async def read(self, buffer_size: int) -> bytes:
         """Read what has come. Of a burst little at once: its messages are dealt with in one turn of the event loop."""
         missing = self._parser.missing
-        if self._has_more and not missing:
+        if self._has_more and missing <= _AT_ONCE:
             await asyncio.sleep(0)
         most = min(buffer_size, max(_AT_ONCE, missing))
         data: bytes = await super().read(most)
@@ -117,9 +117,10 @@ class DecodingClient(Client):
     async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:  # noqa: ASYNC109 - as nats-py has it
         """Return when the server has all that was sent. Raises ConnectionReconnectingError when there is no connection.
 
-        As it comes, it then returns at once, as if the server had what may be lost with the connection.
+        As it comes, it then returns at once, as if the server had what may be lost with the connection. That is so too
+        while a new connection is being made, when it counts as reconnecting no more.
         """
-        if self.is_reconnecting:
+        if not self.is_connected and not self.is_closed:
             raise ConnectionReconnectingError
         await super().flush(timeout)
 
@@ -127,8 +128,8 @@ class DecodingClient(Client):
         # As it comes, a PING overtakes what waits for the flusher. The answer to it is then no sign that the server
         # knows of a subscription, or has sent all of one that was ended: requests in between would be lost.
         if self._pending and self.is_connected and self._transport is not None:
-            waiting, self._pending, self._pending_data_size = self._pending, [], 0
-            self._transport.writelines(waiting)
+            self._transport.writelines(self._pending)
+            self._pending, self._pending_data_size = [], 0
         await super()._send_ping(future)
 
     async def _process_pong(self) -> None:
