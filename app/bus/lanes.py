@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     import asyncio
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from app.domain.deadline import Deadline
     from app.domain.errors import ServiceError
+
+
+SMALL: Final = 64 * 1024
+"""Bytes up to which a request is begun whatever the others hold: no caller needs more."""
 
 
 class Job(Protocol):
@@ -50,27 +54,44 @@ class Job(Protocol):
 
 
 class Lane:
-    """The requests of one subject: how many are at work, and who waits, in order, and nobody else."""
+    """The requests of one subject: how many are at work, and who waits, in order, and nobody else.
 
-    __slots__ = ("at_work", "limit", "waiting")
+    Large ones wait by themselves: they may have to wait for room that small ones do not need.
+    """
+
+    __slots__ = ("at_work", "large", "limit", "small")
 
     def __init__(self, limit: int) -> None:
         """Take how many may be at work at once."""
         self.limit = limit
         self.at_work = 0
-        self.waiting: OrderedDict[Entry, None] = OrderedDict()
+        self.small: OrderedDict[Entry, None] = OrderedDict()
+        self.large: OrderedDict[Entry, None] = OrderedDict()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more may be at work."""
+        return self.at_work < self.limit
+
+    @property
+    def waiting(self) -> list[Entry]:
+        """All who wait."""
+        return [*self.small, *self.large]
 
 
 class Entry:
     """A job in the waiting room or at work, and what it holds."""
 
-    __slots__ = ("answered", "job", "number", "size", "surplus", "task", "timer")
+    __slots__ = ("answered", "job", "number", "queue", "size", "surplus", "task", "timer")
 
     def __init__(self, job: Job, number: int) -> None:
         """Take the job, and which one it is of all."""
         self.job = job
         self.number = number
         self.size = job.size
+        self.queue = job.lane.small if self.size <= SMALL else job.lane.large
+        """Where it waits."""
+
         self.surplus = False
         """Whether there was no room to wait in when it came: it is passed over at once."""
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import itertools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 
-from app.bus.lanes import Entry, Lane
+from app.bus.lanes import SMALL, Entry, Lane
 from app.domain.errors import Overloaded, RequestTimedOut
 
 if TYPE_CHECKING:
@@ -26,12 +25,8 @@ if TYPE_CHECKING:
     from app.domain.errors import ServiceError
 
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
-MAX_BYTES_AT_WORK: Final = 32 * 1024 * 1024
-SMALL: Final = 64 * 1024
-"""Bytes up to which a request is begun whatever the others hold: no caller needs more."""
-
-_LOOKED_AT: Final = 16
-"""Requests of a lane among which one is sought that there is room for, when the first ones are large."""
+MAX_BYTES_AT_WORK: Final = 8 * 1024 * 1024
+"""Beyond that only small requests begin (`lanes.SMALL`)."""
 
 
 class Turns:
@@ -74,7 +69,7 @@ class Turns:
             return _turn_away(job, RequestTimedOut())
         self._numbers += 1
         entry = Entry(job, self._numbers)
-        if len(self._at_work) < self._max_at_work and self._fits(entry):
+        if len(self._at_work) < self._max_at_work and lane.has_room and self._fits(entry):
             return self._start(entry)
         full = self._pending >= self._max_pending or self._pending_bytes + entry.size > MAX_PENDING_BYTES
         if full and job.deadline.patience == math.inf:
@@ -82,7 +77,7 @@ class Turns:
         entry.surplus = full
         self._pending += 1
         self._pending_bytes += entry.size
-        lane.waiting[entry] = None
+        entry.queue[entry] = None
         loop = asyncio.get_running_loop()
         patience_ends = loop.time() + (0.0 if full else job.deadline.patience)
         self._set_timer(entry, min(job.deadline.at, patience_ends))
@@ -109,9 +104,17 @@ class Turns:
         return unanswered
 
     def _fits(self, entry: Entry) -> bool:
-        lane, size = entry.job.lane, entry.size
-        fits = size <= SMALL or self._bytes_at_work + size <= MAX_BYTES_AT_WORK or not self._at_work
-        return fits and lane.at_work < lane.limit
+        """Whether there is room for its bytes; a large one that came before it has the room first."""
+        if entry.size <= SMALL or not self._at_work:
+            return True
+        before = self._first(large=True)
+        first = before is None or before.number >= entry.number
+        return first and self._bytes_at_work + entry.size <= MAX_BYTES_AT_WORK
+
+    def _first(self, *, large: bool) -> Entry | None:
+        """Return who of those that wait came first, in the lanes that have room."""
+        queues = [lane.large if large else lane.small for lane in self._lanes if lane.has_room]
+        return min((next(iter(queue)) for queue in queues if queue), key=lambda entry: entry.number, default=None)
 
     def _start(self, entry: Entry) -> None:
         entry.job.deadline.begun = True
@@ -141,9 +144,8 @@ class Turns:
 
     def _start_waiting(self) -> None:
         while self._pending and len(self._at_work) < self._max_at_work:
-            lanes = (lane for lane in self._lanes if lane.waiting and lane.at_work < lane.limit)
-            fitting = (next(filter(self._fits, itertools.islice(lane.waiting, _LOOKED_AT)), None) for lane in lanes)
-            entry = min(filter(None, fitting), key=lambda head: head.number, default=None)
+            heads = (head for large in (False, True) if (head := self._first(large=large)) and self._fits(head))
+            entry = min(heads, key=lambda head: head.number, default=None)
             if entry is None:
                 return
             self._leave(entry)
@@ -151,7 +153,7 @@ class Turns:
 
     def _leave(self, entry: Entry) -> None:
         """Let an entry wait no more, wherever it stood: what is not counted any more is not held either."""
-        del entry.job.lane.waiting[entry]
+        del entry.queue[entry]
         self._pending -= 1
         self._pending_bytes -= entry.size
 
@@ -199,6 +201,8 @@ class Turns:
         self._leave(entry)
         if entry.timer is not None:
             entry.timer.cancel()
+        if entry.size > SMALL and not self._abandoned:
+            self._start_waiting()  # one behind it may need less room
         self._wake_if_idle()
 
     def _wake_if_idle(self) -> None:

@@ -11,8 +11,8 @@ from contextvars import copy_context
 import pytest
 
 from app.bus.gate import PAUSED, take_turn
-from app.bus.lanes import Lane
-from app.bus.turns import MAX_BYTES_AT_WORK, MAX_PENDING_BYTES, SMALL, Turns
+from app.bus.lanes import SMALL, Lane
+from app.bus.turns import MAX_BYTES_AT_WORK, MAX_PENDING_BYTES, Turns
 from app.domain.deadline import Deadline, current_deadline, set_deadline
 from app.domain.errors import Overloaded, RequestTimedOut, ServiceError
 from tests.support.virtual_time import in_virtual_time, now
@@ -155,6 +155,44 @@ async def test_a_small_request_passes_a_large_one_that_there_is_no_room_for():
     jobs[0].seconds = 5.0
     await turns.finished()
     assert begun(jobs) == [0.0, 0.0, 0.0, 5.0, 1.0]
+
+
+@in_virtual_time
+async def test_small_requests_of_a_lane_do_not_wait_for_the_large_ones_before_them():
+    """The lane is full when they come, so all of them wait; what leaves makes room for the small ones alone."""
+    turns = Turns(max_at_work=8, max_pending=100)
+    lane, other = turns.lane(), turns.lane()
+    submitted(turns, Job(other, 9.0, size=MAX_BYTES_AT_WORK), *(Job(lane) for _ in range(6)))
+    large = submitted(turns, *(Job(lane, until=60.0, size=2 * SMALL) for _ in range(40)))
+    small = submitted(turns, *(Job(lane) for _ in range(12)))
+    await asyncio.sleep(4)
+    assert begun(small) == [1.0] * 6 + [2.0] * 6
+    assert begun(large) == [None] * 40
+    await turns.finished()
+    assert None not in begun(large)
+
+
+@in_virtual_time
+async def test_of_large_requests_none_overtakes_one_that_came_before_it():
+    turns = Turns(max_at_work=8, max_pending=100)
+    lane, other = turns.lane(), turns.lane()
+    half = MAX_BYTES_AT_WORK // 2
+    jobs = submitted(turns, Job(lane, 4.0, size=half + 1), Job(lane, size=half), Job(lane, size=SMALL + 1))
+    later = submitted(turns, Job(other, size=SMALL + 1))
+    await asyncio.sleep(1)
+    later += submitted(turns, Job(other, size=SMALL + 1))
+    await turns.finished()
+    assert (begun(jobs), begun(later)) == ([0.0, 4.0, 4.0], [4.0, 4.0])
+
+
+@in_virtual_time
+async def test_when_a_large_one_waits_no_more_the_next_begins_if_there_is_room_for_it():
+    turns = Turns(max_at_work=8, max_pending=100)
+    lane = turns.lane()
+    first = Job(lane, 9.0, size=MAX_BYTES_AT_WORK - 2 * SMALL)
+    jobs = submitted(turns, first, Job(lane, until=3.0, size=4 * SMALL), Job(lane, size=2 * SMALL))
+    await turns.finished()
+    assert begun(jobs) == [0.0, None, 3.0]
 
 
 @in_virtual_time
