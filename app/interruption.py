@@ -39,27 +39,33 @@ def run(work: Coroutine[Any, Any, _T]) -> _T:
     import asyncio  # noqa: PLC0415 - Ctrl-C is handled from before it is loaded
 
     async def whole() -> _T:
-        cancel_on_ctrl_c()
+        task = asyncio.current_task()
+        on_ctrl_c(task.cancel if task else lambda: None)
         try:
             return await work
         finally:
-            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+            if asyncio.get_running_loop().remove_signal_handler(signal.SIGINT):
+                # Threads may still be waited for, such as one that looks up a name.
+                signal.signal(signal.SIGINT, end_at_once)
 
+    before = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(whole())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    finally:
+        if signal.getsignal(signal.SIGINT) is end_at_once:
+            signal.signal(signal.SIGINT, before)
 
 
-def cancel_on_ctrl_c() -> None:
-    """Let Ctrl-C cancel the current task, from now on and as often as it comes; in a thread it does nothing."""
+def on_ctrl_c(do: Callable[[], object]) -> None:
+    """Let Ctrl-C call `do` in the running loop from now on; nothing is done in a thread, and where it is ignored."""
     import asyncio  # noqa: PLC0415
     import threading  # noqa: PLC0415
 
-    task = asyncio.current_task()
     in_charge = threading.current_thread() is threading.main_thread()
-    if task is not None and in_charge and _is_heard(signal.getsignal(signal.SIGINT)):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+    if in_charge and _is_heard(signal.getsignal(signal.SIGINT)):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, do)
 
 
 @contextmanager

@@ -7,10 +7,12 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from app.interruption import cancel_on_ctrl_c, interruptible, run
+from app.cli.compare.running import _End, _signals
+from app.interruption import end_at_once, interruptible, on_ctrl_c, run
 
 
 def ctrl_c(times, raised):
@@ -53,15 +55,67 @@ def test_it_cancels_the_cleaning_up_too():
         run(work())
 
 
-def test_who_took_it_for_something_else_gives_it_back():
+def test_the_work_can_take_it_for_something_else_and_give_it_back():
+    heard = []
+
     async def work():
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
-        cancel_on_ctrl_c()
+        task, first = asyncio.current_task(), asyncio.Event()
+        on_ctrl_c(first.set)
+        signal.raise_signal(signal.SIGINT)
+        await first.wait()
+        heard.append(True)
+        on_ctrl_c(task.cancel)
         signal.raise_signal(signal.SIGINT)
         await asyncio.sleep(3600)
 
     with pytest.raises(KeyboardInterrupt):
         run(work())
+    assert heard == [True]
+
+
+def test_what_still_runs_in_a_thread_holds_nobody_up_who_presses_it_again():
+    code = (
+        "import asyncio, os, signal, threading, time\n"
+        "from app.interruption import run\n"
+        "def again():\n"
+        "    time.sleep(0.5)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "async def work():\n"
+        "    threading.Thread(target=again, daemon=True).start()\n"
+        "    asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)\n"
+        "    await asyncio.to_thread(time.sleep, 3600)\n"
+        "run(work())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_in_a_thread_the_work_is_done_without_it():
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(run(asyncio.sleep(0, "done"))))
+    thread.start()
+    thread.join()
+    assert ended == ["done"]
+
+
+def test_a_comparison_ends_with_its_report_and_at_once_the_second_time():
+    raised, end = [], _End()
+
+    async def work():
+        with _signals(end):
+            signal.raise_signal(signal.SIGINT)
+            await end.reached.wait()
+            asyncio.get_running_loop().call_soon(ctrl_c, 2, raised)
+            await asyncio.sleep(3600)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(work())
+        assert (end.early, raised) == ("it was asked to", [])
+        assert signal.getsignal(signal.SIGTERM) is end_at_once
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_where_the_loop_stands_still_it_can_be_raised_at_once():

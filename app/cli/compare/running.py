@@ -203,19 +203,19 @@ async def _side(which: str, nats: NatsSettings, plan: _Plan, tally: Tally, end: 
 @contextmanager
 def _signals(end: _End) -> Iterator[None]:
     """End with the report of what there is when somebody, or a pod's end, asks for it; at once when asked again."""
-    loop = asyncio.get_running_loop()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
     def leave() -> None:
         loop.remove_signal_handler(signal.SIGTERM)
-        loop.remove_signal_handler(signal.SIGINT)
-        interruption.cancel_on_ctrl_c()
+        signal.signal(signal.SIGTERM, interruption.end_at_once)
+        interruption.on_ctrl_c(task.cancel if task else leave)
 
     def asked() -> None:
         leave()
         end.call(_ASKED)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked)
+    loop.add_signal_handler(signal.SIGTERM, asked)
+    interruption.on_ctrl_c(asked)
     try:
         yield
     finally:

@@ -104,12 +104,16 @@ def _nats() -> Iterator[NatsServer]:
 def _serve(settings: Settings, greet: Callable[[Service], Coroutine[Any, Any, None]]) -> int:
     """Run the service; on another port where the one that was found free is not: only who listens knows for sure."""
     try:
+        try:
+            return run(settings, greet)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        settings.http = settings.http.model_copy(update={"port": 0})
         return run(settings, greet)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-    settings.http = settings.http.model_copy(update={"port": 0})
-    return run(settings, greet)
+    finally:
+        # The loop that has ended took its handler along. A second SIGTERM would leave the nats-server behind.
+        signal.signal(signal.SIGTERM, _end)
 
 
 def _end(_: int, __: FrameType | None) -> None:
