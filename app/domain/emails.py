@@ -15,17 +15,17 @@ from app.domain.errors import (
     InvalidEmailFormat,
     NotLinked,
     NotVerified,
-    SetPrimaryFailed,
     fail,
     require,
 )
 from app.domain.lookups import refuse_taken
 from app.domain.spellings import same
 from app.domain.tokens import UPDATE_IDENTITIES, bare
+from app.domain.users import Address
 
 if TYPE_CHECKING:
     from app.domain.ports import Accounts, Callers, Directory, EmailVerification, VerifiedEmail
-    from app.domain.users import Address, User
+    from app.domain.users import User
 
 
 class Emails:
@@ -66,14 +66,9 @@ class Emails:
 
 
 def _to_keep(user: User) -> Address | None:
-    """Return the current primary address, or None if there is none or an e-mail identity has it already.
-
-    Raises SetPrimaryFailed when it is no address here, and so could not be kept.
-    """
-    if not user.primary_email.strip():
-        return None
-    primary = parse_address(user.primary_email, SetPrimaryFailed)
-    return None if user.email_identity(primary) else primary
+    """Return the current primary address, or None if there is none or an e-mail identity has it already."""
+    primary = Address(user.primary_email.strip())
+    return primary if primary and not user.email_identity(primary) else None
 
 
 class EmailLinking:

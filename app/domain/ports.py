@@ -98,7 +98,8 @@ class Accounts(Protocol):
     async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
         """Make `address` the primary e-mail. If `keep` is given, first add it as a verified e-mail identity.
 
-        If `keep` cannot be added, nothing changes. Raises UserNotFound.
+        `keep` is as it is stored, so it may be what is no address here. If it cannot be added, nothing changes. Raises
+        UserNotFound, SetPrimaryFailed.
         """
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.domain.addresses import parse_address
 from app.domain.errors import Fault, ServiceError, SetPrimaryFailed
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Auth0Accounts:
     async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
         """Make `address` the primary e-mail. When the last step fails, what was kept stays."""
         if keep is not None:
-            await self._keep(user, keep)
+            await self._keep(user, parse_address(keep, SetPrimaryFailed))
         change = {"email": address, "email_verified": True}
         await self._management.update(user.user_id, change, fallback=SetPrimaryFailed)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from app.domain.addresses import parse_address
+from app.domain.errors import SetPrimaryFailed
 from app.domain.users import EMAIL, Identity
 
 if TYPE_CHECKING:
@@ -44,9 +46,9 @@ class MockAccounts:
 
     async def set_primary(self, user: User, address: Address, *, keep: Address | None) -> None:
         """Make `address` the primary e-mail, keep the old one as an identity."""
+        kept = () if keep is None else (email_identity(parse_address(keep, SetPrimaryFailed)),)
 
         def change(user: User) -> User:
-            kept = () if keep is None else (email_identity(keep),)
             return replace(user, primary_email=address, identities=(*user.identities, *kept))
 
         self._store.change(user.user_id, change)
