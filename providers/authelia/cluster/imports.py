@@ -58,10 +58,10 @@ class Imports:
 
     async def _give(self, username: str, email: Address) -> None:
         """Give the address to a user who has none. Raises AddressHeld."""
-        await self._users.claim(username, email)
+        revision = await self._users.claim(username, email)
         record = await self._users.change(username, lambda record: _with_email(record, email))
         if not records.holds(record, email):  # there is another by now
-            await self._users.release(username, email)
+            await self._users.release(username, email, revision)
 
 
 def _email(record: Record) -> Address:

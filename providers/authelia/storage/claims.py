@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from app.domain.errors import ServiceError
+from app.domain.errors import ProviderUnavailable, ServiceError
+from providers.authelia.storage.kv import StorageFull, Unreadable
 from providers.authelia.storage.users import AddressHeld
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 async def claimed(users: Users, username: str, address: Address, error: type[ServiceError]) -> AsyncIterator[None]:
     """Claim the address for the user; if the block fails, give it back, unless the record has it.
 
-    Raises `error` when it is somebody else's.
+    Where the record may still come to have it, the claim stays for its minute: a write to which no answer came may have
+    been made, or be made later. Raises `error` when the address is somebody else's.
     """
     try:
         revision = await users.claim(username, address)
@@ -30,8 +32,9 @@ async def claimed(users: Users, username: str, address: Address, error: type[Ser
         raise error from held
     try:
         yield
-    except ServiceError:
-        await _give_back(users, username, address, revision)
+    except ServiceError as failed:
+        if not isinstance(failed, ProviderUnavailable) or isinstance(failed, StorageFull | Unreadable):
+            await _give_back(users, username, address, revision)
         raise
 
 

@@ -13,8 +13,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from loguru import logger
-
 from app.domain.codes import StaleRevision
 from app.domain.errors import UserNotFound
 from app.domain.locks import KeyedLocks
@@ -101,9 +99,9 @@ class Users:
                 return changed
 
     async def create(self, username: str, email: Address, displayname: str) -> bool:
-        """Store a new user whose address nobody else has; False when the user was there already, or there is no room.
+        """Store a new user whose address nobody else has; False when the user was there already.
 
-        Raises AddressHeld, Unreadable.
+        Raises AddressHeld, StorageFull, Unreadable.
         """
         if not records.is_username(username):
             return False
@@ -118,9 +116,6 @@ class Users:
             await (await self._bucket()).put(username, records.encode(made, self._now()), entry.revision)
             self._note(username, made)
         except StaleRevision:
-            return False
-        except StorageFull:
-            logger.warning("a user is not stored: the bucket is full")
             return False
         return True
 

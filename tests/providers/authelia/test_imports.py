@@ -17,7 +17,7 @@ from providers.authelia.storage import records
 from providers.authelia.storage.users import Users
 from tests.support.authelia import populated
 from tests.support.basics import Clock
-from tests.support.buckets import MemoryBucket
+from tests.support.buckets import InterruptedBucket, MemoryBucket
 from tests.support.people import grace
 from tests.support.waiting import until
 
@@ -95,3 +95,20 @@ async def test_replicas_and_a_change_of_the_primary_address_at_once_leave_all_of
     else:
         await users.create("somebody", ADA, "Somebody")
         assert (await users.holder(ADA))[0] == "somebody"
+
+
+async def test_an_address_that_is_claimed_anew_meanwhile_is_not_given_back():
+    """Another replica gives the user another primary address, and is about to link that of the file."""
+    clock = Clock()
+    bucket = InterruptedBucket(0, clock)
+    here, there = (Users(bucket.opened, clock, clock) for _ in range(2))
+    await here.create("ada", Address(""), "Ada")
+
+    async def meanwhile():
+        await there.change("ada", lambda record: {**record, "email": ALTERNATE})
+        await there.claim("ada", ADA)
+
+    bucket.at, bucket.first = "ada", meanwhile
+    await Imports(here).run(UsersFile(FILE % ADA))
+    assert (await here.get("ada"))["email"] == ALTERNATE
+    assert await there.confirm("ada", ADA) is True
