@@ -7,12 +7,15 @@ address are kept (`CodeStore`).
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
+import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from app.domain.deadline import current_deadline
 from app.domain.errors import (
     CodeNotFound,
     ProviderUnavailable,
@@ -34,6 +37,7 @@ MAX_SENDS: Final = 5
 MAX_WRONG_GUESSES: Final = 100
 """Wrong guesses for one address without a success in between: NIST SP 800-63B, section 5.2.2."""
 LOCK_TIME: Final = 24 * 60 * 60
+_LEFT_FOR_THE_REPLY: Final = 0.5
 
 
 class StaleRevision(Exception):
@@ -146,9 +150,11 @@ class OneTimeCodes:
         if not hmac.compare_digest(code.digest, self._digest(address, guess)):
             raise WrongCode
         await self._use_up(address, code)
-        # The code is gone: to fail now would lose it. Guesses that are not forgiven are at the next success.
-        with suppress(LedgerFull, ProviderUnavailable):
-            await self._forgive(address)
+        # The code is gone: to fail now, or to come too late, would lose it. The next success forgives what is not now.
+        left = current_deadline().until_reply() - _LEFT_FOR_THE_REPLY
+        with suppress(LedgerFull, ProviderUnavailable, TimeoutError):
+            async with asyncio.timeout(left if left < math.inf else None):
+                await self._forgive(address)
 
     def _digest(self, address: Address, code: str) -> str:
         return hmac.new(self._key, f"{address}\n{code}".encode(), hashlib.sha256).hexdigest()

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.codes import Code, Ledger, LedgerFull, OneTimeCodes, StaleRevision
+from app.domain.deadline import Deadline, set_deadline
 from app.domain.errors import (
     CodeNotFound,
     ProviderUnavailable,
@@ -19,6 +20,7 @@ from app.domain.errors import (
     WrongCode,
 )
 from app.domain.users import Address
+from tests.support.virtual_time import in_virtual_time, now
 
 ADDRESS = Address("ada@new.example")
 
@@ -270,6 +272,27 @@ async def test_in_an_outage_a_guess_must_be_counted_and_a_right_one_need_not_be_
     assert await desk.guess(code) is outcome
     left[0] = 2
     assert await desk.guess(code) is (CodeNotFound if outcome is None else None)
+
+
+@in_virtual_time
+async def test_a_right_code_is_right_in_time_when_the_ledger_hangs_once_it_is_used_up():
+    desk = Desk()
+    code = await desk.send()
+    save, load, hangs = desk.store.save_code, desk.store.load_ledger, []
+
+    async def used_up(address, record, revision):
+        await save(address, record, revision)
+        hangs[:] = [record is None]
+
+    async def loaded(address):
+        if hangs == [True]:
+            await asyncio.sleep(20)
+        return await load(address)
+
+    desk.store.save_code, desk.store.load_ledger = used_up, loaded
+    set_deadline(Deadline(at=10.0, grace=10.0))
+    assert await desk.guess(code) is None
+    assert now() <= 9.5
 
 
 async def test_a_code_that_cannot_be_used_up_is_not_right():
