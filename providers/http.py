@@ -58,18 +58,19 @@ _FORESEEN: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer)
 class Bounded(httpx.AsyncByteStream):
     """A body of which at most `most` bytes are read."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, most: int) -> None:
-        """Take the body, and how many bytes of it are read; reading more raises TooMuch."""
+    def __init__(self, stream: httpx.AsyncByteStream, most: int, error: type[BrokenAnswer] = TooMuch) -> None:
+        """Take the body, how many bytes of it are read, and what reading more raises."""
         self._stream = stream
         self._most = most
+        self._error = error
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the parts as they come. Raises TooMuch."""
+        """Yield the parts as they come. Raises BrokenAnswer."""
         left = self._most
         async for chunk in self._stream:
             left -= len(chunk)
             if left < 0:
-                raise TooMuch("too long")
+                raise self._error("too long")
             yield chunk
 
     async def aclose(self) -> None:
@@ -91,7 +92,9 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         if any(name.lower() == b"content-encoding" and value != b"identity" for name, value in response.headers.raw):
             await response.stream.aclose()  # type: ignore[union-attr]
             raise BrokenAnswer("packed")
-        response.stream = Bounded(response.stream, self._most)  # type: ignore[arg-type]
+        # A failure may have another page the next time, or none.
+        error = TooMuch if response.is_success else BrokenAnswer
+        response.stream = Bounded(response.stream, self._most, error)  # type: ignore[arg-type]
         return response
 
     async def aclose(self) -> None:

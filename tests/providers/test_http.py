@@ -37,6 +37,13 @@ async def test_an_answer_is_read_to_the_bound_and_not_beyond():
         await fetch(httpx.Response(200, content=parts(MAX_ANSWER + 1)))
 
 
+@pytest.mark.parametrize("status", [429, 502, 503])
+async def test_a_failure_with_a_long_page_is_one_that_may_pass(status):
+    with pytest.raises(BrokenAnswer, match=r"^too long$") as raised:
+        await fetch(httpx.Response(status, content=parts(MAX_ANSWER + 1)))
+    assert not isinstance(raised.value, TooMuch)
+
+
 async def test_what_a_tenant_wants_to_be_kept_is_not_kept_and_no_redirect_is_followed():
     seen: list[httpx.Request] = []
 
