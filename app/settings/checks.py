@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import unicodedata
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,7 +34,10 @@ _NAMED: Final = "words of letters, digits, - and _ with dots between them, 64 ch
 _OBJECT: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 """RFC 1123, section 2.1, as Kubernetes asks of a DNS subdomain name."""
 
-_DOMAIN: Final = re.compile(r"(?=.{1,253}\Z)[^\W_][\w-]*(?:\.[^\W_][\w-]*)*")
+_LONGEST_DOMAIN: Final = 253
+_MARKS: Final = ("Mn", "Mc")
+"""Signs of a script that are written with a letter: `\\w` has none of them."""
+
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[\w-]+(?:\.[\w-]+)*")
 
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-----")
@@ -72,9 +76,19 @@ def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_domains(domains: tuple[str, ...]) -> tuple[str, ...]:
     """Take names of domains, beyond ASCII too: labels with dots between them, without what separates words or parts."""
-    if not all(_DOMAIN.fullmatch(domain) for domain in domains):
+    if not all(_is_domain(domain) for domain in domains):
         raise ValueError("must be domains such as linux.com, comma-separated")
     return domains
+
+
+def _is_domain(text: str) -> bool:
+    labels = text.split(".") if len(text) <= _LONGEST_DOMAIN else [""]
+    return all(label[:1].isalnum() and all(map(_is_of_label, label)) for label in labels)
+
+
+def _is_of_label(character: str) -> bool:
+    # The two joiners are letters of some scripts (RFC 5892, appendix A).
+    return character.isalnum() or character in "-_\u200c\u200d" or unicodedata.category(character) in _MARKS
 
 
 def check_host(host: str) -> str:

@@ -181,7 +181,13 @@ def test_addresses_on_which_a_machine_listens_are_taken(monkeypatch, bind):
     assert Settings().http.bind == bind
 
 
-@pytest.mark.parametrize("domains", ["linux.com", "linux.com,kernel.org", "bücher.example", "xn--bcher-kva.example"])
+@pytest.mark.parametrize(
+    "domains",
+    [
+        *("linux.com", "linux.com,kernel.org", "bücher.example", "bu\u0308cher.example", "xn--bcher-kva.example"),
+        *("हिन्दी.भारत", "தமிழ்.example", "क\u094d\u200dष.example", "s_1.example"),
+    ],
+)
 def test_domains_of_aliases_are_taken(monkeypatch, domains):
     monkeypatch.setenv("ALLOWED_ALIAS_DOMAINS", domains)
     assert Settings().aliases.allowed_domains == tuple(domains.split(","))
