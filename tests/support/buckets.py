@@ -12,7 +12,7 @@ from app.domain.codes import StaleRevision
 from providers.authelia.storage.kv import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 
 class MemoryBucket:
@@ -61,3 +61,16 @@ class MemoryBucket:
     async def _let_others(self) -> None:
         for _ in range(self._chance.choice((0, 0, 1, 1, 2, 5, 20))):
             await asyncio.sleep(0)
+
+
+class InterruptedBucket(MemoryBucket):
+    """A bucket in which something else happens once, right before the key `at` is written."""
+
+    at = ""
+    first: Callable[[], Awaitable[None]]
+
+    async def put(self, key: str, value: bytes, revision: int) -> int:
+        if key == self.at:
+            self.at = ""
+            await self.first()
+        return await super().put(key, value, revision)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,27 +15,11 @@ from providers.authelia.identities import AutheliaIdentities
 from providers.authelia.profiles import AutheliaAccounts
 from providers.authelia.storage import records
 from providers.authelia.storage.users import Users
-from tests.support.buckets import MemoryBucket
+from tests.support.buckets import InterruptedBucket
 from tests.support.parts import caller
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
 
 ADA, OTHER = Address("ada@example.org"), Address("ada@lovelace.example")
 ORDERS = st.integers(0, 1_000_000)
-
-
-class Bucket(MemoryBucket):
-    """A bucket in which something else happens once, right before the key `at` is written."""
-
-    at = ""
-    first: Callable[[], Awaitable[None]]
-
-    async def put(self, key: str, value: bytes, revision: int) -> int:
-        if key == self.at:
-            self.at = ""
-            await self.first()
-        return await super().put(key, value, revision)
 
 
 class Replicas:
@@ -44,7 +27,7 @@ class Replicas:
 
     def __init__(self, seed: int) -> None:
         self.now = 1_000_000.0
-        self.bucket = Bucket(seed, lambda: self.now)
+        self.bucket = InterruptedBucket(seed, lambda: self.now)
         self.users = [Users(self.bucket.opened, lambda: self.now, lambda: self.now) for _ in range(2)]
 
     async def made(self) -> None:
