@@ -26,8 +26,7 @@ BURN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    sum
 SIDE_BY_SIDE = (
     "--no-cov",
     "--numprocesses=4",
-    "--dist=loadfile",
-    "--no-loadscope-reorder",
+    "--dist=worksteal",
     "--random-order",
     "-p",
     "no:cacheprovider",

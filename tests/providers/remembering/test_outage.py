@@ -68,14 +68,22 @@ async def timed(service, asked, took):
     return await asyncio.gather(*map(ask, asked))
 
 
+async def read_before(service, asked):
+    """Read everything while the tenant answers; on a busy machine some may need more than one request's time."""
+    async with asyncio.timeout(120):
+        while True:
+            replies = await timed(service, asked, [])
+            if all(isinstance(reply, str) or reply["success"] for reply in replies):
+                return replies
+
+
 @pytest.mark.parametrize("way", OUTAGES)
 async def test_who_was_read_before_is_found_and_who_was_not_is_an_error_as_ever(way, server, nats):
     begin, error = OUTAGES[way]
     people(server)
     asked = [each for number in range(USERS) for each in requests(server.tenant, number)] + ALTERNATES
     async with replicas(server, nats.url, 1, READ_PATIENCE=PATIENCE, REQUEST_TIMEOUT="3s") as service:
-        before, took = await timed(service, asked, []), []
-        assert all(isinstance(reply, str) or reply["success"] for reply in before)
+        before, took = await read_before(service, asked), []
         begin(server)
         until_then = time.monotonic() + SECONDS
         while True:
