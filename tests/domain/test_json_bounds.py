@@ -4,10 +4,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.json_bounds import NESTED, VALUES, holds_more
+from app.domain.json_bounds import NESTED, VALUES, holds_more, values
 
 TEXTS = st.text('"\\[]{},:a\x01é', max_size=8)
 JSON = st.recursive(
@@ -25,14 +25,39 @@ def commas(value):
     return max(len(inner) - 1, 0) + sum(map(commas, inner))
 
 
-@given(JSON)
-@example(["\\", '"[', '\\"{', '""', "[,"])
-@example({'"': ["]", {"\\\\": "["}]})
-def test_what_stands_in_strings_is_not_counted(value):
+def assert_counted(value):
     data = json.dumps(value).encode()
     for marks, count in ((NESTED, nested(value)), (VALUES, nested(value) + commas(value))):
         assert not holds_more(count, data, marks)
         assert count == 0 or holds_more(count - 1, data, marks)
+    assert values(data) == nested(value) + commas(value) + 1
+
+
+@given(JSON)
+def test_what_stands_in_strings_is_not_counted(value):
+    assert_counted(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["\\", '"[', '\\"{', '""', "[,"],
+        {'"': ["]", {"\\\\": "["}]},
+        ["", [], "", [[]]],
+        [["a,b[c{d"], ["e"], {"f": "g"}],
+        ["\\\\", "[", "\\", "{"],
+        ['\\\\"', ",", '"'],
+        "",
+        7,
+    ],
+)
+def test_quotes_and_backslashes_of_every_kind_leave_the_count_as_it_is(value):
+    assert_counted(value)
+
+
+@pytest.mark.parametrize(("most", "more"), [(2, True), (3, False), (99, False)])
+def test_more_is_more_than_most(most, more):
+    assert holds_more(most, b"[[[", NESTED) is more
 
 
 @pytest.mark.parametrize("data", [b'[""""[', b'[["'])
