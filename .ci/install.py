@@ -91,13 +91,18 @@ def environment_for_uv(settings: dict[str, str]) -> dict[str, str] | None:
     return told | dict(os.environ)
 
 
-def install_with_uv(python: str, settings: dict[str, str], locks: list[str], *, editable: bool, again: bool) -> bool:
-    """Install and check with uv, and tell whether it did."""
+def environment_with_uv(settings: dict[str, str], *, again: bool) -> dict[str, str] | None:
+    """Install uv itself, and return the environment in which it is to run; None where pip has to do its work."""
     environment = environment_for_uv(settings)
     # Without a wheel for this machine uv would be built from source, which takes longer than pip does.
     own = ["--quiet", "--only-binary", ":all:", *(OVER_AGAIN["pip"] if again else [])]
     if environment is None or pip(*commands([UV_LOCK])[0], *own, check=False).returncode != 0:
-        return False
+        return None
+    return environment
+
+
+def install_with_uv(python: str, environment: dict[str, str], locks: list[str], *, editable: bool, again: bool) -> bool:
+    """Install and check with uv, and tell whether it did."""
     for verb, *rest in [*commands(locks, editable=editable, more=OVER_AGAIN["uv"] if again else ()), ["check"]]:
         command = [str(Path(sys.executable).with_name("uv")), "--quiet", "pip", verb, "--python", python, *rest]
         if subprocess.run(command, env=environment, check=False).returncode != 0:
@@ -136,8 +141,11 @@ def main() -> None:
     for file in unfinished:
         file.touch()
     python = str(Path(given.environment, "bin", "python").absolute())
-    if not install_with_uv(python, settings, given.locks, **how):
+    environment = environment_with_uv(settings, again=how["again"])
+    if environment is None or not install_with_uv(python, environment, given.locks, **how):
         print("Installing with pip, which takes longer …", file=sys.stderr)
+        # What uv has begun looks installed to pip, and may not be whole.
+        how["again"] |= environment is not None
         try:
             install_with_pip(python, given.locks, **how)
         except subprocess.CalledProcessError as error:

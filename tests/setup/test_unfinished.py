@@ -64,6 +64,23 @@ def test_what_was_interrupted_is_installed_over_again(python, lock, by):
     assert list(python.parents[1].glob(".unfinished*")) == []
 
 
+def test_what_uv_did_not_finish_is_installed_over_again_by_pip(python, lock):
+    assert install(python, lock, **INSTALLERS["uv"]).returncode == 0
+    (folder,) = (python.parents[1] / "lib").glob("python3*/site-packages")
+    (folder / "whole.py").unlink()
+    uv, kept = python.with_name("uv"), python.with_name("uv-kept")
+    uv.rename(kept)
+    # What says that the package is there is still there; the system ends the process before its files are.
+    uv.write_text("#!/bin/sh\nkill -KILL $$\n", encoding="utf-8")
+    uv.chmod(0o755)
+    try:
+        done = install(python, lock, **INSTALLERS["uv"], PIP_INDEX_URL=(lock.parent / "none").as_uri())
+    finally:
+        kept.replace(uv)
+    assert (done.returncode, "Installing with pip" in done.stderr) == (0, True)
+    assert is_there(python)
+
+
 def test_a_person_whose_pip_installs_for_that_person_alone_can_install(python, lock):
     assert install(python, lock, PIP_USER="1", **INSTALLERS["pip"]).returncode == 0
     assert is_there(python)
