@@ -68,22 +68,33 @@ def pip(*arguments: str, stdout: int | None = None, check: bool) -> subprocess.C
     return subprocess.run(command, env=environment, stdout=stdout, text=True, check=check)
 
 
-def settings_of_pip() -> dict[str, str]:
+def settings_of_pip() -> dict[str, str | None]:
     """Return what pip is set to by its files and the environment; the environment goes before the files."""
-    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}, ":env:": {}}
-    for line in pip("config", "list", stdout=subprocess.PIPE, check=True).stdout.splitlines():
-        name, _, value = line.partition("=")
+    return settings_listed(pip("config", "list", stdout=subprocess.PIPE, check=True).stdout)
+
+
+def settings_listed(text: str) -> dict[str, str | None]:
+    """Read what `pip config list` says. As for pip, an empty value is none.
+
+    Newer releases of pip list what each file says, in no order. None stands for a value of which files say different.
+    """
+    sections: dict[str, dict[str, str | None]] = {"global": {}, "install": {}, ":env:": {}}
+    for line in text.splitlines():
+        name, _, literal = line.partition("=")
         section, _, key = name.rpartition(".")
         if section in sections:
-            sections[section][key] = str(ast.literal_eval(value))
-    return sections["global"] | sections["install"] | sections[":env:"]
+            value = str(ast.literal_eval(literal))
+            if sections[section].setdefault(key, value) != value:
+                sections[section][key] = None
+    return {key: value for section in sections.values() for key, value in section.items() if value != ""}
 
 
-def environment_for_uv(settings: dict[str, str]) -> dict[str, str] | None:
+def environment_for_uv(settings: dict[str, str | None]) -> dict[str, str] | None:
     """Return the environment in which uv takes files from where pip does; None where that cannot be said to uv."""
-    if settings.keys() - TOLD.keys() - BESIDE_THE_POINT:
+    known = {key: value for key, value in settings.items() if key in TOLD and value is not None}
+    if settings.keys() - known.keys() - BESIDE_THE_POINT:
         return None
-    told = {TOLD[key]: value for key, value in settings.items() if key in TOLD}
+    told = {TOLD[key]: value for key, value in known.items()}
     if bundle := os.environ.get("REQUESTS_CA_BUNDLE"):  # pip obeys it, uv does not
         told.setdefault("SSL_CERT_FILE", bundle)
     if places := told.pop("UV_FIND_LINKS", ""):  # separated by white space for pip, by commas for uv
@@ -91,7 +102,7 @@ def environment_for_uv(settings: dict[str, str]) -> dict[str, str] | None:
     return told | dict(os.environ)
 
 
-def environment_with_uv(settings: dict[str, str], *, again: bool) -> dict[str, str] | None:
+def environment_with_uv(settings: dict[str, str | None], *, again: bool) -> dict[str, str] | None:
     """Install uv itself, and return the environment in which it is to run; None where pip has to do its work."""
     environment = environment_for_uv(settings)
     # Without a wheel for this machine uv would be built from source, which takes longer than pip does.
