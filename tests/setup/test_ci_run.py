@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -15,10 +16,10 @@ from tests.support.command import PATIENCE, alive
 from tests.support.waiting import until
 
 # Each target with its name in it goes on until it is ended, in a child of a child as pytest's are.
-MAKEFILE = """
+MAKEFILE = r"""
 SHELL := /bin/bash
 %:
-\t@case " $(LONG) " in *" $@ "*) (echo $$BASHPID >$@.pid; exec sleep 600); true ;; esac
+	@case " $(LONG) " in *" $@ "*) (trap '' $(DEAF); echo $$BASHPID >$@.pid; exec sleep 600); true ;; esac
 """
 TOOLS = ("buildah", "mmdebstrap", "chromium-browser", "chromedriver")
 
@@ -35,11 +36,18 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(folder, *long):
+def run(folder, *long, before=(), **settings):
+    """Start it, behind these words; these targets are made until they are ended."""
     return subprocess.Popen(
-        [".ci/run"],
+        [*before, ".ci/run"],
         cwd=folder,
-        env={**os.environ, "PATH": f"{folder}/tools:{os.environ['PATH']}", "LONG": " ".join(long)},
+        env={
+            **os.environ,
+            "PATH": f"{folder}/tools:{os.environ['PATH']}",
+            "LONG": " ".join(long),
+            "DEAF": "USR1",
+            **settings,
+        },
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -47,19 +55,51 @@ def run(folder, *long):
     )
 
 
-@pytest.mark.parametrize("long", [("install",), ("prepared", "test"), ("lint", "docs")], ids=" ".join)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-async def test_its_end_is_the_end_of_all_that_it_has_started(folder, long, number):
+def begun(folder, long):
     files = [folder / f"{target}.pid" for target in long]
+    return all(file.exists() and file.read_text() for file in files)
+
+
+def all_ended(folder, long):
+    return not any(alive(int((folder / f"{target}.pid").read_text())) for target in long)
+
+
+@pytest.mark.parametrize("long", [("install",), ("prepared", "test"), ("lint", "docs")], ids=" ".join)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM], ids=["Ctrl-C", "SIGQUIT", "SIGTERM"]
+)
+async def test_its_end_is_the_end_of_all_that_it_has_started(folder, long, number):
     with run(folder, *long) as process:
-        await until(lambda: all(file.exists() and file.read_text() for file in files))
+        await until(lambda: begun(folder, long))
         # A terminal sends Ctrl-C to the whole group.
-        (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
-        assert process.wait(PATIENCE) != 0
-    await until(lambda: not any(alive(int(file.read_text())) for file in files))
+        (os.kill if number == signal.SIGTERM else os.killpg)(process.pid, number)
+        assert process.wait(PATIENCE) == 128 + number
+    await until(lambda: all_ended(folder, long))
 
 
-def test_it_says_that_all_is_well(folder):
-    with run(folder) as process:
+async def test_what_was_started_deaf_to_ctrl_c_is_ended_too(folder):
+    deaf = ("bash", "-c", """trap '' INT QUIT; exec "$0" """)
+    with run(folder, "lint", "docs", before=deaf, CI_PATIENCE="1") as process:
+        await until(lambda: begun(folder, ("lint", "docs")))
+        process.terminate()
+        assert process.wait(PATIENCE) == 128 + signal.SIGTERM
+    await until(lambda: all_ended(folder, ("lint", "docs")))
+
+
+async def test_a_second_ctrl_c_ends_what_does_not_obey_the_first(folder):
+    with run(folder, "lint", "docs", DEAF="INT TERM", CI_PATIENCE="600") as process:
+        await until(lambda: begun(folder, ("lint", "docs")))
+        os.killpg(process.pid, signal.SIGINT)
+        await asyncio.sleep(0.5)
+        assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(PATIENCE) == 128 + signal.SIGINT
+    await until(lambda: all_ended(folder, ("lint", "docs")))
+
+
+def test_it_says_that_all_is_well_wherever_cd_looks_first(folder, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / ".ci").mkdir()
+    with run(folder, CDPATH=str(elsewhere)) as process:
         said, _ = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said.splitlines()[-1]) == (0, "== all is well")
