@@ -9,11 +9,17 @@ SHELL := /bin/bash
 unexport PYTHONDONTWRITEBYTECODE
 # Somebody's own Go is not the one that is built with here.
 unexport GOROOT GOFLAGS
+# What they name, as another checkout, would go before what is in .venv.
+unexport PYTHONPATH PYTHONHOME
+# ARGS is for the one target that is called with it.
+ifeq ($(origin ARGS),environment)
+ARGS :=
+endif
 
 # Any Python from 3.11 on; name another with `make PYTHON=/path/to/python …`.
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
-	$$python -c '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$python && break; done)
+	$$python -Ic '$(NEW_ENOUGH)' >/dev/null 2>&1 && echo $$python && break; done)
 
 VENV := .venv
 BIN := $(VENV)/bin

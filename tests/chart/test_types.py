@@ -190,6 +190,12 @@ def test_peers_of_the_network_policy_are_selected_by_texts() -> None:
     assert {"ports": [{"protocol": "TCP", "port": 4223}]} in spec["egress"]
 
 
+def test_a_network_policy_without_ports_opens_none() -> None:
+    peer = {"to": [{"podSelector": {}}]}
+    values = {"networkPolicy": {"enabled": True, "ports": None, "extraEgress": [peer]}}
+    assert objects(helm(values))["NetworkPolicy", NAME]["spec"]["egress"] == [peer]
+
+
 NUMBERS = {
     "replicaCount": ("5", lambda shown: shown["Deployment", NAME]["spec"]["replicas"]),
     "service.port": ("9090", lambda shown: shown["Service", NAME]["spec"]["ports"][0]["port"]),

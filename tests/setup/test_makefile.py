@@ -121,3 +121,13 @@ def test_one_of_which_only_a_half_was_cleared_is_not_made(folder, tmp_path):
     said, _ = make.communicate(timeout=60)
     assert (make.returncode, "Installing into" in said) == (2, True)
     assert not counts_as_made(folder)
+
+
+def test_what_is_exported_for_something_else_changes_nothing(tmp_path):
+    folder = checkout(tmp_path / "checkout")
+    with (folder / "Makefile").open("a", encoding="utf-8") as makefile:
+        makefile.write("shown:\n\t@echo $(ARGS) $${PYTHONPATH-} $${PYTHONHOME-} $(ARGS)\n")
+    said, _ = start(folder, "shown", ARGS="-k x", PYTHONPATH="/other", PYTHONHOME="/other").communicate(timeout=60)
+    assert said.split() == []
+    said, _ = start(folder, "shown", "ARGS=-k y").communicate(timeout=60)
+    assert said.split() == ["-k", "y", "-k", "y"]
