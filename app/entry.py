@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import signal
 
-from app.interruption import end_at_once, nothing_in_hand
+from app.interruption import end_at_once, is_heard, nothing_in_hand
 
 
 def main() -> None:
     """Run the command; see `app.cli`."""
     signal.signal(signal.SIGTERM, end_at_once)
+    heard = is_heard()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     with nothing_in_hand():
         from app.cli import main as command  # noqa: PLC0415 - that is what takes time
 
-    command()
+    try:
+        command()
+    finally:
+        if heard:  # threads may still be waited for, such as one that looks up a name
+            signal.signal(signal.SIGINT, end_at_once)

@@ -33,29 +33,32 @@ def nothing_in_hand() -> Iterator[None]:
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run `work` in an event loop, and return what it gives. Ctrl-C cancels it: KeyboardInterrupt, once it has ended.
 
+    Whoever catches that has a last word, and is not interrupted again: Ctrl-C is ignored then.
+
     `asyncio.run` raises KeyboardInterrupt at a second Ctrl-C wherever the loop is just then. A callback that the loop
-    had taken and not yet called is lost with it, and a task that waits for that never ends.
+    had taken and not yet called is lost with it, and a task that waits for that never ends. And it waits for threads,
+    such as one that looks up a name.
     """
     import asyncio  # noqa: PLC0415 - Ctrl-C is handled from before it is loaded
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
 
     async def whole() -> _T:
-        task = asyncio.current_task()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         on_ctrl_c(task.cancel if task else lambda: None)
         try:
             return await work
+        except asyncio.CancelledError:
+            loop.set_default_executor(ThreadPoolExecutor())  # one that has no threads to wait for
+            if loop.remove_signal_handler(signal.SIGINT):
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            raise
         finally:
-            if asyncio.get_running_loop().remove_signal_handler(signal.SIGINT):
-                # Threads may still be waited for, such as one that looks up a name.
-                signal.signal(signal.SIGINT, end_at_once)
+            loop.remove_signal_handler(signal.SIGINT)
 
-    before = signal.getsignal(signal.SIGINT)
     try:
         return asyncio.run(whole())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-    finally:
-        if signal.getsignal(signal.SIGINT) is end_at_once:
-            signal.signal(signal.SIGINT, before)
 
 
 def on_ctrl_c(do: Callable[[], object]) -> None:
@@ -64,7 +67,7 @@ def on_ctrl_c(do: Callable[[], object]) -> None:
     import threading  # noqa: PLC0415
 
     in_charge = threading.current_thread() is threading.main_thread()
-    if in_charge and _is_heard(signal.getsignal(signal.SIGINT)):
+    if in_charge and is_heard():
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, do)
 
 
@@ -78,7 +81,7 @@ def interruptible() -> Iterator[None]:
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
-    if not _is_heard(before):
+    if not is_heard():
         yield
         return
     signal.signal(signal.SIGINT, handler)
@@ -88,6 +91,6 @@ def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[Non
         signal.signal(signal.SIGINT, before)
 
 
-def _is_heard(handler: object) -> bool:
+def is_heard() -> bool:
     """Tell whether Ctrl-C means anything here: what runs in the background ignores it, and goes on doing so."""
-    return handler not in (signal.SIG_IGN, None)
+    return signal.getsignal(signal.SIGINT) not in (signal.SIG_IGN, None)

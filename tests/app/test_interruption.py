@@ -15,6 +15,15 @@ from app.cli.compare.running import _End, _signals
 from app.interruption import end_at_once, interruptible, on_ctrl_c, run
 
 
+@pytest.fixture(autouse=True)
+def _signals_as_before():
+    """After an interruption Ctrl-C is ignored: the process is about to end."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def ctrl_c(times, raised):
     """Press it; note what comes of that where it is pressed."""
     try:
@@ -39,6 +48,8 @@ def test_it_cancels_the_work_however_often_it_comes_and_raises_nothing_in_the_lo
     with pytest.raises(KeyboardInterrupt):
         run(work())
     assert (raised, ended) == ([], [True])
+    ctrl_c(times, raised)  # while the last word is said
+    assert raised == []
 
 
 def test_it_cancels_the_cleaning_up_too():
@@ -73,21 +84,33 @@ def test_the_work_can_take_it_for_something_else_and_give_it_back():
     assert heard == [True]
 
 
-def test_what_still_runs_in_a_thread_holds_nobody_up_who_presses_it_again():
+def test_a_thread_that_is_still_at_work_holds_up_neither_the_last_word_nor_who_presses_it_again():
     code = (
-        "import asyncio, os, signal, threading, time\n"
-        "from app.interruption import run\n"
+        "import asyncio, os, signal, sys, threading, time\n"
+        "from app import cli, entry, interruption\n"
         "def again():\n"
-        "    time.sleep(0.5)\n"
+        "    threading.main_thread().join(0.5)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "async def work():\n"
-        "    threading.Thread(target=again, daemon=True).start()\n"
-        "    asyncio.get_running_loop().call_soon(signal.raise_signal, signal.SIGINT)\n"
+        "    loop = asyncio.get_running_loop()\n"
+        "    loop.call_later(0.1, ctrl_c)\n"
         "    await asyncio.to_thread(time.sleep, 3600)\n"
-        "run(work())\n"
+        "def ctrl_c():\n"
+        "    for _ in range(3):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "def command():\n"
+        "    try:\n"
+        "        interruption.run(work())\n"
+        "    except KeyboardInterrupt:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "        print('interrupted', flush=True)\n"
+        "        threading.Thread(target=again, daemon=True).start()\n"
+        "        sys.exit(130)\n"
+        "cli.main = command\n"
+        "entry.main()\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
-    assert (done.returncode, done.stderr) == (130, "")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "interrupted\n", "")
 
 
 def test_in_a_thread_the_work_is_done_without_it():
@@ -108,14 +131,10 @@ def test_a_comparison_ends_with_its_report_and_at_once_the_second_time():
             asyncio.get_running_loop().call_soon(ctrl_c, 2, raised)
             await asyncio.sleep(3600)
 
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run(work())
-        assert (end.early, raised) == ("it was asked to", [])
-        assert signal.getsignal(signal.SIGTERM) is end_at_once
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with pytest.raises(KeyboardInterrupt):
+        run(work())
+    assert (end.early, raised) == ("it was asked to", [])
+    assert signal.getsignal(signal.SIGTERM) is end_at_once
 
 
 def test_where_the_loop_stands_still_it_can_be_raised_at_once():
