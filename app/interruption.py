@@ -73,9 +73,16 @@ def on_ctrl_c(do: Callable[[], object]) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt at once: a running loop only takes note of it, and goes on waiting."""
+    """Let Ctrl-C raise KeyboardInterrupt at once: a running loop only takes note of it, and goes on waiting.
+
+    The loop takes no note of it then: it would cancel what cleans up.
+    """
     with _handled(signal.default_int_handler):
-        yield
+        loop = signal.set_wakeup_fd(-1)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(loop)
 
 
 @contextmanager

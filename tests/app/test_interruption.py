@@ -8,9 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+import app.cli
+from app.cli import dev
 from app.cli.compare.running import _End, _signals
 from app.interruption import end_at_once, interruptible, on_ctrl_c, run
 
@@ -137,13 +140,20 @@ def test_a_comparison_ends_with_its_report_and_at_once_the_second_time():
     assert signal.getsignal(signal.SIGTERM) is end_at_once
 
 
-def test_where_the_loop_stands_still_it_can_be_raised_at_once():
+def test_where_the_loop_stands_still_it_can_be_raised_at_once_and_cuts_off_no_cleaning_up():
+    cleaned = []
+
     async def work():
-        with interruptible():
-            signal.raise_signal(signal.SIGINT)
+        try:
+            with interruptible():
+                signal.raise_signal(signal.SIGINT)
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.append(True)
 
     with pytest.raises(KeyboardInterrupt):
         run(work())
+    assert cleaned == [True]
 
 
 def test_a_result_and_an_error_come_through_and_the_signal_is_pythons_again():
@@ -173,3 +183,15 @@ def test_what_runs_in_the_background_goes_on_ignoring_it():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.split() == ["done", "True"]
+
+
+def test_no_command_runs_a_loop_in_another_way():
+    sources = [path.read_text(encoding="utf-8") for path in Path(app.cli.__file__).parent.rglob("*.py")]
+    assert [line for source in sources for line in source.splitlines() if "asyncio.run(" in line] == []
+
+
+def test_a_second_sigterm_while_dev_ends_is_an_interruption(monkeypatch):
+    monkeypatch.setattr(dev, "run", lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL) and 0)
+    dev._serve(None, None)  # noqa: SLF001 - what ends after it are processes
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
