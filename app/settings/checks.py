@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+import idna
+
 from app.settings.secret_texts import bare, pem_of, read_credentials
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ _OBJECT: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 
 _LONGEST_DOMAIN: Final = 253
 _MARKS: Final = ("Mn", "Mc")
-"""Signs of a script that are written with a letter: `\\w` has none of them."""
+"""Categories of signs of a script that are written with a letter."""
 
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[\w-]+(?:\.[\w-]+)*")
 
@@ -87,8 +89,10 @@ def _is_domain(text: str) -> bool:
 
 
 def _is_of_label(character: str) -> bool:
-    # The two joiners are letters of some scripts (RFC 5892, appendix A).
-    return character.isalnum() or character in "-_\u200c\u200d" or unicodedata.category(character) in _MARKS
+    if character.isalnum() or character in "-_":
+        return True
+    # Some of them stand for nothing, such as what chooses how a letter is drawn (UTS 46, section 4).
+    return unicodedata.category(character) in _MARKS and idna.uts46_remap(character, std3_rules=False) != ""
 
 
 def check_host(host: str) -> str:

@@ -185,7 +185,7 @@ def test_addresses_on_which_a_machine_listens_are_taken(monkeypatch, bind):
     "domains",
     [
         *("linux.com", "linux.com,kernel.org", "bücher.example", "bu\u0308cher.example", "xn--bcher-kva.example"),
-        *("हिन्दी.भारत", "தமிழ்.example", "क\u094d\u200dष.example", "s_1.example"),
+        *("हिन्दी.भारत", "தமிழ்.example", "क\u094dष.example", "s_1.example"),
     ],
 )
 def test_domains_of_aliases_are_taken(monkeypatch, domains):
