@@ -57,9 +57,13 @@ class Imports:
         return "the address in the users file is none" if email is None else ""
 
     async def _give(self, username: str, email: Address) -> None:
-        """Give the address to a user who has none. Raises AddressHeld."""
+        """Give the address to a user who has none. Raises AddressHeld, StorageFull."""
         revision = await self._users.claim(username, email)
-        record = await self._users.change(username, lambda record: _with_email(record, email))
+        try:
+            record = await self._users.change(username, lambda record: _with_email(record, email))
+        except StorageFull:
+            await self._users.release(username, email, revision)
+            raise
         if not records.holds(record, email):  # there is another by now
             await self._users.release(username, email, revision)
 

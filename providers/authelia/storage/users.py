@@ -109,13 +109,16 @@ class Users:
         if record is not None:
             return False
         made = records.new(username, email, displayname, self._now())
+        revision = await self.claim(username, email) if email else None
         try:
-            if email:
-                await self.claim(username, email)
             await self.subjects.point(username, made)
             await (await self._bucket()).put(username, records.encode(made, self._now()), entry.revision)
             self._note(username, made)
-        except StaleRevision:
+        except (StaleRevision, StorageFull) as refused:
+            if email:
+                await self.release(username, email, revision)
+            if isinstance(refused, StorageFull):
+                raise
             return False
         return True
 

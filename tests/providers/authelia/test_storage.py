@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from app.domain.codes import StaleRevision
 from app.domain.errors import EmailAlreadyLinked, NotLinked, ProviderUnavailable, UserNotFound
 from app.domain.users import Address
 from providers.authelia.cluster.imports import Imports
@@ -101,6 +103,26 @@ async def test_who_is_there_already_or_can_be_no_key_is_not_made(world):
     with pytest.raises(AddressHeld):
         await world.users.create("linus", ADA, "Linus")
     assert await world.users.find("linus") is None
+
+
+@pytest.mark.parametrize("refusal", [StorageFull, StaleRevision])
+async def test_whoever_is_not_made_or_gets_no_address_after_all_claims_none(world, refusal):
+    """There is room for the lookup keys, which are small, and not for the record; or another replica was first."""
+    put = world.bucket.put
+    await world.write("linus", json.dumps({"username": "linus", "email": ""}).encode())
+
+    async def full(key: str, *rest: Any) -> int:
+        if not key.startswith("lookup/"):
+            raise refusal
+        return await put(key, *rest)
+
+    world.bucket.put = full
+    with suppress(StorageFull):
+        assert await world.users.create("newcomer", NEW, "Newcomer") is False
+    assert await world.points(NEW) is None
+    if refusal is StorageFull:
+        await Imports(world.users).run(UsersFile(f"users:\n  linus: {{displayname: L, password: x, email: {NEW}}}\n"))
+        assert await world.points(NEW) is None
 
 
 async def test_a_user_for_whom_there_is_no_room_is_not_made_and_counts_as_left_out(world):
