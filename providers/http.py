@@ -58,20 +58,22 @@ _FORESEEN: Final = (httpx.HTTPError, httpx.InvalidURL, OSError, BrokenAnswer)
 class Bounded(httpx.AsyncByteStream):
     """A body of which at most `most` bytes are read."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, most: int, error: type[BrokenAnswer] = TooMuch) -> None:
-        """Take the body, how many bytes of it are read, and what reading more raises."""
+    def __init__(self, stream: httpx.AsyncByteStream, most: int, *, whole: bool = True) -> None:
+        """Take the body, how many bytes of it are read, and whether more is an error, or left."""
         self._stream = stream
         self._most = most
-        self._error = error
+        self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the parts as they come. Raises BrokenAnswer."""
+        """Yield the parts as they come. Raises TooMuch."""
         left = self._most
         async for chunk in self._stream:
             left -= len(chunk)
+            if left < 0 and self._whole:
+                raise TooMuch("too long")
+            yield chunk[: left + len(chunk)]
             if left < 0:
-                raise self._error("too long")
-            yield chunk
+                return
 
     async def aclose(self) -> None:
         """Close what it is read from."""
@@ -92,9 +94,8 @@ class BoundedTransport(httpx.AsyncBaseTransport):
         if any(name.lower() == b"content-encoding" and value != b"identity" for name, value in response.headers.raw):
             await response.stream.aclose()  # type: ignore[union-attr]
             raise BrokenAnswer("packed")
-        # A failure may have another page the next time, or none.
-        error = TooMuch if response.is_success else BrokenAnswer
-        response.stream = Bounded(response.stream, self._most, error)  # type: ignore[arg-type]
+        # Of a failure its status and headers say enough.
+        response.stream = Bounded(response.stream, self._most, whole=response.is_success)  # type: ignore[arg-type]
         return response
 
     async def aclose(self) -> None:
