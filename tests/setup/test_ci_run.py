@@ -87,7 +87,8 @@ async def test_what_was_started_deaf_to_ctrl_c_is_ended_too(folder):
 
 
 async def test_a_second_ctrl_c_ends_what_does_not_obey_the_first(folder):
-    with run(folder, "lint", "docs", DEAF="INT TERM", CI_PATIENCE="600") as process:
+    (folder / "logs").mkdir()
+    with run(folder, "lint", "docs", DEAF="INT TERM", CI_PATIENCE="600", TMPDIR=str(folder / "logs")) as process:
         await until(lambda: begun(folder, ("lint", "docs")))
         os.killpg(process.pid, signal.SIGINT)
         await asyncio.sleep(0.5)
@@ -95,6 +96,7 @@ async def test_a_second_ctrl_c_ends_what_does_not_obey_the_first(folder):
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(PATIENCE) == 128 + signal.SIGINT
     await until(lambda: all_ended(folder, ("lint", "docs")))
+    assert list((folder / "logs").iterdir()) == []
 
 
 def test_it_says_that_all_is_well_wherever_cd_looks_first(folder, tmp_path_factory):
