@@ -214,8 +214,8 @@ def _signals(end: _End) -> Iterator[None]:
         leave()
         end.call(_ASKED)
 
-    loop.add_signal_handler(signal.SIGTERM, asked)
-    interruption.on_ctrl_c(asked)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
     try:
         yield
     finally:
