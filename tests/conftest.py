@@ -28,9 +28,10 @@ settings.register_profile(
 )
 settings.load_profile("quick")
 
-# What a script starts with `&` ignores Ctrl-C, and so would each process of a test.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a script starts with `&` ignores what a terminal sends, and so would each process of a test.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 _OURS = (
     "NATS_",
