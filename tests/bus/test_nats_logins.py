@@ -81,9 +81,14 @@ async def test_what_is_decoded_is_compared(tmp_path, monkeypatch):
         settings = _read(monkeypatch, NATS_URL=server.url.replace("//", "//me:p%40ss@"))
         with pytest.raises(NoServersError):
             await _reaches(settings)
-        with pytest.raises(Unreachable, match="refused: authorization"):
-            async with connected(settings, 20):
-                pass
+        for _ in range(10):
+            with pytest.raises(Unreachable) as refused:
+                async with connected(settings, 20):
+                    pass
+            # NATS closes at once, and what it says before can be lost with the connection (RFC 1122, 4.2.2.13).
+            if "reset by peer" not in str(refused.value):
+                break
+        assert "refused: authorization" in str(refused.value)
 
 
 async def test_several_addresses_each_with_a_login_of_its_own(tmp_path, monkeypatch):
