@@ -73,9 +73,9 @@ def on_ctrl_c(do: Callable[[], object]) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C raise KeyboardInterrupt at once: a running loop only takes note of it, and goes on waiting.
+    """Let Ctrl-C raise KeyboardInterrupt at once, where what waits is no task of the running loop.
 
-    The loop takes no note of it then: it would cancel what cleans up.
+    The loop does not hear of it: it would only take note of it, and later cancel what cleans up.
     """
     with _handled(signal.default_int_handler):
         loop = signal.set_wakeup_fd(-1)

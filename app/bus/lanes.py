@@ -82,14 +82,15 @@ class Lane:
 class Entry:
     """A job in the waiting room or at work, and what it holds."""
 
-    __slots__ = ("answered", "job", "number", "queue", "size", "surplus", "task", "timer")
+    __slots__ = ("answered", "is_large", "job", "number", "queue", "size", "surplus", "task", "timer")
 
     def __init__(self, job: Job, number: int) -> None:
         """Take the job, and which one it is of all."""
         self.job = job
         self.number = number
         self.size = job.size
-        self.queue = job.lane.small if self.size <= SMALL else job.lane.large
+        self.is_large = self.size > SMALL
+        self.queue = job.lane.large if self.is_large else job.lane.small
         """Where it waits."""
 
         self.surplus = False

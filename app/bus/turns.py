@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 
-from app.bus.lanes import SMALL, Entry, Lane
+from app.bus.lanes import Entry, Lane
 from app.domain.errors import Overloaded, RequestTimedOut
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class Turns:
             return _turn_away(job, RequestTimedOut())
         self._numbers += 1
         entry = Entry(job, self._numbers)
-        if len(self._at_work) < self._max_at_work and lane.has_room and self._fits(entry):
+        # A large one waits behind those that came before it, even where there is room for it and not for them.
+        overtakes = entry.is_large and self._first(large=True) is not None
+        if len(self._at_work) < self._max_at_work and lane.has_room and self._fits(entry) and not overtakes:
             return self._start(entry)
         full = self._pending >= self._max_pending or self._pending_bytes + entry.size > MAX_PENDING_BYTES
         if full and job.deadline.patience == math.inf:
@@ -104,12 +106,8 @@ class Turns:
         return unanswered
 
     def _fits(self, entry: Entry) -> bool:
-        """Whether there is room for its bytes; a large one that came before it has the room first."""
-        if entry.size <= SMALL or not self._at_work:
-            return True
-        before = self._first(large=True)
-        first = before is None or before.number >= entry.number
-        return first and self._bytes_at_work + entry.size <= MAX_BYTES_AT_WORK
+        """Whether there is room for its bytes."""
+        return not (entry.is_large and self._at_work) or self._bytes_at_work + entry.size <= MAX_BYTES_AT_WORK
 
     def _first(self, *, large: bool) -> Entry | None:
         """Return who of those that wait came first, in the lanes that have room."""
@@ -201,7 +199,7 @@ class Turns:
         self._leave(entry)
         if entry.timer is not None:
             entry.timer.cancel()
-        if entry.size > SMALL and not self._abandoned:
+        if entry.is_large and not self._abandoned:
             self._start_waiting()  # one behind it may need less room
         self._wake_if_idle()
 
