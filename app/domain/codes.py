@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from app.domain.deadline import current_deadline
+from app.domain.deadline import LEFT_FOR_THE_REPLY, current_deadline
 from app.domain.errors import (
     CodeNotFound,
     ProviderUnavailable,
@@ -37,7 +37,6 @@ MAX_SENDS: Final = 5
 MAX_WRONG_GUESSES: Final = 100
 """Wrong guesses for one address without a success in between: NIST SP 800-63B, section 5.2.2."""
 LOCK_TIME: Final = 24 * 60 * 60
-_LEFT_FOR_THE_REPLY: Final = 0.5
 
 
 class StaleRevision(Exception):
@@ -151,7 +150,7 @@ class OneTimeCodes:
             raise WrongCode
         await self._use_up(address, code)
         # The code is gone: to fail now, or to come too late, would lose it. The next success forgives what is not now.
-        left = current_deadline().until_reply() - _LEFT_FOR_THE_REPLY
+        left = current_deadline().until_reply() - LEFT_FOR_THE_REPLY
         with suppress(LedgerFull, ProviderUnavailable, TimeoutError):
             async with asyncio.timeout(left if left < math.inf else None):
                 await self._forgive(address)

@@ -11,7 +11,10 @@ import asyncio
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, Final
+
+LEFT_FOR_THE_REPLY: Final = 0.5
+"""Seconds that whoever waits for something within a request leaves for its reply."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 from pydantic_core import from_json
 
-from app.domain.deadline import current_deadline
+from app.domain.deadline import LEFT_FOR_THE_REPLY, current_deadline
 from app.domain.errors import InvalidToken, ProviderUnavailable, TokenOfClient, UserNotFound
 from app.domain.lookups import is_reference
 from app.domain.reads import Meant
@@ -33,7 +33,6 @@ MAX_ANSWER: Final = 64 * 1024
 """Bytes of an answer of userinfo that are read."""
 
 _ATTEMPT_TIME: Final = 2.0
-_LEFT_FOR_THE_REPLY: Final = 0.5
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 1.0
 _OUTSIDE_A_REQUEST: Final = 10.0
@@ -57,7 +56,7 @@ class Userinfo:
             raise InvalidToken
         loop = asyncio.get_running_loop()
         # A write on its way gives a request more time, but nothing was written before the token is verified.
-        end = loop.time() + min(current_deadline().remaining(), _OUTSIDE_A_REQUEST) - _LEFT_FOR_THE_REPLY
+        end = loop.time() + min(current_deadline().remaining(), _OUTSIDE_A_REQUEST) - LEFT_FOR_THE_REPLY
         pause = _FIRST_PAUSE
         while True:
             try:

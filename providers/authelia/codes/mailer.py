@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 import aiosmtplib
 
 from app.domain.addresses import parse_address
-from app.domain.deadline import current_deadline
+from app.domain.deadline import LEFT_FOR_THE_REPLY, current_deadline
 from app.domain.errors import Fault, VerificationMailFailed
 from providers.authelia.codes.message import code_message
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from app.settings.authelia import EmailSettings
 
 _OUTSIDE_A_REQUEST: Final = 10.0
-_LEFT_FOR_THE_REPLY: Final = 0.5
 _FAREWELL: Final = 0.25
 _PERMANENT: Final = range(500, 600)
 
@@ -50,7 +49,7 @@ class Mailer:
         message = code_message(address, code, settings.from_address, settings.from_name, datetime.now(UTC))
         # Sent once, with all the time there is; that the send was counted, which is a write, prolongs nothing.
         left = current_deadline().until_reply()
-        time = _OUTSIDE_A_REQUEST if left == float("inf") else max(0.1, left - _LEFT_FOR_THE_REPLY)
+        time = _OUTSIDE_A_REQUEST if left == float("inf") else max(0.1, left - LEFT_FOR_THE_REPLY)
         try:
             with self._upstream.attempt("smtp_send") as attempt:
                 try:

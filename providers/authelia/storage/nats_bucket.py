@@ -16,7 +16,7 @@ import nats.js.errors
 from nats.js.api import KeyValueConfig, StorageType
 
 from app.domain.codes import StaleRevision
-from app.domain.deadline import current_deadline
+from app.domain.deadline import LEFT_FOR_THE_REPLY, current_deadline
 from app.domain.errors import ProviderUnavailable
 from providers.authelia.storage.kv import Entry, StorageFull
 from providers.jetstream import ANOTHER_CONFIGURATION, NO_STREAM, compare_and_set
@@ -36,7 +36,6 @@ _FULL: Final = (10002, 10023, 10028, 10047, 10077, 10122)
 """Codes of JetStream: limits of the account, of the server, of memory, of storage; maximum bytes; those of a stream."""
 
 _SERVER_ERRORS: Final = 500
-_LEFT_FOR_THE_REPLY: Final = 0.5
 _READ_TIME: Final = 1.0
 """Seconds for one attempt at a read. A leader that dies answers nothing, and an attempt that was begun before the next
 one is elected is lost: so they are short, and another follows soon."""
@@ -175,7 +174,7 @@ class NatsBucket:
             except ProviderUnavailable:
                 left = current_deadline().remaining()
                 # Outside of a request somebody else tries again, and says in the meantime that it failed.
-                if left == float("inf") or left < pause + _LEFT_FOR_THE_REPLY:
+                if left == float("inf") or left < pause + LEFT_FOR_THE_REPLY:
                     raise
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -218,4 +217,4 @@ class NatsBucket:
 def _read_time() -> float:
     left = current_deadline().remaining()
     # Outside of a request nobody waits, and an attempt that fails is not followed by another one at once.
-    return _WRITE_TIME if left == float("inf") else max(_FIRST_PAUSE, min(_READ_TIME, left - _LEFT_FOR_THE_REPLY))
+    return _WRITE_TIME if left == float("inf") else max(_FIRST_PAUSE, min(_READ_TIME, left - LEFT_FOR_THE_REPLY))
