@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import nats as nats_py
 import pytest
 import pytest_asyncio
+from loguru import logger
 
 from tests.stand_ins.certificates import Authority
 from tests.support.authelia import Stage, populated, users_file, without_buckets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from nats.js import JetStreamContext
@@ -47,3 +48,12 @@ async def _stage(nats) -> AsyncIterator[Stage]:
 @pytest_asyncio.fixture
 async def people(js) -> None:
     await populated(js)
+
+
+@pytest.fixture(name="log")
+def _log() -> Iterator[list[str]]:
+    """Every record of the log, as level, message and fields."""
+    lines: list[str] = []
+    handler = logger.add(lines.append, format="{level} {message} {extra}")
+    yield lines
+    logger.remove(handler)

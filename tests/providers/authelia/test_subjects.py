@@ -7,7 +7,6 @@ import json
 from collections import Counter
 
 import pytest
-from loguru import logger
 
 from app.domain.errors import UserNotFound
 from providers.authelia.storage.records import subject_key
@@ -30,14 +29,6 @@ def said(stage):
         stage.userinfo.claims[token] = {"preferred_username": username, "sub": subject}
 
     return say
-
-
-@pytest.fixture
-def log():
-    lines = []
-    handler = logger.add(lines.append, format="{level} {message} {extra}")
-    yield lines
-    logger.remove(handler)
 
 
 async def _record(js, username):

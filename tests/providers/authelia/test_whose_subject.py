@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from loguru import logger
 
 from app.domain.errors import UserNotFound
 from providers.authelia.storage.records import subject_key
@@ -58,14 +57,6 @@ class Shelf:
 @pytest.fixture
 def shelf():
     return Shelf()
-
-
-@pytest.fixture
-def log():
-    lines = []
-    handler = logger.add(lines.append, format="{level} {message} {extra}")
-    yield lines
-    logger.remove(handler)
 
 
 # Who is found
