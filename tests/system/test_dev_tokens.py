@@ -19,6 +19,7 @@ from app.cli.terminal import command, table
 from routers import subjects
 from tests.support.command import pasted, run, started
 
+ROOT = Path(__file__).parents[2]
 LAST_LINE = "Ctrl-C ends all of it"
 BY_NAME = {subject.name: subject for subject in subjects()}
 
@@ -26,7 +27,8 @@ BY_NAME = {subject.name: subject for subject in subjects()}
 @pytest.fixture(scope="module", params=["mock", "auth0", "authelia"])
 def dev(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    with started("dev", "--provider", request.param, cwd=folder, XDG_RUNTIME_DIR=str(folder)) as process:
+    # From the checkout, as `make run` does it: from elsewhere the requests begin with a path of any length.
+    with started("dev", "--provider", request.param, cwd=ROOT, XDG_RUNTIME_DIR=str(folder)) as process:
         process.until(LAST_LINE)
         yield process, {"XDG_RUNTIME_DIR": str(folder), "NATS_URL": shlex.split(pasted(process.output)[0])[3]}
 

@@ -47,7 +47,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _MOST_USERS: Final = 8
 _GREETS_WITHIN: Final = 10.0
 _LOOK: Final = 0.02
-_TOKENS: Final = 'To send a user\'s token, add `--as NAME` to `request`, or write "@NAME" in the body.'
+_TOKENS: Final = 'To send a user\'s token, add `--as NAME`, or write "@NAME" in the body.'
 _ALIAS_DOMAIN: Final = "linux.com"
 _INSTALL: Final = "Install them in a checkout with `make install`, or put a nats-server on the PATH."
 
@@ -188,7 +188,7 @@ def _lines(one: Try, nats: NatsSettings) -> list[str]:
     """Return a request as it can be pasted, after its remark."""
     prefix = [] if nats.subject_prefix == PREFIX else [f"SUBJECT_PREFIX={nats.subject_prefix}"]
     words = [*prefix, _command(), "request", "--nats-url", nats.servers[0], one.subject]
-    words += [*([one.body] if one.body else []), *(["--as", one.user] if one.user else [])]
+    words += [*(["--as", one.user] if one.user else []), *([one.body] if one.body else [])]
     return [*([f"  # {one.remark}"] if one.remark else []), command(words)]
 
 
