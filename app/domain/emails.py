@@ -62,7 +62,9 @@ class Emails:
             return
         identity = user.email_identity(address) or fail(NotLinked)
         require(identity.email_verified, NotVerified)
-        await self._accounts.set_primary(user, address, keep=_to_keep(user))
+        # As it was verified: the provider may take another spelling for another address.
+        verified = parse_address(identity.email, NotLinked)
+        await self._accounts.set_primary(user, verified, keep=_to_keep(user))
 
 
 def _to_keep(user: User) -> Address | None:
