@@ -79,12 +79,23 @@ async def test_a_plain_address_of_nobody_is_asked_for_once_by_itself_and_once_by
     assert (tenant.records.count("users-by-email"), tenant.records.count("users.search")) == (1, 2)
 
 
+REFUSED = {"statusCode": 400, "error": "Bad Request", "message": "Query validation error"}
+
+
 async def test_a_form_that_the_tenant_takes_for_no_address_is_nobodys(tenant):
     tenant.add_user("auth0|joerg", username="joerg", email="joerg@xn--bcher-kva.example")
-    refused = {"statusCode": 400, "error": "Bad Request", "message": "Query validation error"}
     async with on_the_bus() as bus:
-        tenant.faults.json(refused, "users-by-email", 400, skip=1)
+        tenant.faults.json(REFUSED, "users-by-email", 400, skip=1)
         assert await bus.ask("email_to_sub", "joerg@xn--bcher-kva.example") == "auth0|joerg"
+
+
+async def test_a_given_form_that_the_tenant_takes_for_no_address_does_not_hide_the_others(tenant):
+    async with on_the_bus() as bus:
+        for given in ("ada@example\u3002org", "ada@example\uff0eorg", "ada@\uff45xample.org"):
+            tenant.faults.json(REFUSED, "users-by-email", 400, times=1)
+            assert await bus.ask("email_to_sub", given) == "auth0|ada"
+            tenant.faults.json(REFUSED, "users-by-email", 400, times=1)
+            assert await bus.ask("email_linking.send_verification", given) == "email already linked"
 
 
 async def test_no_spelling_widens_a_search(tenant):
