@@ -31,6 +31,8 @@ P = TypeVar("P")
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 2.0
 _DOUBLINGS: Final = 5
+_LEAST_FOR_A_WRITE: Final = 0.5
+"""Seconds without which a write is not begun: the tenant might do it, and the caller be told that it was not done."""
 
 _NOT_DONE: Final = frozenset((Outcome.REFUSED, Outcome.RATE_LIMITED, Outcome.NOT_CONNECTED))
 """How an attempt ends that certainly changed nothing."""
@@ -74,6 +76,7 @@ class Retries:
         while True:
             await self._open(kind, until, progress)
             prepared = await prepare()
+            self._begin(kind, until, progress)
             progress.sent = asyncio.get_running_loop().time()
             answer, failure = await self._attempt(kind, send, prepared, until)
             if failure is None and answer is not None:
@@ -92,6 +95,12 @@ class Retries:
         if not isinstance(progress.error, RateLimited):
             progress.error = errors.limited(kind.name, "a limit that another call has met")
         if not await self._limiter.wait(kind.lane, until):
+            raise progress.failure
+
+    def _begin(self, kind: Kind, until: float, progress: Progress) -> None:
+        """Begin no attempt that would be cut off at once: the client may have sent it by then, for nothing."""
+        least = min(_LEAST_FOR_A_WRITE, self._budget.reserve) if kind.writes or kind.once else 0.0
+        if asyncio.get_running_loop().time() + least >= until:
             raise progress.failure
 
     async def _sleep(self, pause: float, until: float, failure: Failure) -> None:

@@ -49,7 +49,10 @@ class Mailer:
         message = code_message(address, code, settings.from_address, settings.from_name, datetime.now(UTC))
         # Sent once, with all the time there is; that the send was counted, which is a write, prolongs nothing.
         left = current_deadline().until_reply()
-        time = _OUTSIDE_A_REQUEST if left == float("inf") else max(0.1, left - LEFT_FOR_THE_REPLY)
+        time = _OUTSIDE_A_REQUEST if left == float("inf") else left - LEFT_FOR_THE_REPLY
+        if time <= 0:  # it might be sent all the same, with a code that is not stored
+            self.refused += 1
+            raise VerificationMailFailed from RuntimeError("no time is left")
         try:
             with self._upstream.attempt("smtp_send") as attempt:
                 try:

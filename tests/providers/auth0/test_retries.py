@@ -277,9 +277,29 @@ async def test_a_write_commits_the_request_unless_it_certainly_changed_nothing(n
     end, commits = COMMITS[name]
     line = Line(end)
     with contextlib.suppress(ProviderUnavailable, RateLimited):
-        await line.run(WRITE, seconds=1.0)
+        await line.run(WRITE, seconds=10.0)
     assert set(line.committed) == {True}
     assert current_deadline().committed is commits
+
+
+@pytest.mark.parametrize(("kind", "left"), [(READ, 0.0), (WRITE, 0.5), (ONCE, 0.5)])
+@in_virtual_time
+async def test_what_would_be_cut_off_at_once_is_not_begun(kind, left):
+    line = Line(GOOD)
+    for seconds in (0.5, 2.0 + left):  # two seconds of twenty are kept for the reply
+        with pytest.raises(ProviderUnavailable):
+            await line.run(kind, seconds=seconds)
+    assert (line.moments, line.counts.attempts, current_deadline().committed) == ([], {}, False)
+    await line.run(kind, seconds=2.1 + left)
+    assert len(line.moments) == 1
+
+
+@in_virtual_time
+async def test_what_is_prepared_until_its_time_is_over_is_not_begun():
+    line = Line(GOOD)
+    with pytest.raises(ProviderUnavailable):
+        await line.run(WRITE, prepare=lambda: asyncio.sleep(30.0))
+    assert line.moments == []
 
 
 @in_virtual_time

@@ -15,8 +15,11 @@ from app.domain.errors import (
     RateLimited,
     UpdateFailed,
 )
+from app.domain.users import Address
 from tests.providers.auth0.conftest import until, within
 from tests.providers.auth0.users import caller
+
+WRITES = ("users.update", "identities.unlink", "passwordless.start", "change_password")
 
 
 async def test_metadata_is_changed_with_the_callers_token_and_merged(provider, tenant):
@@ -37,6 +40,26 @@ async def test_a_refusal_of_the_callers_token_is_the_callers(provider, tenant, s
     with pytest.raises(error):
         await provider.profiles.update_metadata(caller(tenant), {"city": "Oslo"})
     assert tenant.records.count("users.update") == 1 or status == 429
+
+
+@pytest.mark.parametrize("connected", [True, False])
+async def test_a_write_whose_time_is_over_is_not_sent(provider, tenant, connected):
+    who = caller(tenant)
+    if connected:  # over a connection that stands, the client sends before it looks at any clock
+        within(60.0)
+        await asyncio.gather(*(provider.directory.by_subject("auth0|ada") for _ in range(3)))
+    for seconds in (0.0, 0.05):
+        deadline = within(seconds)
+        for write in (
+            provider.profiles.update_metadata(who, {"city": "Oslo"}),
+            provider.identities.unlink(who, "google-oauth2", "1029"),
+            provider.verification.send_code(Address("x@new.example")),
+            provider.reset_links.send(Address("ada@example.org")),
+        ):
+            with pytest.raises(ProviderUnavailable):
+                await write
+    assert [tenant.records.count(name) for name in WRITES] == [0] * len(WRITES)
+    assert not deadline.committed
 
 
 async def test_a_write_whose_answer_was_lost_is_not_repeated(provider, tenant):

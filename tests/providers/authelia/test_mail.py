@@ -78,6 +78,16 @@ async def test_a_mail_can_be_read_by_people():
     assert "If you did not ask for it" in html
 
 
+@pytest.mark.parametrize("left", [0.0, 0.3, 0.5])
+async def test_without_time_to_hear_what_became_of_it_no_mail_is_begun(left):
+    async with MailServer().serving() as server:
+        mailer = _mailer(server)
+        time_left(left)
+        with pytest.raises(VerificationMailFailed):
+            await mailer.send_code(NEW, "123456")
+    assert (server.mails, mailer.refused) == ([], 1)
+
+
 async def test_an_address_beyond_ascii_gets_its_mail():
     async with MailServer().serving() as server:
         await _mailer(server).send_code(Address("łukasz@example.org"), "123456")
