@@ -31,17 +31,16 @@ class Auth0Accounts:
         await self._management.update(user.user_id, change, fallback=SetPrimaryFailed)
 
     async def _keep(self, user: User, address: Address) -> None:
-        stub = await self._stubs.make(address, SetPrimaryFailed)
-        ours = stub is not None
-        if stub is None:
-            stub = await self._stubs.left_behind(address, _any)
-        if stub is None:
-            raise SetPrimaryFailed().blamed_on(Fault.CONFLICT)
+        made = await self._stubs.make(address, SetPrimaryFailed)
+        stub = made or await self._stubs.left_behind(address, _any)
         try:
+            if stub is None:
+                raise SetPrimaryFailed().blamed_on(Fault.CONFLICT)
             await self._stubs.link(user, stub, SetPrimaryFailed)
         except ServiceError:
-            # A stub that was there before is somebody's way to sign in: it stays.
-            if not ours or not await self._stubs.remove(stub, user, _any):
+            # A stub that was there before is somebody's way to sign in: it stays. But the same request, sent twice, may
+            # have made and linked it meanwhile.
+            if not await (self._stubs.remove(made, user, _any) if made else self._stubs.linked(user, address)):
                 raise
 
 

@@ -95,6 +95,13 @@ class Stubs:
             else:
                 logger.error("an e-mail identity too many could not be taken back", stub=_named(stub))
 
+    async def linked(self, account: User, address: Address) -> bool:
+        """Return whether the account is known to have an e-mail identity of that address by now; raises nothing."""
+        try:
+            return (await self.account(account)).email_identity(address) is not None
+        except ServiceError:
+            return False
+
     async def account(self, account: User) -> User:
         """Return the account as the tenant has it now."""
         return to_user(await self._management.get(account.user_id))

@@ -69,15 +69,23 @@ class AutheliaIdentities:
         return None
 
     async def _link_email(self, username: str, proof: EmailProof) -> None:
-        if records.holds(await self._users.get(username), proof.address):
+        if await self._holds(username, proof.address):
             return
-        begun = await self._used.begin(proof.jti, username)
+        try:
+            begun = await self._used.begin(proof.jti, username)
+        except InvalidIdentityToken:
+            if await self._holds(username, proof.address):  # by the same request, sent twice
+                return
+            raise
         try:
             await self._claim_and_add(username, proof.address)
         except (IdentityLinkedElsewhere, UserNotFound):
             await self._used.forget(proof.jti, begun)
             raise
         await self._used.finish(proof.jti, username)
+
+    async def _holds(self, username: str, address: Address) -> bool:
+        return records.holds(await self._users.get(username), address)
 
     async def _claim_and_add(self, username: str, address: Address) -> None:
         async with claimed(self._users, username, address, IdentityLinkedElsewhere):

@@ -41,8 +41,8 @@ class UsedTokens:
             raise InvalidIdentityToken
         try:
             begun = await bucket.add(_key(jti), _note(username, _AT_WORK), entry.revision)
-        except StaleRevision as lost:
-            raise InvalidIdentityToken from lost
+        except StaleRevision:  # somebody else has begun, or has taken a note back
+            return await self.begin(jti, username)
         return begun if entry.value is None else 0
 
     async def finish(self, jti: str, username: str) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from loguru import logger
 
-from app.domain.errors import AliasNotAvailable, LinkEmailFailed, ProviderUnavailable
+from app.domain.errors import AliasNotAvailable, LinkEmailFailed, ProviderUnavailable, SetPrimaryFailed
 from app.domain.users import Address
 from tests.providers.auth0.conftest import within
 from tests.providers.auth0.users import addresses, stubs
@@ -51,6 +51,33 @@ async def test_a_passwordless_account_of_the_old_primary_is_linked(provider, ten
     user = await provider.directory.by_subject("auth0|ada")
     await provider.accounts.set_primary(user, Address("ada@lovelace.example"), keep=Address("ada@example.org"))
     assert "ada@example.org" in addresses(tenant)
+
+
+async def test_a_change_that_is_asked_for_twice_at_once_succeeds_twice(provider, tenant):
+    user = await provider.directory.by_subject("auth0|ada")
+    old, new = Address("ada@example.org"), Address("ada@lovelace.example")
+    # The second goes its first step when the first has gone all of them.
+    await provider.accounts.set_primary(user, new, keep=old)
+    await provider.accounts.set_primary(user, new, keep=old)
+    assert addresses(tenant).count(old) == 1
+    assert stubs(tenant) == []
+
+
+async def test_the_old_primary_address_that_somebody_else_has_linked_is_not_kept(provider, tenant):
+    user = await provider.directory.by_subject("auth0|ada")
+    tenant.add_user("auth0|eve", username="eve", alternates=[("ada@example.org", True)])
+    tenant.faults.status(409, on="users.create")
+    with pytest.raises(SetPrimaryFailed):
+        await provider.accounts.set_primary(user, Address("ada@lovelace.example"), keep=Address("ada@example.org"))
+    assert tenant.records.count("users.update") == 0
+
+
+async def test_a_stub_that_was_there_and_is_linked_meanwhile_is_kept(provider, tenant):
+    tenant.add_user("email|old1", email="ada@example.org")
+    user = await provider.directory.by_subject("auth0|ada")
+    tenant.faults.add("reset", "identities.link", acts=True)
+    await provider.accounts.set_primary(user, Address("ada@lovelace.example"), keep=Address("ada@example.org"))
+    assert addresses(tenant).count("ada@example.org") == 1
 
 
 async def test_a_link_whose_answer_was_lost_counts_when_it_was_made(provider, tenant):
