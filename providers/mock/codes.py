@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -31,8 +32,8 @@ class MemoryCodeStore:
         self._now = now
         self._max_addresses = max_addresses
         self._revision = 0
-        self._codes: dict[str, tuple[Code | None, int]] = {}
-        self._ledgers: dict[str, tuple[Ledger, int, float]] = {}
+        self._codes: OrderedDict[str, tuple[Code | None, int]] = OrderedDict()
+        self._ledgers: OrderedDict[str, tuple[Ledger, int, float]] = OrderedDict()
 
     async def load_code(self, address: Address) -> tuple[Code | None, int | None]:
         """Return the code of the address and its revision."""
@@ -44,7 +45,7 @@ class MemoryCodeStore:
             raise StaleRevision
         self._codes[address] = (code, self._next_revision())
         if len(self._codes) > self._max_addresses:
-            del self._codes[next(iter(self._codes))]
+            self._codes.popitem(last=False)
 
     async def load_ledger(self, address: Address) -> tuple[Ledger, int | None]:
         """Return the ledger of the address and its revision; a day after its last change it is empty."""
@@ -57,7 +58,7 @@ class MemoryCodeStore:
             raise StaleRevision
         self._ledgers[address] = (ledger, self._next_revision(), self._now())
         if len(self._ledgers) > self._max_addresses:
-            del self._ledgers[next(iter(self._ledgers))]
+            self._ledgers.popitem(last=False)
 
     def _next_revision(self) -> int:
         self._revision += 1

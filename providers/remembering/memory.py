@@ -36,6 +36,9 @@ _KEY_BYTES: Final = 330
 _MOST_CHANGES: Final = 16_384
 """Changes whose time is kept. With more, every answer read before the oldest one counts as out of date."""
 
+_MOST_AT_ONCE: Final = 64
+"""Absent names that are removed at once because of their age."""
+
 _LARGEST: Final = 8
 """One user may take this fraction of the memory (1/n)."""
 
@@ -74,8 +77,9 @@ class Memory:
         self._kept = max(longest_read, SETTLING)
         self._users: OrderedDict[bytes, _Known] = OrderedDict()
         self._owners: dict[bytes, bytes] = {}
-        self._absent: dict[bytes, float] = {}
-        self._changes: dict[bytes, float] = {}
+        # A plain dict takes longer and longer to find its first entry, when one after the other is removed there.
+        self._absent: OrderedDict[bytes, float] = OrderedDict()
+        self._changes: OrderedDict[bytes, float] = OrderedDict()
         self._last_change = self._all_changed = self._unheard = -math.inf
         self._size = 0
 
@@ -114,6 +118,9 @@ class Memory:
             self._forget_key(key)
             return
         known = self._users.get(owner)
+        if known is not None and _LARGEST * (known.size + _KEY_BYTES) > self._limit:  # under ever new names
+            self._drop(owner)
+            known = None
         if known is None:
             known = self._users[owner] = _Known(record, began, -math.inf)
             self._size += known.size
@@ -132,8 +139,10 @@ class Memory:
             self._drop(owner)
         if began <= max(self._last_change + SETTLING, self._unheard):
             return forgotten
-        while self._absent and next(iter(self._absent.values())) < began - ABSENT_FOR:
-            del self._absent[next(iter(self._absent))]
+        for _ in range(_MOST_AT_ONCE):  # what is left is too old to be used, and goes with the next ones
+            if not self._absent or next(iter(self._absent.values())) >= began - ABSENT_FOR:
+                break
+            self._absent.popitem(last=False)
         self._absent.pop(key, None)
         self._absent[key] = began
         self._make_room()
@@ -216,6 +225,6 @@ class Memory:
     def _make_room(self) -> None:
         while self.size > self._limit:
             if self._absent:
-                del self._absent[next(iter(self._absent))]
+                self._absent.popitem(last=False)
             else:
                 self._drop(next(iter(self._users)))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from providers.remembering.memory import Memory
 from providers.remembering.names import Names
+from tests.support.costs import MOST, seconds
 
 ADA = b"A" * 16
 BOB = b"B" * 16
@@ -65,6 +68,29 @@ def test_a_change_counts_for_reads_as_long_as_one_may_take(memory):
     assert memory.find(b"a" + EVE).settled is False
     memory.remember(b"s" + ADA, ADA, b"ada", 10.1)
     assert began(memory, b"s" + ADA) == 10.1
+
+
+def test_absent_names_that_are_too_old_cost_the_same_however_many_they_are():
+    memory = Memory(64 * 1024**2, longest_read=20.0)
+    names = [number.to_bytes(16, "big") for number in range(100_000)]
+    for name in names:
+        memory.remember_nobody(b"u" + name, 10.0)
+    moments = itertools.count(100)
+    assert seconds(lambda: memory.remember_nobody(b"u" + ADA, float(next(moments))), MOST) <= MOST
+    for _ in names:
+        memory.remember_nobody(b"u" + ADA, float(next(moments)))
+    assert memory.entries == 1
+
+
+def test_one_user_under_ever_new_names_leaves_the_others_their_room(memory):
+    others = [number.to_bytes(16, "big") for number in range(100)]
+    for name in others:
+        memory.remember(b"u" + name, name, b"x", 10.0)
+    for number in range(20_000):
+        memory.remember(b"s" + number.to_bytes(16, "little"), ADA, b"ada", 10.0)
+    assert [name for name in others if memory.find(b"u" + name) is None] == []
+    assert memory.find(b"s" + (19_999).to_bytes(16, "little")).record == b"ada"
+    assert memory.size <= 1024**2 // 8 + 100 * 1_200
 
 
 def test_when_all_is_forgotten_everybody_counts_as_changed(memory):
