@@ -161,6 +161,7 @@ class RememberingDirectory:
         trial = await self._tried(key, ask, seconds)
         found = self._at_hand(key, owner)
         if not self._usable(found) or not _has_failed(trial.task):
+            self._notes.answered(Source.PROVIDER)
             return await trial.task
         if not trial.task.done():
             self._outage.failing = True
@@ -198,7 +199,6 @@ class RememberingDirectory:
             await trial.within(seconds)
         finally:
             self._trying -= 1
-            self._notes.answered(Source.PROVIDER)
         return trial
 
     def _stale(self, found: AtHand) -> User:

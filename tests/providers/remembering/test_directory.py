@@ -46,7 +46,7 @@ async def test_what_was_read_before_stands_in_for_a_failure_for_so_long(error):
     alone.provider.error = error()
     await asyncio.sleep(100.0)
     assert await alone.read() == ADA
-    assert alone.sources == [("provider", 0.0), ("provider", 0.0), ("stale", 100.0)]
+    assert alone.sources == [("provider", 0.0), ("stale", 100.0)]
     await asyncio.sleep(0.1)
     assert await alone.read() is error
     assert await alone.read("eda") is error

@@ -43,7 +43,7 @@ async def test_who_waits_for_a_write_gets_the_older_answer_and_the_write_ends_in
     assert (alone.provider.writes, service.turns.at_work) == ([("begun", 0.0)], 1)
     await service.turns.finished()
     assert alone.provider.writes == [("begun", 0.0), ("ended", seconds)]
-    assert [source for source, _ in alone.sources[1:]] == ["provider", "stale"]
+    assert [source for source, _ in alone.sources[1:]] == ["stale"]
     assert (len(alone.provider.asked), len(service.client.published)) == (1, 1)
 
 
