@@ -107,8 +107,8 @@ def of_exception(operation: str, error: Exception) -> Failure:
         return Failure(_unavailable(operation, f"answer is {error}"), Outcome.BROKEN, read_again=again)
     if isinstance(error, httpx.HTTPError | OSError) and never_connected(error):
         return Failure(_unavailable(operation, why), Outcome.NOT_CONNECTED, write_again=True)
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return Failure(_unavailable(operation, why), Outcome.TIMED_OUT)
+    if isinstance(error, TimeoutError | httpx.TimeoutException):  # the cause of asyncio's is how it works
+        return Failure(_unavailable(operation, type(error).__name__), Outcome.TIMED_OUT)
     if isinstance(error, httpx.HTTPError | OSError | httpx.InvalidURL):
         return Failure(_unavailable(operation, why), Outcome.BROKEN)
     raise error

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 import aiohttp
@@ -69,6 +70,12 @@ EXCEPTIONS = {
         "not_connected",
         True,
         "get_user: ConnectionTimeoutError",
+    ),
+    "cut off by asyncio": (
+        caused(TimeoutError(), asyncio.CancelledError()),
+        "timed_out",
+        False,
+        "get_user: TimeoutError",
     ),
     "timed out": (TimeoutError(), "timed_out", False, "get_user: TimeoutError"),
     "no part came": (httpx.ReadTimeout("secret"), "timed_out", False, "get_user: ReadTimeout"),
