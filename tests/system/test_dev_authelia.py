@@ -20,10 +20,20 @@ PROVIDER = ("--provider", "authelia")
 GUIDE = Path(__file__).parents[2] / "docs" / "providers" / "authelia.md"
 
 
+ELSEWHERE = {
+    "AUTHELIA_OIDC_USERINFO_URL": "https://nowhere.invalid",
+    "AUTHELIA_CONFIGMAP_NAME": "nowhere",
+    "AUTHELIA_KV_REPLICAS": "3",
+    "EMAIL_SMTP_HOST": "nowhere.invalid",
+    "EMAIL_SMTP_USERNAME": "nobody",
+    "EMAIL_SMTP_PASSWORD": "none",
+}
+GIVEN = {"AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS": "true", "EMAIL_FROM_NAME": "Platform of ours"}
+
+
 @pytest.fixture(scope="module")
 def dev(tmp_path_factory):
-    elsewhere = {"AUTHELIA_OIDC_USERINFO_URL": "https://nowhere.invalid", "EMAIL_SMTP_HOST": "nowhere.invalid"}
-    with started("dev", *PROVIDER, cwd=tmp_path_factory.mktemp("dev"), **elsewhere) as process:
+    with started("dev", *PROVIDER, cwd=tmp_path_factory.mktemp("dev"), **ELSEWHERE, **GIVEN) as process:
         process.until(LAST_LINE)
         yield process
 

@@ -49,7 +49,7 @@ def auth0_stand_in(given: Settings, _nats_url: str, wishes: Wishes) -> Iterator[
     """Run the tenant as long as the context lasts. Raises StandInMissing."""
     with standing_tenant(replace(wishes, events=wishes.events or given.auth0.events)) as tenant:
         yield StandIn(
-            sections=(_settings(tenant.environment),),
+            sections=(_settings(given.auth0, tenant.environment),),
             environment={"SSL_CERT_FILE": tenant.environment["SSL_CERT_FILE"]},
             places=[
                 ("Tenant", f"https://{tenant.environment['AUTH0_DOMAIN']}"),
@@ -62,12 +62,13 @@ def auth0_stand_in(given: Settings, _nats_url: str, wishes: Wishes) -> Iterator[
         )
 
 
-def _settings(environment: Mapping[str, str]) -> Auth0Settings:
-    """Return the provider's settings; what the environment says of another tenant does not count."""
-    values: dict[str, Any] = dict.fromkeys(_UNSET, "") | {
-        name: value for name, value in environment.items() if name.startswith("AUTH0_")
-    }
-    return Auth0Settings(**values)
+def _settings(given: Auth0Settings, environment: Mapping[str, str]) -> Auth0Settings:
+    """Return the provider's settings; what is given of another tenant does not count."""
+    values: dict[str, Any] = {**dict.fromkeys(_UNSET, ""), **environment}
+    fields = {name: str(field.validation_alias) for name, field in Auth0Settings.model_fields.items()}
+    of_the_tenant = Auth0Settings(**{name: value for name, value in values.items() if name in fields.values()})
+    decided = {name: getattr(of_the_tenant, name) for name, variable in fields.items() if variable in values}
+    return given.model_copy(update=decided)
 
 
 def table_of(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:

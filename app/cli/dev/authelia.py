@@ -23,8 +23,12 @@ _MISSING: Final = (
 )
 
 
+_ELSEWHERE: Final = ("configmap_name", "namespace", "daemonset_name", "secret_name", "kv_replicas")
+"""Settings that lead to what the stand-ins do not have: they keep their defaults."""
+
+
 @contextmanager
-def authelia_stand_in(_: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[StandIn]:
+def authelia_stand_in(given: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[StandIn]:
     """Run the stand-ins as long as the context lasts. Raises StandInMissing."""
     try:
         # The one way from the product into its tests, taken when it is asked for.
@@ -34,8 +38,8 @@ def authelia_stand_in(_: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[
     with authelia_process() as stand_in:
         yield StandIn(
             sections=(
-                AutheliaSettings.model_construct(userinfo_url=stand_in.userinfo),
-                EmailSettings.model_construct(host="127.0.0.1", port=stand_in.mail_port, from_name="Auth service"),
+                given.authelia.model_copy(update={**_defaults(), "userinfo_url": stand_in.userinfo}),
+                _mail(given.email, stand_in.mail_port),
             ),
             environment={"KUBECONFIG": stand_in.kubeconfig},
             places=[
@@ -49,6 +53,16 @@ def authelia_stand_in(_: Settings, _nats_url: str, _wishes: Wishes) -> Iterator[
             requests=_requests(),
             tokens={user["username"]: user["token"] for user in stand_in.users},
         )
+
+
+def _defaults() -> dict[str, Any]:
+    return {name: AutheliaSettings.model_fields[name].default for name in _ELSEWHERE}
+
+
+def _mail(given: EmailSettings, port: int) -> EmailSettings:
+    """Return how mail goes to the stand-in, from the sender that is given."""
+    place = {"host": "127.0.0.1", "port": port, "username": None, "password": None}
+    return given.model_copy(update={**place, "from_name": given.from_name or "Auth service"})
 
 
 def _table(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
