@@ -63,6 +63,12 @@ async def test_the_whole_way_from_the_code_to_the_users_file(dev):
     assert _page(dev, "Users file").startswith("---\n# Authelia's users.")
 
 
+def test_what_is_given_counts_but_for_where_things_are(dev):
+    assert "AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS" in dev.output
+    assert run(*_arguments(pasted(dev.output)[1])[:4], "linus@new.example").returncode == 0
+    assert "Platform of ours" in _page(dev, "Mails")
+
+
 def test_the_guide_lists_six_commands_which_are_those(dev):
     guide = GUIDE.read_text(encoding="utf-8")
     section = guide[guide.index("## Try it on a laptop") : guide.index("## Find a value in storage")]
