@@ -95,7 +95,7 @@ async def place(url: str, before: Callable[[str], Awaitable[None]] = at_once, **
     """Run the service while the context lasts; `before` is what a lookup by reference waits for."""
     settings = Settings(
         NatsSettings(servers=(url,), reconnect_wait=0.05, max_reconnect=-1),
-        WorkSettings(**{"timeout": 10.0, **work}),
+        WorkSettings(**{"timeout": 60.0, **work}),
     )
     provider = mock_provider(settings)
     provider = replace(provider, directory=RuledDirectory(provider, before))
