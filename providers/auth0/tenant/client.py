@@ -132,7 +132,7 @@ class TenantClient:
             return await self._answered(call, progress)
         except CredentialsRefused as refused:
             error = call.fallback()
-            error.__cause__ = Trouble(f"{call.kind.name}: {refused}")
+            error.__cause__ = Trouble.of(call.kind.name, str(refused))
             raise error from error.__cause__
         finally:
             if call.kind.writes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import httpx
 from loguru import logger
@@ -61,6 +61,11 @@ class Outcome(StrEnum):
 class Trouble(Exception):
     """Why an attempt failed, for the log: the operation and a few words, nothing of what was sent or received."""
 
+    @classmethod
+    def of(cls, operation: str, why: str) -> Self:
+        """Tell it of an operation. `m2m_token: …` would be masked in the log: that is how a secret is written."""
+        return cls(f"{operation} failed: {why}")
+
 
 class CredentialsRefused(Exception):
     """The tenant does not give this service a token of its own; the log says why."""
@@ -78,14 +83,14 @@ class Failure:
 
 def _unavailable(operation: str, why: str) -> ProviderUnavailable:
     error = ProviderUnavailable()
-    error.__cause__ = Trouble(f"{operation}: {why}")
+    error.__cause__ = Trouble.of(operation, why)
     return error
 
 
 def limited(operation: str, why: str) -> RateLimited:
     """Return the error of an operation for which the tenant takes no requests."""
     error = RateLimited()
-    error.__cause__ = Trouble(f"{operation}: {why}")
+    error.__cause__ = Trouble.of(operation, why)
     return error
 
 
@@ -124,7 +129,7 @@ def refusal(call: Call, answer: Answer) -> ServiceError:
     if call.token is not None:
         meanings |= {UNAUTHORIZED: InvalidToken, FORBIDDEN: MissingScope}
     error = {**meanings, **call.special}.get(answer.status, call.fallback)()
-    error.__cause__ = Trouble(f"{call.kind.name}: status {answer.status}")
+    error.__cause__ = Trouble.of(call.kind.name, f"status {answer.status}")
     if answer.status == TOO_MANY:
         return error.blamed_on(Fault.LIMIT)
     of_what_was_sent = answer.status in _OF_CONTENT or (call.anonymous and answer.status in _NOT_GRANTED)

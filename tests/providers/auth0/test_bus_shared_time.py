@@ -41,7 +41,7 @@ async def test_the_log_has_the_reason_when_the_time_ends(tenant, status):
             logger.remove(handler)
     assert reply == (LIMITED if status == 429 else UNAVAILABLE)
     [cause] = [record["extra"]["cause"] for record in records if record["message"] == "request failed"]
-    assert cause.endswith(f"get_user: status {status}")
+    assert cause.endswith(f"get_user failed: status {status}")
 
 
 async def test_a_limit_lasts_as_long_as_the_tenant_says_though_its_clock_is_ahead(tenant):

@@ -145,7 +145,7 @@ async def test_without_a_token_of_its_own_the_call_fails_as_it_says_and_why():
     world.refused = True
     with pytest.raises(UpdateFailed) as raised:
         await world.calling.call(call())
-    assert str(raised.value.__cause__) == "get_user: own token refused with status 401"
+    assert str(raised.value.__cause__) == "get_user failed: own token refused with status 401"
     assert world.tenant.requests == []
 
 

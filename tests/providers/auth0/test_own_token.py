@@ -198,7 +198,7 @@ async def test_what_is_no_token_is_the_providers_fault(name):
     world = World((200, NO_TOKENS[name]))
     with pytest.raises(ProviderUnavailable) as raised:
         await world.credentials.token()
-    assert str(raised.value.__cause__) == "m2m_token: answer is no token"
+    assert str(raised.value.__cause__) == "m2m_token failed: answer is no token"
     assert (world.credentials.had_one, world.counts.refreshes) == (False, {("m2m_token", "failed"): 1})
     assert now() == 0.0
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import pkgutil
 import ssl
 
 import aiohttp
@@ -23,6 +25,8 @@ from app.domain.errors import (
     UpdateFailed,
     UserNotFound,
 )
+from app.domain.redaction import redact
+from providers import auth0
 from providers.auth0.tenant.answers import Answer
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import Trouble, of_exception, of_status, refusal, refuses_application
@@ -58,31 +62,36 @@ def test_other_statuses_are_failures(status, error, outcome, again):
     assert (type(failure.error), failure.outcome) == (error, outcome)
     assert (failure.read_again, failure.write_again) == again
     assert isinstance(failure.error.__cause__, Trouble)
-    assert str(failure.error.__cause__) == f"get_user: status {status}"
+    assert str(failure.error.__cause__) == f"get_user failed: status {status}"
 
 
 RESET = aiohttp.ClientConnectorError.__new__(aiohttp.ClientConnectorError)
 EXCEPTIONS = {
-    "broken": (BrokenAnswer("no JSON"), "broken", False, "get_user: answer is no JSON"),
-    "not connected": (caused(httpx.ConnectError("x"), RESET), "not_connected", True, "get_user: ClientConnectorError"),
+    "broken": (BrokenAnswer("no JSON"), "broken", False, "get_user failed: answer is no JSON"),
+    "not connected": (
+        caused(httpx.ConnectError("x"), RESET),
+        "not_connected",
+        True,
+        "get_user failed: ClientConnectorError",
+    ),
     "connecting took too long": (
         caused(httpx.ConnectTimeout("x"), aiohttp.ConnectionTimeoutError()),
         "not_connected",
         True,
-        "get_user: ConnectionTimeoutError",
+        "get_user failed: ConnectionTimeoutError",
     ),
     "cut off by asyncio": (
         caused(TimeoutError(), asyncio.CancelledError()),
         "timed_out",
         False,
-        "get_user: TimeoutError",
+        "get_user failed: TimeoutError",
     ),
-    "timed out": (TimeoutError(), "timed_out", False, "get_user: TimeoutError"),
-    "no part came": (httpx.ReadTimeout("secret"), "timed_out", False, "get_user: ReadTimeout"),
-    "cut off": (httpx.ReadError("secret"), "broken", False, "get_user: ReadError"),
-    "a reset": (ConnectionResetError("secret"), "broken", False, "get_user: ConnectionResetError"),
-    "a certificate": (caused(httpx.ReadError("x"), ssl.SSLError()), "broken", False, "get_user: SSLError"),
-    "an address that is none": (httpx.InvalidURL("secret"), "broken", False, "get_user: InvalidURL"),
+    "timed out": (TimeoutError(), "timed_out", False, "get_user failed: TimeoutError"),
+    "no part came": (httpx.ReadTimeout("secret"), "timed_out", False, "get_user failed: ReadTimeout"),
+    "cut off": (httpx.ReadError("secret"), "broken", False, "get_user failed: ReadError"),
+    "a reset": (ConnectionResetError("secret"), "broken", False, "get_user failed: ConnectionResetError"),
+    "a certificate": (caused(httpx.ReadError("x"), ssl.SSLError()), "broken", False, "get_user failed: SSLError"),
+    "an address that is none": (httpx.InvalidURL("secret"), "broken", False, "get_user failed: InvalidURL"),
 }
 
 
@@ -95,11 +104,25 @@ def test_an_exception_is_told_by_its_kind_and_never_by_its_text(name):
     assert str(failure.error.__cause__) == why
 
 
+def kinds() -> set[str]:
+    """Return the names of all operations of the provider."""
+    names = [module.name for module in pkgutil.walk_packages(auth0.__path__, f"{auth0.__name__}.")]
+    parts = [value for name in names for value in vars(importlib.import_module(name)).values()]
+    return {part.name for part in parts if isinstance(part, Kind)}
+
+
+def test_the_log_shows_why_an_operation_failed_whatever_it_is_called():
+    names = kinds()
+    assert {"m2m_token", "check_password", "exchange_token", "get_user"} <= names
+    shown = {name: redact(str(of_exception(name, TimeoutError()).error.__cause__)) for name in names}
+    assert shown == {name: f"{name} failed: TimeoutError" for name in names}
+
+
 def test_what_is_too_much_is_not_asked_for_again():
     failure = of_exception("get_user", TooMuch("too long"))
     assert (type(failure.error), failure.outcome) == (ProviderUnavailable, "broken")
     assert (failure.read_again, failure.write_again) == (False, False)
-    assert str(failure.error.__cause__) == "get_user: answer is too long"
+    assert str(failure.error.__cause__) == "get_user failed: answer is too long"
 
 
 @pytest.mark.parametrize("cause", [None, RESET])
@@ -142,7 +165,7 @@ def test_what_a_refusal_means_and_whose_fault_it_is(name):
     made, status, error, fault = MEANINGS[name]
     refused = refusal(made, Answer(status))
     assert (type(refused), refused.fault) == (error, fault)
-    assert str(refused.__cause__) == f"update_user: status {status}"
+    assert str(refused.__cause__) == f"update_user failed: status {status}"
 
 
 @pytest.mark.parametrize(

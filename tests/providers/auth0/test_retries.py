@@ -157,7 +157,7 @@ async def test_what_certainly_was_not_done_is_repeated_of_writes_and_all_else_of
             with pytest.raises(ProviderUnavailable) as raised:
                 await line.run(kind)
             assert len(line.moments) == 1
-            assert str(raised.value.__cause__).startswith(f"{kind.name}: ")
+            assert str(raised.value.__cause__).startswith(f"{kind.name} failed: ")
         assert line.counts.attempts[kind.name, outcome] == 1
 
 
@@ -224,7 +224,7 @@ async def test_a_pause_beyond_the_time_is_told_at_its_end():
     line = Line(Answer(429, {"retry-after": "30"}), GOOD)
     with pytest.raises(RateLimited) as raised:
         await line.run()
-    assert str(raised.value.__cause__) == "get_user: status 429"
+    assert str(raised.value.__cause__) == "get_user failed: status 429"
     assert (now(), len(line.moments), line.counts.retries) == (pytest.approx(18.0), 1, {})
 
 

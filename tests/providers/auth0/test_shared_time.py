@@ -101,7 +101,7 @@ async def test_one_whose_time_ends_ends_nothing_for_another(what, trouble):
 async def test_who_can_wait_no_longer_is_told_why(what, trouble):
     world = World(trouble, WANTED[what], until=60.0)
     error, moment = await world.ask(what)
-    assert str(error.__cause__) == f"{OPERATIONS[WANTED[what]]}: status {trouble}"
+    assert str(error.__cause__) == f"{OPERATIONS[WANTED[what]]} failed: status {trouble}"
     assert moment == pytest.approx(9.0)
 
 
@@ -113,7 +113,7 @@ async def test_who_gets_no_answer_at_all_is_told_so(what):
     world.tenant.seconds = 60.0
     error, moment = await world.ask(what, 3.0)
     operation = "m2m_token" if what == "read" else OPERATIONS[WANTED[what]]
-    assert (type(error), str(error.__cause__)) == (ProviderUnavailable, f"{operation}: TimeoutError")
+    assert (type(error), str(error.__cause__)) == (ProviderUnavailable, f"{operation} failed: TimeoutError")
     assert moment == pytest.approx(2.0)
 
 
@@ -125,6 +125,6 @@ async def test_who_waits_for_a_limit_that_another_call_met_is_told_so():
     set_deadline(Deadline(now() + 5.0))
     with pytest.raises(RateLimited) as raised:
         await world.calling.shared(replace(USER, path="/api/v2/users/c%7Cd"))
-    assert str(raised.value.__cause__) == "get_user: a limit that another call has met"
+    assert str(raised.value.__cause__) == "get_user failed: a limit that another call has met"
     error, _ = await first
-    assert str(error.__cause__) == "get_user: status 429"
+    assert str(error.__cause__) == "get_user failed: status 429"
