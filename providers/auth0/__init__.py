@@ -147,10 +147,7 @@ class _Parts:
         self.now = now
 
     def readiness(self) -> Mapping[str, str]:
-        return {
-            "auth0 keys": "" if self.keys.had_one else _MISSING,
-            "auth0 token": "" if self.credentials.had_one else _MISSING,
-        }
+        return dict((_standing("auth0 keys", self.keys), _standing("auth0 token", self.credentials)))
 
     def limited(self) -> bool:
         return self.limiter.opens(Lane.READ) > asyncio.get_running_loop().time()
@@ -194,6 +191,13 @@ class _Parts:
             (auth0.lfx_v2_api_audience, *auth0.impersonation_audiences),
             require_claim=auth0.impersonation_require_claim,
         )
+
+
+def _standing(name: str, part: Keys | Credentials) -> tuple[str, str]:
+    """Return a part of the readiness: what was had once is enough to serve, so that a later fault decides nothing."""
+    if part.had_one:
+        return f"{name}?", part.fault
+    return name, f"{_MISSING}: {part.fault}" if part.fault else _MISSING
 
 
 def _grant(auth0: Auth0Settings) -> dict[str, str]:

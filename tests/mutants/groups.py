@@ -51,8 +51,8 @@ GROUPS: Final = (
     _group(
         "tokens",
         "providers/auth0/tokens",
-        "credentials keys verifier",
-        "providers/auth0 key_sets own_token verified_tokens",
+        "background credentials keys verifier",
+        "providers/auth0 background key_sets own_token verified_tokens",
     ),
     _group("answers", "providers/auth0/tenant", "answers errors escaping", "providers/auth0 answers refusals escaping"),
     _group(

@@ -14,13 +14,14 @@ from jose import jwk, jwt
 from loguru import logger
 
 from app.domain.deadline import set_deadline
-from app.domain.errors import ProviderUnavailable, ServiceError
+from app.domain.errors import ProviderUnavailable
 from app.domain.tasks import beside
 from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import CredentialsRefused
 from providers.auth0.tenant.flights import Flights, Progress
 from providers.auth0.tenant.limiter import Lane
+from providers.auth0.tokens.background import Background
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
@@ -92,10 +93,16 @@ class Credentials:
         self._now = now
         self._token: _Token | None = None
         self._fetches: Flights[str] = Flights(line.budget, lasts=True)
+        self._background = Background(_TOKEN.name)
         self._discarded = asyncio.Event()
         self.had_one = False
         self.granted: frozenset[str] | None = None
         """The scopes of the last token, as far as the endpoint told them (RFC 6749, section 5.1)."""
+
+    @property
+    def fault(self) -> str:
+        """Why the last fetch in the background failed, the empty string when it did not."""
+        return self._background.fault
 
     async def token(self) -> str:
         """Return a token that is good for a minute yet. Raises ProviderUnavailable, RateLimited, CredentialsRefused."""
@@ -117,18 +124,10 @@ class Credentials:
             yield
 
     async def _keep(self) -> None:
-        failures = 0
         while True:
             set_deadline(self._budget.background())
-            try:
-                await self._fetches.join("token", self._fetch)
-                failures = 0
-            except (ServiceError, CredentialsRefused):  # counted and logged where it happened; the next try comes
-                failures += 1
-            except Exception as error:  # noqa: BLE001 - an unexpected one must not end the keeping of tokens
-                logger.opt(exception=error).error("fetching the service's own token failed")
-                failures += 1
-            await self._until_due(failures)
+            await self._background.run(self._fetches.join("token", self._fetch))
+            await self._until_due(self._background.failures)
 
     async def _until_due(self, failures: int) -> None:
         if failures or self._token is None:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jose import jwk
 from jose.utils import base64_to_long
-from loguru import logger
 
 from app.domain.deadline import set_deadline
-from app.domain.errors import InvalidToken, ProviderUnavailable, ServiceError
+from app.domain.errors import InvalidToken, ProviderUnavailable
 from app.domain.tasks import beside
 from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.flights import Flights, Progress
 from providers.auth0.tenant.limiter import Lane
+from providers.auth0.tokens.background import Background
 from providers.http import BrokenAnswer
 
 if TYPE_CHECKING:
@@ -63,11 +63,17 @@ class Keys:
         self._fetched_at: float | None = None
         self._failed_at: float | None = None
         self._fetches: Flights[None] = Flights(line.budget, lasts=True)
+        self._background = Background(_KEYS.name)
 
     @property
     def had_one(self) -> bool:
         """Whether a set was ever had."""
         return self._fetched_at is not None
+
+    @property
+    def fault(self) -> str:
+        """Why the last fetch in the background failed, the empty string when it did not."""
+        return self._background.fault
 
     def known(self, kid: str) -> Key | None:
         """Return the key with that id, None when the set that is kept has none."""
@@ -101,17 +107,10 @@ class Keys:
         return moment is not None and self._clock() - moment < PATIENCE
 
     async def _keep(self) -> None:
-        failures = 0
         while True:
             set_deadline(self._budget.background())
-            try:
-                await self._fetches.join("keys", self._fetch)
-                failures = 0
-            except ServiceError:  # counted where it happened; the next try comes
-                failures += 1
-            except Exception as error:  # noqa: BLE001 - an unexpected one must not end the refreshing
-                logger.opt(exception=error).error("fetching the key set failed")
-                failures += 1
+            await self._background.run(self._fetches.join("keys", self._fetch))
+            failures = self._background.failures
             await asyncio.sleep(_PAUSES[min(failures - 1, len(_PAUSES) - 1)] if failures else REFRESH)
 
     async def _fetch(self, progress: Progress) -> None:

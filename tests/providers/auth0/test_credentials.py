@@ -10,10 +10,12 @@ from jose import jwt
 
 from app.domain.errors import ProviderUnavailable, SearchFailed
 from app.domain.users import Address
+from app.http import is_ready
 from tests.providers.auth0.conftest import ready, until, within
 
 ADA = Address("ada@example.org")
 TOKEN = "token.client_credentials"
+REFUSED = "own token refused with status 401: invalid_client"
 
 
 async def test_one_token_is_fetched_for_however_many_need_it(provider, tenant):
@@ -85,7 +87,17 @@ async def test_without_a_token_the_reply_is_the_operations_own(opened, tenant):
     async with opened() as provider:
         with pytest.raises(SearchFailed):
             await provider.directory.by_primary_email(ADA)
-        assert provider.readiness()["auth0 token"] != ""
+        await until(lambda: provider.readiness()["auth0 token"] == f"not had yet: {REFUSED}")
+        assert not is_ready(provider.readiness())
+
+
+async def test_a_token_that_was_had_and_cannot_be_replaced_is_shown_and_the_service_stays_ready(provider, tenant):
+    tenant.faults.json({"error": "invalid_client"}, TOKEN, 401)
+    tenant.tokens.revoke_m2m()
+    with pytest.raises(SearchFailed):
+        await provider.directory.by_primary_email(ADA)
+    await until(lambda: provider.readiness()["auth0 token?"] == REFUSED)
+    assert is_ready(provider.readiness())
 
 
 @pytest.mark.parametrize(
