@@ -84,9 +84,11 @@ class Auth0Passwords:
             return
         if answer.status == errors.TOO_MANY:
             raise TooManyAttempts
-        if errors.refuses_application(_CHECK.name, answer):
-            raise PasswordUpdateFailed
-        raise IncorrectPassword
+        if not errors.refuses_application(_CHECK.name, answer):
+            raise IncorrectPassword
+        if errors.refuses_secret(answer):  # callers know a 401 by that string
+            raise IncorrectPassword().blamed_on(Fault.UPSTREAM)
+        raise PasswordUpdateFailed
 
 
 def _refusal(answer: Answer) -> PasswordTooWeak | PasswordUpdateFailed:

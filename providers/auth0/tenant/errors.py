@@ -42,6 +42,9 @@ _OF_THE_APPLICATION: Final = frozenset(
 )
 """What the Authentication API says of an application that is wrongly set up, and of no user (RFC 6749, section 5.2)."""
 
+_WRONG_SECRET: Final = ("access_denied", "Unauthorized")
+"""What it says with 401 of a wrong secret. Of a wrong code or password it says 403 `invalid_grant`."""
+
 _TEMPORARY: Final = frozenset((408, 425))
 _CLIENT_ERRORS: Final = range(400, 500)
 
@@ -141,7 +144,13 @@ def refusal(call: Call, answer: Answer) -> ServiceError:
 def refuses_application(operation: str, answer: Answer) -> bool:
     """Whether a refusal is about the application in whose name was asked; that is logged, for no caller can mend it."""
     word = answer.text_of("error")
-    if word not in _OF_THE_APPLICATION:
+    if word not in _OF_THE_APPLICATION and not refuses_secret(answer):
         return False
     logger.error("the tenant refuses an application of this service", operation=operation, refusal=word)
     return True
+
+
+def refuses_secret(answer: Answer) -> bool:
+    """Whether the application's secret is refused. A refused user has another status, or other words of an Action."""
+    said = answer.text_of("error"), answer.text_of("error_description")
+    return answer.status == UNAUTHORIZED and said == _WRONG_SECRET

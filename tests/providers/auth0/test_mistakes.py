@@ -156,6 +156,24 @@ async def test_an_application_that_is_refused_is_no_callers_fault(tenant, operat
         assert bus.counted(REQUESTS) == {"success": 1, "upstream_error": 1}
 
 
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        ("token.otp", NO_CODE),
+        ("passwordless.start", "failed to start passwordless flow"),
+        ("token.password", "incorrect password: current password is incorrect"),
+    ],
+)
+async def test_a_wrong_secret_of_the_profile_application_is_no_callers_fault(tenant, on_nats, operation, told):
+    subject, body, _ = LIMITS[operation]
+    async with on_the_bus() as bus:
+        await bus.ask("email_linking.send_verification", "code@example.org")
+    on_nats.setenv("AUTH0_LFX_PROFILE_CLIENT_SECRET", "one-that-was-rotated")
+    async with on_the_bus() as bus:
+        assert await bus.ask(subject, body(tenant)) == told
+        assert bus.counted(REQUESTS) == {"upstream_error": 1}
+
+
 @pytest.mark.usefixtures("on_nats")
 async def test_rights_that_the_service_lacks_are_no_callers_fault(tenant):
     async with on_the_bus() as bus:

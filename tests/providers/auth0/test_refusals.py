@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 import pkgutil
 import ssl
 
@@ -184,6 +185,35 @@ def test_an_application_that_is_refused_is_no_callers_fault_and_is_logged(word):
         {"operation": "update_user", "refusal": word},
         {"operation": "send_code", "refusal": word},
     ]
+
+
+def test_a_secret_that_is_refused_is_no_callers_fault_and_is_logged():
+    records = []
+    handler = logger.add(lambda message: records.append(message.record), level="ERROR")
+    answer = Answer(401, {}, b'{"error": "access_denied", "error_description": "Unauthorized"}')
+    try:
+        assert refusal(call(anonymous=True), answer).fault is Fault.UPSTREAM
+    finally:
+        logger.remove(handler)
+    assert [record["extra"] for record in records] == [{"operation": "update_user", "refusal": "access_denied"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "description"),
+    [
+        (403, "invalid_grant", "Wrong email or password."),
+        (403, "invalid_grant", "Wrong email or verification code."),
+        (401, "invalid_grant", "Unauthorized"),
+        (401, "invalid_user_password", "Unauthorized"),
+        (401, "access_denied", "You may not sign in."),
+        (401, "access_denied", ""),
+        (403, "access_denied", "Unauthorized"),
+    ],
+)
+def test_no_refusal_of_a_user_counts_as_one_of_the_application(status, error, description):
+    body = json.dumps({"error": error, "error_description": description}).encode()
+    assert refuses_application("redeem_code", Answer(status, {}, body)) is False
+    assert refusal(call(anonymous=True), Answer(status, {}, body)).fault is Fault.CALLER
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"error": "invalid_grant"}', b'{"error_description": "bad.tenant"}'])
