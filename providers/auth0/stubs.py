@@ -7,7 +7,8 @@ would block the address, so it is removed again, after looking whether it is wha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from loguru import logger
 
@@ -28,14 +29,19 @@ from providers.auth0.mapping import to_user
 from providers.auth0.tenant.errors import CONFLICT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from app.domain.users import Address, User
     from providers.auth0.management import Management
     from providers.auth0.mapping import WireUser
     from providers.auth0.tenant.budget import Budget
 
+T = TypeVar("T")
+
 _NO_EXTRAS: Mapping[str, Any] = {}
+_TRIES: Final = 3
+_PAUSE: Final = 0.2
+"""Seconds between two tries of a step that undoes a write."""
 
 
 class Stubs:
@@ -108,27 +114,52 @@ class Stubs:
 
     async def _unlinked(self, stub: str, account: User) -> bool:
         """Unlink a stub; return whether the account is without it."""
+        try:
+            return await self._repeated(lambda: self._unlink(stub, account))
+        except ServiceError:
+            return False
+
+    async def _unlink(self, stub: str, account: User) -> bool:
         provider, _, identity_id = stub.partition("|")
         try:
             answer = await self._management.unlink(account.user_id, provider, identity_id, fallback=UnlinkFailed)
         except IdentityNotFound:
             return True
         except ServiceError:  # it may have been done
-            return not await self._has(account, stub, otherwise=True)
+            if await self._has(account, stub, otherwise=True):
+                raise
+            return True
         return answer.ok
 
     async def _remove(self, stub: str, account: User, fits: Callable[[WireUser], bool]) -> bool:
         try:
-            user = await self._management.get(stub)
-            if user.only_email and not user.is_linked and fits(user):
-                await self._management.delete(stub, fallback=LinkEmailFailed)
-            else:
-                logger.error("a half-made e-mail identity was left: it is not what was made", stub=_named(stub))
+            await self._repeated(lambda: self._delete(stub, fits))
         except UserNotFound:
             return await self._has(account, stub)
         except ServiceError as error:
             logger.error("a half-made e-mail identity could not be removed", stub=_named(stub), error=str(error))
         return False
+
+    async def _delete(self, stub: str, fits: Callable[[WireUser], bool]) -> None:
+        user = await self._management.get(stub)
+        if user.only_email and not user.is_linked and fits(user):
+            await self._management.delete(stub, fallback=LinkEmailFailed)
+        else:
+            logger.error("a half-made e-mail identity was left: it is not what was made", stub=_named(stub))
+
+    async def _repeated(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Return what `step` returns. It is repeated after an outage, so it looks whether its write was made."""
+        loop = asyncio.get_running_loop()
+        until = self._budget.until()
+        for _ in range(_TRIES - 1):
+            try:
+                return await step()
+            except ProviderUnavailable:
+                if loop.time() + _PAUSE >= until:
+                    raise
+            current_deadline().committed = False  # what fails must be told before the work is cut off
+            await asyncio.sleep(_PAUSE)
+        return await step()
 
     async def _has(self, account: User, stub: str, *, otherwise: bool = False) -> bool:
         """Return whether the account has the identity; `otherwise` when that cannot be found out."""
