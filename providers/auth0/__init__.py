@@ -171,7 +171,7 @@ class _Parts:
             reset_links=self._reset_links(auth0),
             impersonation=self._impersonation(auth0),
             readiness=self.readiness,
-            secret=lambda: auth0.private_key_pem().get_secret_value(),
+            secret=auth0.private_key_pem().get_secret_value,
             limited=self.limited,
             changed=self.tenant.changed,
         )

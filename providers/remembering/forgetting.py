@@ -56,6 +56,7 @@ class Forgetting:
         self._clock = clock
         self._names = Names()
         self._secret: Callable[[], str] = str
+        self._secret_of_names = ""
         self._changed: Callable[[], None] = _nothing
         self._owed: dict[bytes, dict[bytes, None]] = {}
         self._last_told = 0
@@ -69,10 +70,8 @@ class Forgetting:
 
     @property
     def names(self) -> Names:
-        """The hashes of names. When the replicas' secret becomes known, the key changes: older hashes do not match."""
-        if not self._names.shared and (secret := self._secret()):
-            self._names = Names(secret)
-            self._memory.clear()
+        """The hashes of names. When the replicas' secret becomes known, or another one, older hashes do not match."""
+        self._follow()
         return self._names
 
     def note(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
@@ -123,6 +122,7 @@ class Forgetting:
     def _telling(self, method: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
         @functools.wraps(method)
         async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the method takes and gives
+            names = self.names
             noted: dict[bytes, None] = {}
             before = _noted.set(noted)
             try:
@@ -130,9 +130,17 @@ class Forgetting:
             finally:
                 _noted.reset(before)
                 if noted:
-                    await self._tell(FORGET, noted)
+                    await self._tell(FORGET if names is self.names else FORGET_ALL, noted)
 
         return call
+
+    def _follow(self) -> None:
+        secret = self._secret()
+        if secret != self._secret_of_names:
+            self._names, self._secret_of_names = Names(secret), secret
+            self._memory.clear()
+            if self._owed:
+                self._owed = {FORGET_ALL: {}}
 
     def _hashes(self, user_ids: Iterable[str], addresses: Iterable[str]) -> list[bytes]:
         names = self.names
@@ -192,6 +200,7 @@ class Forgetting:
         self._changed()
 
     def _back(self) -> None:
+        self._follow()
         self._distrust()
         owed, self._owed = self._owed, {}
         for kind, named in owed.items():

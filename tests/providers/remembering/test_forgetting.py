@@ -232,6 +232,33 @@ async def test_once_there_is_a_secret_what_was_remembered_without_it_is_gone():
     assert one.known() == ["ada"]
 
 
+@in_virtual_time
+async def test_another_secret_is_followed_and_what_was_remembered_before_is_gone():
+    one, other = Replica(), Replica()
+    for replica in (one, other):
+        replica.secret = "another"
+        assert replica.known() == []
+        replica.remember("ada", now() + 1)
+        replica.remember("eda", now() + 1)
+    await asyncio.sleep(2)
+    await one.forgetting.forget("auth0|ada")
+    other.heard(one.sent[0])
+    assert other.known() == ["eda"]
+
+
+@in_virtual_time
+async def test_what_is_owed_by_the_hashes_of_a_former_secret_becomes_forget_all():
+    one, other = Replica(), Replica(secret="another")
+    one.stands = False
+    await one.forgetting.forget("auth0|ada")
+    one.stands, one.secret = True, "another"
+    one.back()
+    await asyncio.sleep(1)
+    assert other.known() == ["ada", "eda"]
+    other.heard(one.sent[0])
+    assert (len(one.sent), other.known()) == (1, [])
+
+
 class Capability:
     """Notes changes while it works."""
 
@@ -270,6 +297,18 @@ async def test_two_changes_at_once_are_told_each_by_itself():
     telling = one.forgetting.telling(Capability(one))
     await asyncio.gather(telling.change("auth0|ada"), telling.change("auth0|eda"))
     assert sorted(one.told()) == sorted((b"f", [SHARED.user(f"auth0|{name}")]) for name in ("ada", "eda"))
+
+
+@pytest.mark.parametrize("before", [SECRET, ""])
+@in_virtual_time
+async def test_what_a_capability_changes_while_the_secret_becomes_another_is_told_as_forget_all(before):
+    one, other = Replica(secret=before), Replica(secret="another")
+    changing = asyncio.create_task(one.forgetting.telling(Capability(one)).change("auth0|ada"))
+    await asyncio.sleep(0.5)
+    one.secret = "another"
+    await changing
+    other.heard(one.sent[0])
+    assert (len(one.sent), other.known()) == (1, [])
 
 
 def test_what_is_absent_stays_so():
