@@ -202,5 +202,5 @@ async def _begin(client: Client, start: Start, synchronisation: Synchronisation)
     while not client.is_connected:  # noqa: ASYNC110 - nats-py has no event for it
         await asyncio.sleep(_LOOK)
     await start.open_buckets()
-    async with beside(start.read_key(), "authelia-key"):
+    async with beside(start.keep_key(), "authelia-key"):
         await synchronisation.watch()

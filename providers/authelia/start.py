@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     Step = Callable[[], Awaitable[object]]
 
 _RETRY: Final = 1.0
+_LOOK_AGAIN: Final = 10.0
 
 
 class Start:
     """Opens the buckets, and reads the signing key, without which only codes and identity tokens are missing."""
 
     def __init__(self, open_buckets: Step, read_key: Step) -> None:
-        """Take what opens every bucket, and what reads the key, or makes it."""
+        """Take what opens every bucket, and what reads the key, or puts one there."""
         self._open_buckets = open_buckets
         self._read_key = read_key
         self.key_fault = "not read yet"
@@ -33,11 +34,13 @@ class Start:
         async for _ in _faults(self._open_buckets, "the buckets cannot be opened"):
             pass
 
-    async def read_key(self) -> None:
-        """Read the key, or make it."""
-        async for fault in _faults(self._read_key, "the signing key cannot be read"):
-            self.key_fault = fault
-        self.key_fault = ""
+    async def keep_key(self) -> None:
+        """Read the key, or make it; then look again and again, also when nobody uses it, whether it is still there."""
+        while True:
+            async for fault in _faults(self._read_key, "the signing key cannot be read"):
+                self.key_fault = fault
+            self.key_fault = ""
+            await asyncio.sleep(_LOOK_AGAIN)
 
 
 async def _faults(step: Step, message: str) -> AsyncIterator[str]:

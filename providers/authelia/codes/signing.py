@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,8 @@ _BITS: Final = 2048
 _PUBLIC_EXPONENT: Final = 65537
 _CODE_KEY_INFO: Final = b"lfx-v2-auth-service one-time codes"
 _CODE_KEY_BYTES: Final = 32
+_LOOK: Final = 1.0
+"""Seconds for a look whether the key is still the same."""
 
 
 class NotASigningKey(ValueError):
@@ -64,7 +67,11 @@ def keys_of(key: rsa.RSAPrivateKey, now: Callable[[], float]) -> Keys:
 
 
 class SigningKey:
-    """Gives the keys: of the setting, or of the bucket, where the first replica puts one."""
+    """Gives the keys: of the setting, or of the bucket, where the first replica puts one.
+
+    The bucket is asked at every use, because the key there may be another one by now: then all replicas use that one.
+    If the key is gone, a replica that has it puts it back. While the bucket cannot be read, the last key is used.
+    """
 
     def __init__(
         self, given: SecretStr | None, bucket: Callable[[], Awaitable[Bucket]], now: Callable[[], float]
@@ -72,33 +79,50 @@ class SigningKey:
         """Take the setting, the bucket and the clock (Unix seconds). Raises NotASigningKey."""
         self._bucket = bucket
         self._now = now
+        self._is_given = given is not None
         self._keys = None if given is None else keys_of(parse_key(given.get_secret_value()), now)
+        # Not its revision: a bucket that was made anew may have another key at the same one.
+        self._stored = b""
 
     def secret(self) -> str:
         """Return what all replicas have and nobody else, once the key is here; until then the empty string."""
         return "" if self._keys is None else self._keys.code_key.hex()
 
     async def keys(self) -> Keys:
-        """Return the keys. Raises ProviderUnavailable."""
+        """Return the keys. Raises ProviderUnavailable while there are none yet."""
         if self._keys is None:
-            self._keys = keys_of(await self._shared(), self._now)
+            return await self._shared()
+        if not self._is_given:
+            with suppress(ProviderUnavailable, TimeoutError):
+                async with asyncio.timeout(_LOOK):
+                    return await self._shared()
         return self._keys
 
-    async def _shared(self) -> rsa.RSAPrivateKey:
+    async def _shared(self) -> Keys:
         bucket = await self._bucket()
         while True:
             entry = await bucket.get(KEY_NAME)
             if entry.value is not None:
-                try:
-                    return parse_key(entry.value.decode("utf-8", "replace"))
-                except NotASigningKey as error:
-                    raise ProviderUnavailable from error
-            made = await asyncio.to_thread(rsa.generate_private_key, public_exponent=_PUBLIC_EXPONENT, key_size=_BITS)
-            pem = made.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+                return self._held(entry.value)
+            pem = self._stored or await asyncio.to_thread(_new_pem)
             try:
                 await bucket.put(KEY_NAME, pem, entry.revision)
             except StaleRevision:
                 continue
-            return made
+            return self._held(pem)
+
+    def _held(self, stored: bytes) -> Keys:
+        if self._keys is None or stored != self._stored:
+            try:
+                key = parse_key(stored.decode("utf-8", "replace"))
+            except NotASigningKey as error:
+                raise ProviderUnavailable from error
+            self._keys, self._stored = keys_of(key, self._now), stored
+        return self._keys
+
+
+def _new_pem() -> bytes:
+    made = rsa.generate_private_key(public_exponent=_PUBLIC_EXPONENT, key_size=_BITS)
+    return made.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

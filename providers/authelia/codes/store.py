@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.domain.users import Address
     from providers.authelia.codes.mailer import Mailer
     from providers.authelia.codes.sends import AllSends
-    from providers.authelia.codes.signing import SigningKey
+    from providers.authelia.codes.signing import Keys, SigningKey
     from providers.authelia.storage.kv import Bucket
 
     Open = Callable[[], Awaitable[Bucket]]
@@ -102,19 +102,19 @@ class AutheliaVerification:
             # Asked before anything is counted: a send that is refused shall not count against the address.
             await self._sends.refuse()
             await self._store.refuse_when_full()
-            await (await self._codes()).send(address, self._deliver)
+            await self._codes(await self._signing.keys()).send(address, self._deliver)
         except (StorageFull, LedgerFull) as full:
             raise VerificationMailFailed from full
 
     async def redeem(self, address: Address, code: str) -> VerifiedEmail:
         """Exchange the code."""
-        await (await self._codes()).redeem(address, code)
-        tokens = (await self._signing.keys()).tokens
-        return VerifiedEmail(tokens.issue(address), token_type="Bearer", expires_in=LIFETIME)  # noqa: S106
+        keys = await self._signing.keys()
+        await self._codes(keys).redeem(address, code)
+        return VerifiedEmail(keys.tokens.issue(address), token_type="Bearer", expires_in=LIFETIME)  # noqa: S106
 
     async def _deliver(self, address: Address, code: str) -> None:
         await self._sends.count()
         await self._mailer.send_code(address, code)
 
-    async def _codes(self) -> OneTimeCodes:
-        return OneTimeCodes(self._store, (await self._signing.keys()).code_key, self._now, secrets.randbelow)
+    def _codes(self, keys: Keys) -> OneTimeCodes:
+        return OneTimeCodes(self._store, keys.code_key, self._now, secrets.randbelow)

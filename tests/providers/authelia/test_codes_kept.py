@@ -324,6 +324,18 @@ async def test_the_first_replica_makes_the_key_and_all_have_the_same(world):
     assert keys_of(stored, clock).code_key.hex() == secret
 
 
+async def test_codes_and_proofs_are_right_at_every_replica_also_after_another_one_has_made_a_new_key(world):
+    signing = [SigningKey(None, world.keys.opened, world.clock) for _ in range(3)]
+    replicas = [AutheliaVerification(world.store, world.sends, one, world, world.clock) for one in signing]
+    older = {(await one.keys()).code_key for one in signing[:2]}
+    await world.keys.delete(KEY_NAME, (await world.keys.get(KEY_NAME)).revision)
+    assert (await signing[2].keys()).code_key not in older
+    for at in range(3):
+        await replicas[at].send_code(ADA)
+        verified = await replicas[at - 1].redeem(ADA, world.mailed.pop()[1])
+        assert (await signing[at - 2].keys()).tokens.check(verified.id_token).address == ADA
+
+
 async def test_the_key_of_the_setting_is_not_looked_for_in_the_bucket(world):
     await world.signing.keys()
     assert world.keys._entries == {}  # noqa: SLF001

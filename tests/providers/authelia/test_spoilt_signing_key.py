@@ -48,12 +48,27 @@ async def test_it_is_looked_for_each_second_and_the_fault_is_logged_once():
     start = Start(bucket.opened, SigningKey(None, bucket.opened, Clock()).keys)
     lines = []
     handler = logger.add(lines.append, level="WARNING", format="{message} {extra[error]}")
-    reading = asyncio.create_task(start.read_key())
+    keeping = asyncio.create_task(start.keep_key())
     assert start.key_fault == "not read yet"
     await asyncio.sleep(9.5)
     assert start.key_fault == NO_KEY
     await bucket.put("signing-key", signing_key().encode(), revision)
-    await reading
+    await until(lambda: not start.key_fault)
+    keeping.cancel()
     logger.remove(handler)
-    assert (start.key_fault, now()) == ("", 10.0)
+    assert now() == pytest.approx(10.0, abs=0.1)
     assert lines == [f"the signing key cannot be read {NO_KEY}\n"]
+
+
+@in_virtual_time
+async def test_a_key_that_is_gone_is_put_back_also_when_nobody_uses_it():
+    bucket = MemoryBucket(0, Clock())
+    revision = await bucket.put("signing-key", signing_key().encode(), 0)
+    start = Start(bucket.opened, SigningKey(None, bucket.opened, Clock()).keys)
+    keeping = asyncio.create_task(start.keep_key())
+    await asyncio.sleep(5)
+    await bucket.delete("signing-key", revision)
+    await asyncio.sleep(10)
+    assert (await bucket.get("signing-key")).value == signing_key().encode()
+    assert start.key_fault == ""
+    keeping.cancel()
