@@ -57,6 +57,8 @@ class AutheliaIdentities:
         username = caller.username
         if provider == EMAIL:
             return await self._unlink_email(username, records.address(identity_id))
+        # Asked for before the change, as with an address.
+        revision = await self._social.revision_of(provider, identity_id)
 
         def without(record: Record) -> Record:
             changed = without_social(record, provider, identity_id)
@@ -65,7 +67,7 @@ class AutheliaIdentities:
             return changed
 
         await self._users.change(username, without)
-        await self._social.release(username, provider, identity_id)
+        await self._social.release(username, provider, identity_id, revision)
         return None
 
     async def _link_email(self, username: str, proof: EmailProof) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.domain.codes import StaleRevision
@@ -38,24 +39,26 @@ class SocialClaims:
             if entry.value not in (None, username.encode()) and is_recent(entry, self._now()):
                 return False
             try:
-                await bucket.add(_key(provider, identity_id), username.encode(), entry.revision)
+                revision = await bucket.add(_key(provider, identity_id), username.encode(), entry.revision)
             except StaleRevision:
                 continue
             break
         if await self._is_elsewhere(username, provider, identity_id):
-            await self.release(username, provider, identity_id)
+            await self.release(username, provider, identity_id, revision)
             return False
         return True
 
-    async def release(self, username: str, provider: str, identity_id: str) -> None:
-        """Take the user's claim back; somebody else's stays."""
+    async def revision_of(self, provider: str, identity_id: str) -> int:
+        """Return the revision of the claim, to be asked for before the record loses the identity."""
+        return (await (await self._claims()).get(_key(provider, identity_id))).revision
+
+    async def release(self, username: str, provider: str, identity_id: str, revision: int) -> None:
+        """Take the user's claim of that revision back; a newer one stays, and somebody else's."""
         bucket = await self._claims()
         entry = await bucket.get(_key(provider, identity_id))
         if entry.value == username.encode():
-            try:
-                await bucket.delete(_key(provider, identity_id), entry.revision)
-            except StaleRevision:
-                return
+            with suppress(StaleRevision):
+                await bucket.delete(_key(provider, identity_id), revision)
 
     async def is_claimed_by(self, username: str, provider: str, identity_id: str) -> bool:
         """Whether the claim still stands, once the record has the identity."""

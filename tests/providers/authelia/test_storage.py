@@ -401,9 +401,10 @@ async def test_what_somebody_else_has_is_not_given_and_the_claim_goes(world):
 
 async def test_a_claim_is_taken_back_by_who_has_it(world):
     await world.social.claim("ada", "github", "77")
-    await world.social.release("grace", "github", "77")
+    revision = await world.social.revision_of("github", "77")
+    await world.social.release("grace", "github", "77", revision)
     assert await world.social.is_claimed_by("ada", "github", "77") is True
-    await world.social.release("ada", "github", "77")
+    await world.social.release("ada", "github", "77", revision)
     assert await world.social.claim("grace", "github", "77") is True
 
 
