@@ -101,7 +101,7 @@ class AutheliaIdentities:
 
         def without(record: Record) -> Record:
             changed = records.without_alternate(record, address)
-            if len(changed["alternate_email"]) == len(records.objects(record, "alternate_email")):
+            if len(changed["alternate_email"]) == len(records.alternates(record)):
                 raise IdentityNotFound
             return changed
 

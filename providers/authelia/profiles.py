@@ -60,7 +60,7 @@ def _swapped(record: Record, address: Address) -> Record:
         return record
     if not records.holds(record, address):
         raise NotLinked
-    entries = records.objects(record, "alternate_email")
+    entries = records.alternates(record)
     others = [records.text(entry, "email") for entry in entries]
     old = [] if not primary or any(same(one, primary) for one in others) else [{"email": primary, "verified": True}]
     swapped: list[Record] = []
@@ -70,4 +70,4 @@ def _swapped(record: Record, address: Address) -> Record:
             old = []
         else:
             swapped.append(entry)
-    return {**record, "email": address, "alternate_email": [*swapped, *old]}
+    return records.with_alternates({**record, "email": address}, [*swapped, *old])

@@ -156,12 +156,15 @@ def user(username: str, record: Record) -> User:
 
 def _identities(record: Record) -> Iterator[Identity]:
     for entry in objects(record, "identities"):
-        provider = text(entry, "provider")
+        provider, identity_id, email = text(entry, "provider"), identifier(entry), text(entry, "email")
+        connection = text(entry, "connection") or provider
+        if _is_alternate(entry):  # whatever older data calls it
+            provider, identity_id, email = EMAIL, address(email), address(email)
         yield Identity(
             provider=provider,
-            identity_id=identifier(entry),
-            connection=text(entry, "connection") or provider,
-            email=text(entry, "email"),
+            identity_id=identity_id,
+            connection=connection,
+            email=email,
             email_verified=entry.get("email_verified") is True,
             nickname=text(entry, "nickname"),
             name=text(entry, "name"),
@@ -172,19 +175,41 @@ def _identities(record: Record) -> Iterator[Identity]:
             yield Identity(EMAIL, email, EMAIL, email, email_verified=entry.get("verified") is True)
 
 
+def _is_alternate(entry: Any) -> bool:  # noqa: ANN401 - what older data may have among the identities
+    """Whether this entry of `identities` is an alternate address."""
+    if not isinstance(entry, dict) or not address(text(entry, "email")):
+        return False
+    return (text(entry, "connection") or text(entry, "provider")) == EMAIL
+
+
 def identifier(entry: Record) -> str:
     """Return the identifier of an identity: a text, or the digits of a whole number; anything else is none."""
     found = entry.get("identity_id")
     return str(found) if isinstance(found, int) and not isinstance(found, bool) else text(entry, "identity_id")
 
 
+def alternates(record: Record) -> list[Record]:
+    """Return the entries of all alternate addresses. Older data has some among the identities."""
+    older = filter(_is_alternate, objects(record, "identities"))
+    moved = [{"email": text(entry, "email"), "verified": entry.get("email_verified") is True} for entry in older]
+    return [*moved, *objects(record, "alternate_email")]
+
+
+def with_alternates(record: Record, entries: list[Record]) -> Record:
+    """Return the record with these alternate addresses, none of them among the identities."""
+    changed = {**record, "alternate_email": entries}
+    if isinstance(identities := record.get("identities"), list):
+        changed["identities"] = [entry for entry in identities if not _is_alternate(entry)]
+    return changed
+
+
 def with_verified(record: Record, wanted: Address) -> Record:
     """Return the record with the address as a verified alternate, in the place of an unverified entry."""
-    entries = objects(record, "alternate_email")
+    entries = alternates(record)
     if any(same(text(entry, "email"), wanted) for entry in entries):
         marked = [{**e, "verified": True} if same(text(e, "email"), wanted) else e for e in entries]
-        return {**record, "alternate_email": marked}
-    return {**record, "alternate_email": [*entries, {"email": wanted, "verified": True}]}
+        return with_alternates(record, marked)
+    return with_alternates(record, [*entries, {"email": wanted, "verified": True}])
 
 
 def without_alternate(record: Record, unwanted: Address, *, unverified_only: bool = False) -> Record:
@@ -193,4 +218,4 @@ def without_alternate(record: Record, unwanted: Address, *, unverified_only: boo
     def goes(entry: Record) -> bool:
         return same(text(entry, "email"), unwanted) and not (unverified_only and entry.get("verified") is True)
 
-    return {**record, "alternate_email": [e for e in objects(record, "alternate_email") if not goes(e)]}
+    return with_alternates(record, [entry for entry in alternates(record) if not goes(entry)])
