@@ -6,9 +6,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
+import ssl
 from collections import deque
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import typer
 from nats.aio.client import DEFAULT_INBOX_PREFIX
@@ -18,13 +20,15 @@ from nats.errors import Error as NatsError
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
 from app.settings import NatsSettings, parse_duration
-from app.settings.checks import check_prefix
+from app.settings.checks import check_prefix, check_servers
 from app.settings.reading import Reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from nats.aio.client import Client
+
+_T = TypeVar("_T")
 
 _BETWEEN: Final = 0.1
 
@@ -33,23 +37,29 @@ class Unreachable(Exception):
     """NATS does not answer; the message says why."""
 
 
-def nats_at(url: str | None, prefix: str | None = None, option: str = "--prefix") -> NatsSettings:
+def nats_at(url: str | None, prefix: str | None = None, option: str = "--nats-url") -> NatsSettings:
     """Return how NATS is reached: as the environment says, but for the addresses and the prefix that are given.
 
-    No other variable counts: who asks needs no provider. Raises ConfigurationError, and BadParameter for a prefix that
-    is none.
+    `option` gives the addresses, the prefix has one of its own: `--old`, `--old-prefix`. No other variable counts: who
+    asks needs no provider. Raises ConfigurationError, and BadParameter for an address or a prefix that is none.
     """
     reader = Reader((), None)
     settings = reader.read(NatsSettings)
     reader.finish()
     servers = tuple(server for part in (url or "").split(",") if (server := part.strip()))
-    given: dict[str, object] = {"servers": servers} if servers else {}
+    given: dict[str, object] = {}
+    if servers:
+        given["servers"] = _checked(check_servers, servers, option)
     if prefix is not None:
-        try:
-            given["subject_prefix"] = check_prefix(prefix)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint=option) from None
+        given["subject_prefix"] = _checked(check_prefix, prefix, f"{option}-prefix")
     return settings.model_copy(update=given)
+
+
+def _checked(check: Callable[[_T], _T], value: _T, option: str) -> _T:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def seconds_of(duration: str, option: str) -> float:
@@ -126,11 +136,21 @@ def _reason(error: Exception, faults: deque[Exception]) -> str:
     if isinstance(cause, TimeoutError):
         return "no answer in time"
     if isinstance(cause, OSError):
-        # Errors of asyncio carry a number and a text of their own; those of several addresses carry neither.
-        return os.strerror(cause.errno) if cause.errno else cause.strerror or str(cause) or "cannot connect"
+        return _reason_of_system(cause)
     if isinstance(cause, NatsError):
         return str(cause).removeprefix("nats: ")
     return f"cannot connect ({type(cause).__name__})"
+
+
+def _reason_of_system(cause: OSError) -> str:
+    # The numbers of these two are the resolver's and OpenSSL's, and no errors of the system.
+    if isinstance(cause, ssl.SSLError):
+        why = cause.verify_message if isinstance(cause, ssl.SSLCertVerificationError) else cause.reason
+        return f"TLS: {why or 'it failed'}"
+    if cause.errno and not isinstance(cause, socket.gaierror):
+        # Errors of asyncio carry a text of their own beside the number; those of several addresses carry neither.
+        return os.strerror(cause.errno)
+    return cause.strerror or str(cause) or "cannot connect"
 
 
 def without_passwords(settings: NatsSettings) -> str:

@@ -105,8 +105,8 @@ def _opened(inputs: str | None) -> Iterator[RawIOBase | None]:
 def _planned(options: Options, file: RawIOBase | None) -> _Plan:
     if (options.inputs is None) == (options.from_traffic is None):
         raise typer.BadParameter("name a file of inputs, or for how long to listen to traffic", param_hint="--inputs")
-    old = nats_at(options.old, options.old_prefix, "--old-prefix")
-    new = nats_at(options.new, options.new_prefix, "--new-prefix")
+    old = nats_at(options.old, options.old_prefix, "--old")
+    new = nats_at(options.new, options.new_prefix, "--new")
     if (set(old.servers), old.subject_prefix) == (set(new.servers), new.subject_prefix):
         raise typer.BadParameter(_ONE_SERVICE, param_hint="--new")
     listening = seconds_of(options.from_traffic, "--from-traffic") if options.from_traffic else 0.0
