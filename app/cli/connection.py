@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
-from app.settings import NatsSettings, parse_duration
+from app.settings import NatsSettings, ProcessSettings, parse_duration
 from app.settings.checks import check_prefix, check_servers
 from app.settings.reading import Reader
 
@@ -40,11 +40,13 @@ class Unreachable(Exception):
 def nats_at(url: str | None, prefix: str | None = None, option: str = "--nats-url") -> NatsSettings:
     """Return how NATS is reached: as the environment says, but for the addresses and the prefix that are given.
 
-    `option` gives the addresses, the prefix has one of its own: `--old`, `--old-prefix`. No other variable counts: who
-    asks needs no provider. Raises ConfigurationError, and BadParameter for an address or a prefix that is none.
+    `option` gives the addresses, the prefix has one of its own: `--old`, `--old-prefix`. Variables of the service alone
+    do not count: who asks needs no provider. Raises ConfigurationError, and BadParameter for an address or a prefix
+    that is none.
     """
     reader = Reader((), None)
     settings = reader.read(NatsSettings)
+    reader.read(ProcessSettings)
     reader.finish()
     servers = tuple(server for part in (url or "").split(",") if (server := part.strip()))
     given: dict[str, object] = {}

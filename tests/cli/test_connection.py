@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Why NATS cannot be reached: each command says what the system, the resolver or TLS says of it."""
+"""What keeps a command from its NATS: each command says what the system, the resolver or TLS says of it."""
 
 from __future__ import annotations
 
@@ -58,6 +58,13 @@ def test_a_certificate_that_is_refused_is_told_in_the_words_of_tls(command, kind
         status, output = said(command, NATS_URL=url, NATS_TLS_CA=str(authority.file))
     assert status in {1, 2}
     assert f"{url}: TLS: {why}\n" in output
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, ["tenant", "check", "--domain", "tenant.invalid"]])
+def test_trusted_certificates_that_are_not_there_are_named(command):
+    status, output = said(command, SSL_CERT_FILE="/nowhere/ca.pem")
+    assert status == 2
+    assert "SSL_CERT_FILE: /nowhere/ca.pem: cannot be read: No such file or directory\n" in output
 
 
 @pytest.mark.parametrize(

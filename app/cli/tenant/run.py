@@ -23,7 +23,7 @@ from app.cli.tenant.tenant import TenantSetup, Wanted, cannot_tell
 from app.cli.terminal import give_up_output
 from app.interruption import INTERRUPTED, run
 from app.proxies import ignore_proxies
-from app.settings import ConfigurationError, WorkSettings
+from app.settings import ConfigurationError, ProcessSettings, WorkSettings
 from app.settings.administration import AdministrationSettings
 from app.settings.auth0 import Auth0Settings
 from app.settings.reading import Reader
@@ -58,6 +58,7 @@ class Command:
         self.settings = reader.read(Auth0Settings)
         self.administration = reader.read(AdministrationSettings)
         self.at_once = reader.read(WorkSettings).max_concurrent_requests
+        reader.read(ProcessSettings)
         reader.complain(self.settings.wrong())
         reader.finish()
         self.screen = Screen()
