@@ -12,12 +12,13 @@ import unicodedata
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import idna
 
-from app.settings.secret_texts import bare, pem_of, read_credentials
+from app.settings.secret_texts import LARGEST, bare, pem_of, read_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,13 +47,26 @@ _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-
 _RSA_BITS: Final = 2048
 
 
-def check_file(path: Path) -> Path:
-    """Take a file that can be read."""
+def check_text(text: str) -> str:
+    """Take text; of bytes that are no UTF-8 Python makes what can be written nowhere (PEP 383)."""
     try:
-        with path.open("rb"):
-            return path
+        text.encode()
+    except UnicodeError:
+        raise ValueError("must be UTF-8") from None
+    return text
+
+
+def check_file(path: Path) -> Path:
+    """Take a file that can be read, and more than once: a pipe would be waited for, and a device may have no end."""
+    try:
+        mode = path.stat().st_mode
+        if S_ISREG(mode) or S_ISDIR(mode):
+            with path.open("rb"):
+                return path
+        reason = "it is a pipe or a device, and no file"
     except OSError as error:
-        raise ValueError(f"{shown(path)}cannot be read: {error.strerror}") from None
+        reason = error.strerror or "no file"
+    raise ValueError(f"{shown(path)}cannot be read: {reason}") from None
 
 
 def shown(path: Path) -> str:
@@ -106,14 +120,14 @@ def check_host(host: str) -> str:
 
 
 def check_web_address(address: str) -> str:
-    """Take the address of something that is asked by HTTP (RFC 9110, section 4.2)."""
+    """Take the address of something that is asked by HTTP (RFC 9110, section 4.2), without a login in it."""
     try:
         url = urlsplit(address)
-        usable = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+        usable = url.scheme in {"http", "https"} and url.hostname and url.port != 0 and "@" not in url.netloc
     except ValueError:
         usable = False
     if not usable or not address.isprintable() or " " in address:
-        raise ValueError("must be an address such as https://host/path")
+        raise ValueError("must be an address such as https://host/path, without a login")
     return address
 
 
@@ -164,7 +178,8 @@ def check_ca(path: Path) -> Path:
 def check_key(path: Path) -> Path:
     """Take a file with a private key that asks for no password."""
     # Other things may stand before it: its certificate, the parameters of its curve.
-    content = path.read_bytes()
+    with path.open("rb") as file:
+        content = file.read(LARGEST)
     found = _PRIVATE_KEY.search(content)
     if found is None or _private_key(content[found.start() :]) is None:
         raise ValueError("holds no private key that can be read without a password")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BOM: Final = "\ufeff"
 _JWT: Final = "BEGIN NATS USER JWT"
 _SEED: Final = "BEGIN USER NKEY SEED"
-_LARGEST: Final = 1024 * 1024
+LARGEST: Final = 1024 * 1024
 """Bytes of a file; a JWT with many permissions has tens of thousands."""
 
 
@@ -44,7 +44,7 @@ def read_credentials(path: Path) -> Credentials:
     """Return JWT and seed of a credentials file, each the first line with anything on it below its own mark."""
     try:
         with path.open("rb") as file:
-            lines = [line for line in map(bare, file.read(_LARGEST).decode().splitlines()) if line]
+            lines = [line for line in map(bare, file.read(LARGEST).decode().splitlines()) if line]
     except (OSError, UnicodeError):
         lines = []
     after = {mark: lines[n + 1] for n, line in enumerate(lines[:-1]) for mark in (_JWT, _SEED) if mark in line}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -17,7 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from app.settings.checks import check_file
+from app.settings.checks import check_file, check_text
 
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|ns)")
@@ -50,6 +50,11 @@ class Section(BaseSettings):
         """Return what is given in code, the environment and, if there is one, the file; to read none costs as much."""
         has_file = isinstance(dotenv_settings, DotEnvSettingsSource) and dotenv_settings.env_file is not None
         return (init_settings, env_settings, dotenv_settings) if has_file else (init_settings, env_settings)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        return check_text(value) if isinstance(value, str) else value
 
     def faults(self, bad: frozenset[str]) -> Iterable[str]:  # noqa: ARG002 - for those that override it
         """Tell what is wrong with the values as they stand together: lines `VARIABLE, VARIABLE: what is wrong`.

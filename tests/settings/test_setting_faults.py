@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.main import configured
-from app.settings import ConfigurationError, Settings
+from app.settings import SECTIONS, ConfigurationError, Settings
 from tests.stand_ins.certificates import Authority
 
 SESAME = "s3same"
@@ -71,7 +71,14 @@ BAD = {
     "AUTH0_IMPERSONATION_REQUIRE_CLAIM": [SESAME],
     "AUTH0_EVENTS": [SESAME],
     "AUTH0_EVENTS_REPLICAS": ["6", SESAME],
-    "AUTHELIA_OIDC_USERINFO_URL": [f"ftp://{SESAME}", "https://a b", "https://[::1", "https://h:99999", "https:///x"],
+    "AUTHELIA_OIDC_USERINFO_URL": [
+        f"ftp://{SESAME}",
+        f"https://u:{SESAME}@h/x",
+        "https://a b",
+        "https://[::1",
+        "https://h:99999",
+        "https:///x",
+    ],
     "AUTHELIA_CONFIGMAP_NAME": ["a/b", "../b", "a?b", "A", "a" * 254, "-"],
     "AUTHELIA_CONFIGMAP_NAMESPACE": ["a/b", "a\nb"],
     "AUTHELIA_DAEMONSET_NAME": ["a#b", "."],
@@ -114,6 +121,15 @@ OF_PROVIDER = {
         "AUTH0_M2M_PRIVATE_BASE64_KEY": [SESAME],
     },
 }
+FILES = [
+    "NATS_CREDENTIALS",
+    "NATS_TLS_CA",
+    "NATS_TLS_CERT",
+    "NATS_TLS_KEY",
+    "SSL_CERT_FILE",
+    "MOCK_USERS_FILE",
+    "OTEL_EXPORTER_OTLP_CERTIFICATE",
+]
 # Not shown: what is a secret, and what may hold one because it was put into the wrong place.
 SECRETS = [SESAME, *SHORT_KEY.split("\n")[1:3], base64.b64encode(SHORT_KEY.encode()).decode()[:30]]
 
@@ -151,6 +167,11 @@ def named(environment):
     return set(), ""
 
 
+@pytest.mark.parametrize("name", BAD)
+def test_each_bad_value_is_named(name, garbage):
+    assert [value for value in BAD[name] if name not in named({name: value.replace("{garbage}", garbage)})[0]] == []
+
+
 @pytest.mark.parametrize("provider", list(OF_PROVIDER))
 @settings(deadline=None, derandomize=True, database=None, max_examples=30, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
@@ -169,12 +190,39 @@ def test_any_of_the_bad_variables_are_named_all_at_once_and_no_secret_is_shown(p
     assert [secret for secret in SECRETS if secret in message] == []
 
 
-@pytest.mark.parametrize("name", ["NATS_CREDENTIALS", "NATS_TLS_CA", "NATS_TLS_CERT", "NATS_TLS_KEY", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize(("path", "reason"), [(MISSING, "No such file or directory"), ("/", "Is a directory")])
 def test_a_file_that_cannot_be_read_is_named_with_its_path(name, path, reason):
-    wrong, message = named({name: path})
+    wrong, message = named({name: path, "OTEL_LOGS_EXPORTER": "otlp"})
     assert name in wrong
     assert f"  {name}: {path}: cannot be read: {reason}" in message
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_pipe_or_a_device_in_the_place_of_a_file_is_refused_unread(name, tmp_path):
+    """Nobody writes to the pipe, the device has no end: whoever reads them waits for ever."""
+    pipe = tmp_path / "pipe.pem"
+    os.mkfifo(pipe)
+    for path in (str(pipe), "/dev/zero"):
+        wrong, message = named({name: path, "OTEL_LOGS_EXPORTER": "otlp"})
+        assert name in wrong
+        assert f"  {name}: {path}: cannot be read: it is a pipe or a device, and no file" in message
+
+
+def test_of_a_key_no_more_is_read_than_what_is_small(tmp_path):
+    leaf = Authority(tmp_path).leaf()
+    late = tmp_path / "late.pem"
+    late.write_bytes(b"\n" * 1024 * 1024 + leaf.read_bytes())
+    assert named({"NATS_TLS_CERT": str(leaf), "NATS_TLS_KEY": str(late)})[0] == {"NATS_TLS_KEY"}
+
+
+@pytest.mark.parametrize(
+    "name", [str(field.validation_alias) for one in SECTIONS for field in one.model_fields.values()]
+)
+def test_bytes_that_are_no_utf_8_are_refused_in_any_variable(name):
+    _, message = named({name: os.fsdecode(b"s3same\xff")})
+    assert f"  {name}: must be UTF-8" in message.splitlines()
+    assert SESAME not in message
 
 
 @pytest.mark.parametrize(
