@@ -121,14 +121,19 @@ def check_host(host: str) -> str:
 
 def check_web_address(address: str) -> str:
     """Take the address of something that is asked by HTTP (RFC 9110, section 4.2), without a login in it."""
-    try:
-        url = urlsplit(address)
-        usable = url.scheme in {"http", "https"} and url.hostname and url.port != 0 and "@" not in url.netloc
-    except ValueError:
-        usable = False
-    if not usable or not address.isprintable() or " " in address:
+    if not is_web_address(address) or "@" in urlsplit(address).netloc:
         raise ValueError("must be an address such as https://host/path, without a login")
     return address
+
+
+def is_web_address(address: str) -> bool:
+    """Tell whether something can be asked by HTTP at this address."""
+    try:
+        url = urlsplit(address)
+        usable = url.scheme in {"http", "https"} and url.hostname and url.port != 0
+    except ValueError:
+        return False
+    return bool(usable) and address.isprintable() and " " not in address
 
 
 def check_object_name(name: str) -> str:

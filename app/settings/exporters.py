@@ -6,12 +6,12 @@ Names and defaults: OpenTelemetry, "Environment Variable Specification" and "Ope
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from app.settings.checks import check_file
+from app.settings.checks import check_file, check_text, is_web_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,14 +19,21 @@ if TYPE_CHECKING:
 _LONGEST: Final = 20
 """Characters of a number that are looked at."""
 
+_MOST: Final = 2**31 - 1
+"""Of what is counted, and of milliseconds."""
+
+_DAY: Final = 86_400
 _QUEUE: Final = 2_048
 _BATCH: Final = 512
 
 
 def exporter_faults(protocols: Mapping[str, str]) -> Iterator[str]:
     """Tell which variables the exporters could not use: of each signal (`traces`, `metrics`, `logs`) its protocol."""
+    if protocols:
+        for name in (name for name in os.environ if name.startswith("OTEL_")):
+            yield from _checked(name, check_text)
     for signal, protocol in protocols.items():
-        checks = {**_EXPORTER, "COMPRESSION": _grpc_compression if protocol == "grpc" else _compression}
+        checks = {**_EXPORTER, **(_GRPC if protocol == "grpc" else _HTTP)}
         for prefix in ("OTEL_EXPORTER_OTLP_", f"OTEL_EXPORTER_OTLP_{signal.upper()}_"):
             for name, check in checks.items():
                 yield from _checked(prefix + name, check)
@@ -39,13 +46,16 @@ def exporter_faults(protocols: Mapping[str, str]) -> Iterator[str]:
 
 
 def tidy_environment(protocols: Mapping[str, str], *, insecure: bool) -> None:
-    """Rewrite what the SDK would misread: variables set to nothing, the compression `none`, an endpoint without scheme.
+    """Rewrite what the SDK would misread.
 
+    That is blanks around a value, variables set to nothing, the compression `none`, an endpoint without scheme.
     Certificates are those of `SSL_CERT_FILE`, which the exporters do not look at, unless they have a file of their own.
     """
     for name, value in [(name, value.strip()) for name, value in os.environ.items() if name.startswith("OTEL_")]:
         if not value or (name.endswith("_COMPRESSION") and value.lower() == "none"):
             del os.environ[name]
+        else:
+            os.environ[name] = value
     if trusted := os.environ.get("SSL_CERT_FILE"):
         os.environ.setdefault("OTEL_EXPORTER_OTLP_CERTIFICATE", trusted)
     scheme = "http" if insecure else "https"
@@ -73,29 +83,49 @@ def _checked(name: str, check: Callable[[str], object]) -> Iterator[str]:
     value = os.environ.get(name, "").strip()
     if value:
         try:
-            check(value)
+            check(check_text(value))
         except ValueError as error:
             yield f"{name}: {error}"
 
 
 def _count(value: str) -> None:
-    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST and int(value)):
-        raise ValueError("must be a number above 0")
+    if not (_is_number(value) and int(value)):
+        raise ValueError(f"must be a number above 0, {_MOST} at most")
 
 
 def _limit(value: str) -> None:
     # The SDK takes `unset` too, for no limit.
-    if value.lower() != "unset" and not (value.isascii() and value.isdigit() and len(value) <= _LONGEST):
-        raise ValueError("must be a number, 0 or more")
+    if value.lower() != "unset" and not _is_number(value):
+        raise ValueError(f"must be a number, 0 or more, {_MOST} at most")
+
+
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit() and len(value) <= _LONGEST and int(value) <= _MOST
 
 
 def _seconds(value: str) -> None:
     try:
         seconds = float(value[: _LONGEST + 1])
     except ValueError:
-        seconds = math.nan
-    if not (len(value) <= _LONGEST and 0 < seconds < math.inf):
-        raise ValueError("must be a number of seconds above 0")
+        seconds = 0.0
+    if not (len(value) <= _LONGEST and 0 < seconds <= _DAY):
+        raise ValueError(f"must be a number of seconds above 0, {_DAY} at most")
+
+
+def _endpoint(value: str) -> None:
+    if not is_web_address(value if "://" in value else f"http://{value}"):
+        raise ValueError("must be an address such as http://host:4318")
+
+
+def _grpc_endpoint(value: str) -> None:
+    # What is no such address is a name of gRPC's own: `host:4317`, `dns:///host:4317`, `unix:/path`.
+    try:
+        is_web = urlsplit(value).scheme in {"http", "https"}
+        usable = is_web_address(value) if is_web else value.isprintable() and " " not in value
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("must be an address such as http://host:4317")
 
 
 def _compression(value: str) -> None:
@@ -132,3 +162,5 @@ _EXPORTER: Final[dict[str, Callable[[str], object]]] = {
     "CLIENT_CERTIFICATE": _file,
     "CLIENT_KEY": _file,
 }
+_HTTP: Final[dict[str, Callable[[str], object]]] = {"ENDPOINT": _endpoint, "COMPRESSION": _compression}
+_GRPC: Final[dict[str, Callable[[str], object]]] = {"ENDPOINT": _grpc_endpoint, "COMPRESSION": _grpc_compression}

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from app.main import configured
 from app.settings import SECTIONS, ConfigurationError, Settings
+from app.settings.exporters import tidy_environment
 from tests.stand_ins.certificates import Authority
 
 SESAME = "s3same"
@@ -129,6 +130,12 @@ FILES = [
     "SSL_CERT_FILE",
     "MOCK_USERS_FILE",
     "OTEL_EXPORTER_OTLP_CERTIFICATE",
+]
+NUMBERS = [
+    *(f"OTEL_{kind}_{name}" for kind in ("BSP", "BLRP") for name in ("SCHEDULE_DELAY", "EXPORT_TIMEOUT")),
+    *(f"OTEL_{kind}_{name}" for kind in ("BSP", "BLRP") for name in ("MAX_QUEUE_SIZE", "MAX_EXPORT_BATCH_SIZE")),
+    "OTEL_SPAN_LINK_COUNT_LIMIT",
+    "OTEL_EXPORTER_OTLP_TIMEOUT",
 ]
 # Not shown: what is a secret, and what may hold one because it was put into the wrong place.
 SECRETS = [SESAME, *SHORT_KEY.split("\n")[1:3], base64.b64encode(SHORT_KEY.encode()).decode()[:30]]
@@ -291,6 +298,13 @@ def test_a_certificate_and_a_key_are_looked_at_each_by_itself_and_together(tmp_p
         ("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "-1"),
         ("OTEL_SPAN_LINK_COUNT_LIMIT", "1.5"),
         ("OTEL_LOGRECORD_ATTRIBUTE_COUNT_LIMIT", "many"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http:///v1"),
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://[collector]:4317"),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "https://collector:99999"),
+        ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", os.fsdecode(b"http://a\xff")),
+        ("OTEL_RESOURCE_ATTRIBUTES", os.fsdecode(b"team=\xff")),
+        *((name, number) for name in NUMBERS for number in ("9" * 10, "9" * 20)),
     ],
 )
 def test_what_only_the_exporters_read_is_named_too(name, value, protocol):
@@ -298,6 +312,28 @@ def test_what_only_the_exporters_read_is_named_too(name, value, protocol):
     wrong, _ = named({name: value, "PORT": "many", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol, **on})
     assert {name, "PORT"} <= wrong <= {name, "PORT", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"}
     assert named({name: value}) == (set(), "")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "endpoint"),
+    [
+        *((one, "http://[::1]:4317") for one in ("grpc", "http/protobuf")),
+        *((one, "collector:4317") for one in ("grpc", "http/protobuf")),
+        ("http/protobuf", "https://u:s3same@collector/otlp"),
+        ("grpc", "dns:///collector:4317"),
+        ("grpc", "unix:/run/collector.sock"),
+    ],
+)
+def test_addresses_of_collectors_that_the_exporters_know_are_taken(protocol, endpoint):
+    on = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        assert named({name: endpoint, **on}) == (set(), "")
+
+
+def test_the_exporters_get_their_addresses_without_the_blanks_around_them():
+    with patch.dict(os.environ, {"OTEL_EXPORTER_OTLP_ENDPOINT": " http://collector:4317 "}):
+        tidy_environment({"traces": "grpc"}, insecure=False)
+        assert os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://collector:4317"
 
 
 def test_a_file_of_variables_that_cannot_be_read_is_named(tmp_path):
