@@ -96,8 +96,8 @@ class Auth0Settings(Section):
 
     @property
     def host(self) -> str:
-        """The tenant's host, with its port if it has one."""
-        return self.domain or f"{self.tenant}.auth0.com"
+        """The tenant's host, with its port if it has one; in lower case, as the tenant's own names of itself are."""
+        return (self.domain or f"{self.tenant}.auth0.com").lower()
 
     def private_key(self) -> RSAPrivateKey:
         """Return the service's RSA key. Raises ValueError for anything else."""

@@ -66,6 +66,17 @@ def test_the_domain_follows_from_the_tenant(environment):
     assert Settings().auth0.host == "acme.auth0.com"
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "host"),
+    [("AUTH0_DOMAIN", "Tenant.EXAMPLE:8443", "tenant.example:8443"), ("AUTH0_TENANT", "ACME", "acme.auth0.com")],
+)
+def test_capitals_in_its_name_mean_the_same_tenant(environment, variable, value, host):
+    """The tenant's tokens name it in lower case, as issuer and as audience."""
+    environment.delenv("AUTH0_DOMAIN")
+    environment.setenv(variable, value)
+    assert Settings().auth0.host == host
+
+
 @pytest.mark.usefixtures("environment")
 def test_secrets_are_known_to_the_log():
     assert Settings().auth0.profile_client_secret.get_secret_value() in Settings().secrets
