@@ -109,7 +109,7 @@ def _planned(options: Options, file: RawIOBase | None) -> _Plan:
     new = nats_at(options.new, options.new_prefix, "--new")
     if (set(old.servers), old.subject_prefix) == (set(new.servers), new.subject_prefix):
         raise typer.BadParameter(_ONE_SERVICE, param_hint="--new")
-    listening = seconds_of(options.from_traffic, "--from-traffic") if options.from_traffic else 0.0
+    listening = 0.0 if options.from_traffic is None else seconds_of(options.from_traffic, "--from-traffic")
     return _Plan(old, new, file, listening, seconds_of(options.timeout, "--timeout"), options)
 
 

@@ -41,6 +41,7 @@ JSON_READS = [Read.METADATA, Read.EMAILS, Read.IDENTITIES]
         (("--inputs", "-", "--new-prefix", "lfx.auth-service"), "old and new are one service"),
         (("--inputs", "-", "--new-prefix", "lfx.*"), "--new-prefix"),
         (("--inputs", "-", "--old-prefix", "$SRV."), "--old-prefix"),
+        (("--from-traffic", "", "--new-prefix", "next."), "--from-traffic"),
         (("--from-traffic", "soon", "--new-prefix", "next."), "--from-traffic"),
         (("--inputs", "-", "--new-prefix", "next.", "--rate", "0"), "--rate"),
         (("--inputs", "-", "--new-prefix", "next.", "--timeout", "-1s"), "--timeout"),
