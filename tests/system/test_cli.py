@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -15,7 +18,8 @@ from app.cli.terminal import table
 from tests.support.command import run, started
 from tests.support.raw_client import connect
 
-VERSION = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["version"]
+ROOT = Path(__file__).parents[2]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +234,24 @@ class TestAsyncapi:
 
 def test_the_version_is_printed():
     assert run("--version").stdout.decode() == f"auth-service {VERSION}\n"
+
+
+def by_shell(redirected, *arguments, **environment):
+    """Run the command as it is installed, with streams that the shell has redirected or closed."""
+    command = (str(Path(sys.executable).with_name("auth-service")), *arguments)
+    return subprocess.run(
+        ["bash", "-c", f'exec "$@" {redirected}', "bash", *command],
+        capture_output=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_service_with_a_closed_stream_ends_as_any_other(closed, streams):
+    done = by_shell(streams, "serve", NATS_URL=closed, NATS_MAX_RECONNECT="0", PORT="0", BIND="127.0.0.1")
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert (b'"stopped"' in done.stdout) is (">&-" not in streams.split())
 
 
 def test_without_a_command_the_help_is_shown_with_every_command():
