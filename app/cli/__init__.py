@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -19,6 +20,9 @@ FAILED: Final = 1
 """The result is negative: an error reply, a stale file, an address in use, NATS not reachable."""
 UNUSABLE: Final = 2
 """The command could not run: bad configuration, bad usage, no reply."""
+
+_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Of a write to an open file that is no pipe, for whom Typer has its own end."""
 
 app = typer.Typer(
     name="auth-service",
@@ -50,8 +54,15 @@ class Stage(StrEnum):
 
 
 def main() -> None:
-    """Run the command."""
-    app(prog_name="auth-service")
+    """Run the command. Output that cannot be written ends it with UNUSABLE: the help's and the version's too."""
+    try:
+        app(prog_name="auth-service")
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        give_up_output()
+        fail(f"standard output: {error.strerror}", UNUSABLE)
+        sys.exit(UNUSABLE)
 
 
 def subject_names(incomplete: str = "") -> list[str]:
@@ -92,6 +103,15 @@ def say(text: str) -> None:
     except OSError as error:
         give_up_output()
         raise fail(f"standard output: {error.strerror}", UNUSABLE) from None
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:  # it was closed before the command began
+        raise fail("standard input: it is closed", UNUSABLE)
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise fail(f"standard input: {error.strerror}", UNUSABLE) from None
 
 
 @app.command()
@@ -187,7 +207,7 @@ def request(
     """
     from app.cli.request import send  # noqa: PLC0415 - see the module's first line
 
-    payload = sys.stdin.buffer.read() if body == "-" else body.encode(errors="surrogateescape")
+    payload = _standard_input() if body == "-" else body.encode(errors="surrogateescape")
     raise typer.Exit(send(subject, payload, nats_url=nats_url, timeout=timeout, user=as_user))
 
 

@@ -254,6 +254,20 @@ def test_a_service_with_a_closed_stream_ends_as_any_other(closed, streams):
     assert (b'"stopped"' in done.stdout) is (">&-" not in streams.split())
 
 
+def test_a_body_from_a_closed_stream_is_refused_with_2():
+    done = by_shell("<&-", "request", "email_to_sub", "-")
+    assert (done.returncode, done.stderr) == (2, b"standard input: it is closed\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["serve", "--help"], ["tenant"], ["asyncapi", "--check", str(ROOT / "asyncapi.yaml")]],
+)
+def test_output_that_cannot_be_written_ends_with_2(arguments):
+    done = by_shell(">/dev/full", *arguments)
+    assert (done.returncode, done.stderr) == (2, b"standard output: No space left on device\n")
+
+
 def test_without_a_command_the_help_is_shown_with_every_command():
     shown = (run().stdout + run().stderr).decode()
     assert [name for name in ("serve", "dev", "request", "asyncapi", "check") if f" {name} " not in shown] == []
