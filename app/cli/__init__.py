@@ -231,7 +231,7 @@ def asyncapi(
         say(text.removesuffix("\n"))
         return
     try:
-        found = check.read_text(encoding="utf-8")
+        found = check.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise fail(f"{check}: {error.strerror}", FAILED) from None
     if found.strip() != text.strip():

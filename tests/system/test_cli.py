@@ -228,6 +228,13 @@ class TestAsyncapi:
         assert stale.returncode == 1
         assert b"is not up to date" in stale.stderr
 
+    def test_a_file_that_is_no_text_is_no_fresh_one(self, tmp_path):
+        file = tmp_path / "document.yaml"
+        file.write_bytes(b"\xff")
+        done = run("asyncapi", "--check", str(file))
+        assert done.returncode == 1
+        assert b"is not up to date" in done.stderr
+
     def test_a_missing_file_ends_with_1(self, tmp_path):
         assert run("asyncapi", "--check", str(tmp_path / "nothing.yaml")).returncode == 1
 
