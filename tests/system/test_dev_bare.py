@@ -8,13 +8,16 @@ import json
 import re
 import shlex
 import signal
+import socket
 import subprocess
 
 import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
+from app.cli.dev import bare, nats_server
 from app.cli.dev.nats_server import free_port
+from app.cli.dev.stand_in import Wishes
 from tests.docs.blocks import TOP, blocks
 from tests.docs.places import nothing
 from tests.support.command import COMMAND, PATIENCE, started
@@ -48,20 +51,20 @@ def made(block, place):
 def test_the_page_leads_from_a_bare_tenant_to_a_service_that_answers(tmp_path):
     start, check, apply, serve, ask = SHOWN
     assert shlex.split(start.text)[-1] == f"ARGS={' '.join(BARE[1:])}"
-    with started(*BARE, cwd=tmp_path) as bare:
-        bare.until(LAST_LINE)
+    with started(*BARE, cwd=tmp_path) as running:
+        running.until(LAST_LINE)
         for line in ("tenant check", "tenant apply --generate-key m2m-private.pem", "serve"):
-            assert re.search(rf"^  \S+ {line}$", bare.output, re.MULTILINE)
+            assert re.search(rf"^  \S+ {line}$", running.output, re.MULTILINE)
         with nothing(tmp_path) as place:
-            place.environment |= {**exported(bare.output), "PORT": str(free_port()), "BIND": "127.0.0.1"}
+            place.environment |= {**exported(running.output), "PORT": str(free_port()), "BIND": "127.0.0.1"}
             assert "missing" in made(check, place)
             made(apply, place)
             assert (tmp_path / "auth0.env").stat().st_mode & 0o077 == 0
             place.run(dataclasses.replace(serve, key="until", value='"ready"'))
             answers = made(ask, place)
-        assert re.search(" [0-9]{6}$", bare.until("The tenant's mail to grace@new.example: the code is "))
-        assert len(bare.children()) == 2
-        assert bare.end() == 0
+        assert re.search(" [0-9]{6}$", running.until("The tenant's mail to grace@new.example: the code is "))
+        assert len(running.children()) == 2
+        assert running.end() == 0
     subject, _, rest = answers.partition("\n")
     sent, end = json.JSONDecoder().raw_decode(rest)
     assert (subject, sent["success"]) == ("auth0|ada", True)
@@ -80,6 +83,15 @@ def test_from_a_script_and_with_nohup_it_ends_with_sigterm_alone(tmp_path):
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
+
+
+def test_another_port_is_taken_where_somebody_takes_the_usual_one_just_now(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        taken = somebody.getsockname()[1]
+        for module in (nats_server, bare):
+            monkeypatch.setattr(module, "free_port", lambda preferred=0: taken if preferred else free_port())
+        with nats_server.nats_server_near(4222) as server, bare.bare_tenant(Wishes(bare=True)) as tenant:
+            assert taken not in {server.port, int(tenant.environment["AUTH0_DOMAIN"].rpartition(":")[2])}
 
 
 def test_it_goes_with_auth0_only():

@@ -13,7 +13,6 @@ import os
 import signal
 import sys
 import textwrap
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +25,7 @@ from app.cli.dev.auth0 import auth0_stand_in
 from app.cli.dev.authelia import authelia_stand_in
 from app.cli.dev.bare import run_bare
 from app.cli.dev.mock import mock_stand_in
-from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server
+from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server_near
 from app.cli.dev.stand_in import Opener, StandIn, StandInMissing, Try, Wishes
 from app.cli.dev_tokens import offered
 from app.cli.terminal import WIDTH, command, table
@@ -35,10 +34,9 @@ from app.settings import ConfigurationError, NatsSettings, ProviderSettings, Set
 from app.settings.types import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
     from types import FrameType
 
-    from app.cli.dev.nats_server import NatsServer
     from app.main import Service
 
 _ENV_FILE: Final = Path(".env")
@@ -73,7 +71,7 @@ def develop(provider: str, wishes: Wishes) -> int:
             env_file=_ENV_FILE,
             further=providers.faults if provider == "mock" else lambda _: (),
         )
-        with _nats() as server, _OPENERS[provider](given, server.url, wishes) as stand_in:
+        with nats_server_near(_NATS_PORT) as server, _OPENERS[provider](given, server.url, wishes) as stand_in:
             os.environ.update(stand_in.environment)
             settings = _for_development(given, provider, server.url, stand_in)
             with offered(server.url, stand_in.tokens):
@@ -88,17 +86,6 @@ def develop(provider: str, wishes: Wishes) -> int:
         raise fail(str(error), FAILED) from None
     except KeyboardInterrupt:  # before the service took over the signals
         return 0
-
-
-@contextmanager
-def _nats() -> Iterator[NatsServer]:
-    """Run a nats-server on its usual port, or on another where somebody has that, or takes it just now."""
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(nats_server(free_port(_NATS_PORT)))
-        except NatsServerUnavailable:
-            server = stack.enter_context(nats_server())
-        yield server
 
 
 def _serve(settings: Settings, greet: Callable[[Service], Coroutine[Any, Any, None]]) -> int:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -106,3 +106,14 @@ def nats_server(port: int = 0, *arguments: str) -> Iterator[NatsServer]:
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def nats_server_near(port: int) -> Iterator[NatsServer]:
+    """Run a nats-server on `port`, or on another where somebody has that, or takes it just now."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(nats_server(free_port(port)))
+        except NatsServerUnavailable:
+            server = stack.enter_context(nats_server())
+        yield server
