@@ -31,7 +31,7 @@ def exporter_faults(protocols: Mapping[str, str]) -> Iterator[str]:
     """Tell which variables the exporters could not use: of each signal (`traces`, `metrics`, `logs`) its protocol."""
     if protocols:
         for name in (name for name in os.environ if name.startswith("OTEL_")):
-            yield from _checked(name, check_text)
+            yield from _checked(name, str)
     for signal, protocol in protocols.items():
         checks = {**_EXPORTER, **(_GRPC if protocol == "grpc" else _HTTP)}
         for prefix in ("OTEL_EXPORTER_OTLP_", f"OTEL_EXPORTER_OTLP_{signal.upper()}_"):
