@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import re
 import shlex
@@ -15,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.cli.dev import bare, nats_server
-from app.cli.dev.nats_server import free_port
+from app.cli.dev.auth0 import standing_tenant
+from app.cli.dev.nats_server import free_port, nats_server, on_usual_port
 from app.cli.dev.stand_in import Wishes
 from tests.docs.blocks import TOP, blocks
 from tests.docs.places import nothing
@@ -88,9 +89,12 @@ def test_from_a_script_and_with_nohup_it_ends_with_sigterm_alone(tmp_path):
 def test_another_port_is_taken_where_somebody_takes_the_usual_one_just_now(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as somebody:
         taken = somebody.getsockname()[1]
-        for module in (nats_server, bare):
-            monkeypatch.setattr(module, "free_port", lambda preferred=0: taken if preferred else free_port())
-        with nats_server.nats_server_near(4222) as server, bare.bare_tenant(Wishes(bare=True)) as tenant:
+        module = importlib.import_module("app.cli.dev.nats_server")
+        monkeypatch.setattr(module, "free_port", lambda preferred=0: taken if preferred else free_port())
+        with (
+            on_usual_port(4222, nats_server) as server,
+            on_usual_port(8443, lambda port: standing_tenant(Wishes(), bare=True, port=port)) as tenant,
+        ):
             assert taken not in {server.port, int(tenant.environment["AUTH0_DOMAIN"].rpartition(":")[2])}
 
 

@@ -25,7 +25,7 @@ from app.cli.dev.auth0 import auth0_stand_in
 from app.cli.dev.authelia import authelia_stand_in
 from app.cli.dev.bare import run_bare
 from app.cli.dev.mock import mock_stand_in
-from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server_near
+from app.cli.dev.nats_server import NatsServerUnavailable, free_port, nats_server, on_usual_port
 from app.cli.dev.stand_in import Opener, StandIn, StandInMissing, Try, Wishes
 from app.cli.dev_tokens import offered
 from app.cli.terminal import WIDTH, command, table
@@ -71,7 +71,10 @@ def develop(provider: str, wishes: Wishes) -> int:
             env_file=_ENV_FILE,
             further=providers.faults if provider == "mock" else lambda _: (),
         )
-        with nats_server_near(_NATS_PORT) as server, _OPENERS[provider](given, server.url, wishes) as stand_in:
+        with (
+            on_usual_port(_NATS_PORT, nats_server) as server,
+            _OPENERS[provider](given, server.url, wishes) as stand_in,
+        ):
             os.environ.update(stand_in.environment)
             settings = _for_development(given, provider, server.url, stand_in)
             with offered(server.url, stand_in.tokens):

@@ -6,18 +6,18 @@ from __future__ import annotations
 import shlex
 import signal
 import textwrap
-from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from app.cli.dev.auth0 import standing_tenant, table_of, tokens_of
-from app.cli.dev.nats_server import free_port, nats_server_near
+from app.cli.dev.nats_server import nats_server, on_usual_port
 from app.cli.dev_tokens import offered
 from app.cli.terminal import WIDTH, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from app.cli.dev.stand_in import Wishes
 
@@ -36,8 +36,8 @@ def run_bare(nats_port: int, wishes: Wishes, program: str) -> int:
     Raises StandInMissing, NatsServerUnavailable, OSError.
     """
     with (
-        nats_server_near(nats_port) as server,
-        bare_tenant(wishes) as tenant,
+        on_usual_port(nats_port, nats_server) as server,
+        on_usual_port(_TENANT_PORT, lambda port: standing_tenant(wishes, bare=True, port=port)) as tenant,
         offered(server.url, tokens_of(tenant)),
     ):
         places = [
@@ -52,17 +52,6 @@ def run_bare(nats_port: int, wishes: Wishes, program: str) -> int:
                 signal.pause()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
         return 0
-
-
-@contextmanager
-def bare_tenant(wishes: Wishes) -> Iterator[Any]:
-    """Run the tenant on its usual port, or on another where somebody has that, or takes it just now."""
-    with ExitStack() as stack:
-        try:
-            tenant = stack.enter_context(standing_tenant(wishes, bare=True, port=free_port(_TENANT_PORT)))
-        except RuntimeError:
-            tenant = stack.enter_context(standing_tenant(wishes, bare=True))
-        yield tenant
 
 
 def _greeting(

@@ -9,15 +9,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from app.cli.dev.children import end
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
 
 _START_TIME: Final = 10.0
 _STOP_TIME: Final = 5.0
@@ -109,11 +111,11 @@ def nats_server(port: int = 0, *arguments: str) -> Iterator[NatsServer]:
 
 
 @contextmanager
-def nats_server_near(port: int) -> Iterator[NatsServer]:
-    """Run a nats-server on `port`, or on another where somebody has that, or takes it just now."""
+def on_usual_port(port: int, run: Callable[[int], AbstractContextManager[T]]) -> Iterator[T]:
+    """Run a server on `port`, or on another where somebody has that, or takes it just now."""
     with ExitStack() as stack:
         try:
-            server = stack.enter_context(nats_server(free_port(port)))
-        except NatsServerUnavailable:
-            server = stack.enter_context(nats_server())
+            server = stack.enter_context(run(free_port(port)))
+        except RuntimeError:  # it did not start
+            server = stack.enter_context(run(0))
         yield server
