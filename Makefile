@@ -239,7 +239,7 @@ $(TOOLS):
 endif
 
 $(OLD_PIPS): $(wildcard tests/setup/pip-*.lock) | $(INSTALLED)
-	@for lock in $^; do $(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes --dest $(@D) --requirement $$lock; done
+	@for lock in $^; do $(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps --require-hashes --dest $(@D) --requirement $$lock || exit 1; done
 	@touch $@
 
 $(GO_TOOLS): deploy/tools/go.mod deploy/tools/go.sum $(TOOLS)

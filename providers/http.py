@@ -189,7 +189,7 @@ class _Response(aiohttp.ClientResponse):
         """Read the head of the answer."""
         try:
             started = await super().start(connection)
-        except BaseException:
+        except BaseException:  # also when it is cut off
             _abort(connection)
             raise
         # Nobody looks at the reason, and httpx-aiohttp fails at one that is no UTF-8, the connection in its hands.

@@ -16,6 +16,8 @@ from app.cli.tenant.tenant import Role, TenantSetup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.cli.tenant.tenant import Application
+
 KEY: Final = "AUTH0_M2M_PRIVATE_BASE64_KEY"
 SECRET: Final = "AUTH0_LFX_PROFILE_CLIENT_SECRET"  # noqa: S105 - the name of a variable
 _NAME: Final = "lfx-v2-auth-service"
@@ -27,13 +29,7 @@ async def variables(tenant: TenantSetup, *, secrets: bool) -> tuple[dict[str, st
 
     Raises Unusable when one is not known, TenantError.
     """
-    found = {role: await tenant.application(role) for role in (Role.SERVICE, Role.PROFILE, Role.LFX_ONE)}
-    unknown = [one.role.variable for one in found.values() if one.given and not one.client_id]
-    if unknown:
-        raise Unusable(f"no application has the id in {' or in '.join(unknown)}")
-    lacking = [role.title for role, application in found.items() if not application.client_id]
-    if lacking:
-        raise Unusable(f"there is no application {' and no '.join(lacking)} yet: auth-service tenant apply")
+    found = await _applications(tenant)
     wanted = tenant.wanted
     if secrets and wanted.key is None:
         raise Unusable(f"set {KEY}: the tenant does not know it, so it cannot be printed; --show-secrets prints all")
@@ -62,6 +58,17 @@ async def variables(tenant: TenantSetup, *, secrets: bool) -> tuple[dict[str, st
     if odd:
         raise Unusable(f"there are characters that cannot be printed in {' and in '.join(odd)}")
     return {name: value for name, value in plain.items() if value}, hidden
+
+
+async def _applications(tenant: TenantSetup) -> dict[Role, Application]:
+    found = {role: await tenant.application(role) for role in (Role.SERVICE, Role.PROFILE, Role.LFX_ONE)}
+    unknown = [one.role.variable for one in found.values() if one.given and not one.client_id]
+    if unknown:
+        raise Unusable(f"no application has the id in {' or in '.join(unknown)}")
+    lacking = [role.title for role, application in found.items() if not application.client_id]
+    if lacking:
+        raise Unusable(f"there is no application {' and no '.join(lacking)} yet: auth-service tenant apply")
+    return found
 
 
 def as_env(plain: dict[str, str], hidden: dict[str, str]) -> str:

@@ -177,8 +177,8 @@ class Following:
             self._warn(str(refused))
         except _BROKEN as error:
             logger.debug("the stream of the tenant's events broke", error=type(error).__name__)
-        except Exception:
-            self._offset = ""  # what nobody foresaw must not come again from the same place
+        except Exception:  # what nobody foresaw must not come again from the same place
+            self._offset = ""
             raise
         finally:
             self.standing.closed()

@@ -73,8 +73,8 @@ class Reconciler:
         self._unsettled = None
         try:
             await self._in_step()
-        except Exception:
-            await self._restart()  # which is owed whatever has come between
+        except Exception:  # a restart is owed whatever has come between
+            await self._restart()
             raise
         await self._restart()
 

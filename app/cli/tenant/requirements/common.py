@@ -13,7 +13,7 @@ from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, m
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from auth0.management.types import ConnectionForList, GetClientResponseContent
+    from auth0.management.types import ClientGrantResponseContent, ConnectionForList, GetClientResponseContent
 
     from app.cli.tenant.tenant import Application, TenantSetup
 
@@ -99,21 +99,10 @@ async def grant(
     what: str, tenant: TenantSetup, application: Application, scopes: tuple[str, ...], subject: str
 ) -> Finding:
     """Look at which scopes of the Management API an application has: `client` in its own name, `user` in users'."""
-    audience, grants = tenant.wanted.audience, tenant.admin.api.client_grants
-
-    async def make() -> None:
-        await tenant.admin.call(
-            "create client grant",
-            lambda: grants.create(
-                client_id=application.client_id, audience=audience, scope=list(scopes), subject_type=subject
-            ),
-            writes=True,
-        )
-
-    title = application.role.title
-    step = Step(f"grant {' '.join(scopes)} to {title}", Order.GRANT, make, foreign=not application.mine)
+    step = _granting(tenant, application, scopes, subject)
     if not application.client_id:
         return missing(what, "there is no such application yet", *([] if application.given else [step]))
+    audience, grants = tenant.wanted.audience, tenant.admin.api.client_grants
     found = await tenant.admin.all(
         "list client grants", lambda: grants.list(client_id=application.client_id, audience=audience, take=50)
     )
@@ -125,19 +114,42 @@ async def grant(
     everything = mine.allow_all_scopes is True
     if set(mine.scope or ()) == set(scopes) and not everything:
         return well(what, f"exactly {' '.join(scopes)}")
-    fewer = {"allow_all_scopes": False} if everything else {}
-
-    async def change() -> None:
-        await tenant.admin.call(
-            "update client grant", lambda: grants.update(str(mine.id), scope=list(scopes), **fewer), writes=True
-        )
-
-    what_to = f"grant exactly {' '.join(scopes)} to {title}"
     return differs(
         what,
         [Difference("scopes", words(scopes), "all there are" if everything else words(mine.scope or ()))],
-        Step(what_to, Order.GRANT, change, foreign=not application.mine),
+        _regranting(tenant, application, scopes, mine),
     )
+
+
+def _granting(tenant: TenantSetup, application: Application, scopes: tuple[str, ...], subject: str) -> Step:
+    """Return the step that makes a client grant."""
+
+    async def run() -> None:
+        client_id, audience, grants = application.client_id, tenant.wanted.audience, tenant.admin.api.client_grants
+        await tenant.admin.call(
+            "create client grant",
+            lambda: grants.create(client_id=client_id, audience=audience, scope=list(scopes), subject_type=subject),
+            writes=True,
+        )
+
+    what = f"grant {' '.join(scopes)} to {application.role.title}"
+    return Step(what, Order.GRANT, run, foreign=not application.mine)
+
+
+def _regranting(
+    tenant: TenantSetup, application: Application, scopes: tuple[str, ...], found: ClientGrantResponseContent
+) -> Step:
+    """Return the step that lets a client grant be exactly of these scopes."""
+    fewer = {"allow_all_scopes": False} if found.allow_all_scopes is True else {}
+
+    async def run() -> None:
+        grants = tenant.admin.api.client_grants
+        await tenant.admin.call(
+            "update client grant", lambda: grants.update(str(found.id), scope=list(scopes), **fewer), writes=True
+        )
+
+    what = f"grant exactly {' '.join(scopes)} to {application.role.title}"
+    return Step(what, Order.GRANT, run, foreign=not application.mine)
 
 
 async def secret_of(tenant: TenantSetup, application: Application) -> str:
