@@ -72,6 +72,7 @@ async def replicas(server: TenantServer, url: str, number: int, **variables: str
     """Run so many replicas with these variables; return when all of them are ready."""
     given = {**server.tenant.environment(), "NATS_URL": url, "PORT": "0", "BIND": "127.0.0.1", **variables}
     given.setdefault("NATS_RECONNECT_WAIT", "50ms")
+    given.setdefault("READ_PATIENCE", "10s")  # no machine is so busy that an older answer is given
     async with AsyncExitStack() as stack:
         with patch.dict(os.environ, given):
             services = []
