@@ -9,18 +9,18 @@ import json
 from functools import partial
 
 import pytest
-from loguru import logger
 
 from app.bus.bodies import MAX_NESTED, read, strings_sent, text
 from app.domain.disclosures import ImpersonationAttempt
 from app.domain.redaction import MAX_SECRETS, redact
 from app.domain.users import UserMetadata
-from app.observability.logs import AuditLog, set_up_logs
+from app.observability.logs import AuditLog
 from app.observability.telemetry import Telemetry
 from app.settings import LogSettings
 from routers import subjects
 from routers.metadata import UpdateMetadata
 from tests.support.costs import MIB, MOST, SLACK, seconds
+from tests.support.logs import service_log
 
 SUBJECTS = {subject.name: subject for subject in subjects()}
 
@@ -80,7 +80,6 @@ def test_no_body_takes_long_to_read_nor_to_mask(subject, name):
 @pytest.mark.parametrize("name", BODIES)
 def test_no_failing_request_takes_long_to_log(name):
     out = io.StringIO()
-    set_up_logs(LogSettings(), ["configured-secret"], out)
     sent = partial(strings_sent, UpdateMetadata)
     telemetry = Telemetry(version="0", provider="mock").of_subject("user_metadata.update", sent)
     body = BODIES[name]
@@ -90,10 +89,8 @@ def test_no_failing_request_takes_long_to_log(name):
         telemetry.unexpected(ValueError(words), body)
         AuditLog().impersonation(ImpersonationAttempt(words, words, words, words))
 
-    try:
+    with service_log(LogSettings(), ["configured-secret"], out):
         assert seconds(fail, MOST) <= MOST * SLACK
-    finally:
-        logger.remove()
     assert max(map(len, out.getvalue().splitlines())) < 100_000
 
 

@@ -8,13 +8,12 @@ import io
 import json
 
 import pytest
-from loguru import logger
 
 from app.bus import repetition
 from app.bus.repetition import Repetition
-from app.observability.logs import set_up_logs
 from app.settings import LogSettings
 from tests.support.accounts import accounts
+from tests.support.logs import service_log
 from tests.support.waiting import until
 
 ODD_REPLY = ("a-" * 2_000)[:3_900]
@@ -25,7 +24,6 @@ class Log:
 
     def __init__(self) -> None:
         self.stream = io.StringIO()
-        set_up_logs(LogSettings(), (), self.stream)
 
     def told(self, message: str) -> list[dict]:
         records = [json.loads(line) for line in self.stream.getvalue().splitlines()]
@@ -34,8 +32,9 @@ class Log:
 
 @pytest.fixture
 def log():
-    yield Log()
-    logger.remove()
+    found = Log()
+    with service_log(LogSettings(), (), found.stream):
+        yield found
 
 
 async def test_of_replies_that_nats_refuses_the_first_is_told_and_how_many_came_after(log, tmp_path):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import logging
@@ -15,8 +16,9 @@ from loguru import logger
 from app.domain.deadline import current_deadline
 from app.domain.disclosures import ImpersonationAttempt, VerificationCode
 from app.domain.errors import UpstreamError
-from app.observability.logs import AuditLog, set_up_logs
+from app.observability.logs import AuditLog
 from app.settings import LogSettings
+from tests.support.logs import service_log
 from tests.support.slow import place
 
 JWT = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhdXRoMHxhZGEifQ.c2ln"
@@ -28,16 +30,16 @@ class Away(UpstreamError):
 
 @pytest.fixture
 def log():
-    def begin(forward=None, **settings):
-        stream = io.StringIO()
-        sink = set_up_logs(LogSettings(**{"level": "debug", **settings}), ["configured-secret"], stream)
-        sink.forward = forward
-        return stream
+    with contextlib.ExitStack() as stack:
 
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield begin
-    logger.remove()
-    logging.root.handlers[:], logging.root.level = handlers, level
+        def begin(forward=None, **settings):
+            stream = io.StringIO()
+            given = LogSettings(**{"level": "debug", **settings})
+            sink = stack.enter_context(service_log(given, ["configured-secret"], stream))
+            sink.forward = forward
+            return stream
+
+        yield begin
 
 
 def _records(stream):

@@ -12,16 +12,15 @@ import sys
 
 import pytest
 from faststream.nats import NatsBroker, NatsRouter, TestNatsBroker
-from loguru import logger
 
 from app.domain.errors import UserNotFound
 from app.domain.lookups import Lookups
 from app.domain.ports import Absent
 from app.domain.users import User
-from app.observability.logs import set_up_logs
 from app.settings import LogSettings
 from routers import ROUTERS, aliases, lookups
 from tests.docs.tables import TOP
+from tests.support.logs import service_log
 
 EMAIL_TO_SUB = "lfx.auth-service.email_to_sub"
 NOT_FOUND = b'{"success":false,"error":"user not found"}'
@@ -79,11 +78,10 @@ async def test_a_router_works_in_anybodys_broker(nats):
 
 async def test_an_error_that_nobody_expects_is_answered_and_told_without_what_was_sent():
     out = io.StringIO()
-    set_up_logs(LogSettings(), (), out)
-    broken = Directory(error=RuntimeError("about ada@example.org"))
-    async with TestNatsBroker(broker_with(lookups.router.anew(), broken)) as broker:
-        assert await ask(broker, b"ada@example.org") == INTERNAL
-    logger.remove()
+    broken = broker_with(lookups.router.anew(), Directory(error=RuntimeError("about ada@example.org")))
+    with service_log(LogSettings(), (), out):
+        async with TestNatsBroker(broken) as broker:
+            assert await ask(broker, b"ada@example.org") == INTERNAL
     (record,) = map(json.loads, out.getvalue().splitlines())
     assert (record["message"], record["level"]) == ("unexpected exception", "error")
     assert record["subject"] == "email_to_sub"

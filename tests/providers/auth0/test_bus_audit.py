@@ -8,13 +8,12 @@ import json
 
 import pytest
 from jose import jwt
-from loguru import logger
 
-from app.observability.logs import set_up_logs
 from app.settings import LogSettings
 from tests.providers.auth0.bus import UNAVAILABLE, on_the_bus
 from tests.stand_ins.auth0.forgery import FOREIGN
 from tests.stand_ins.auth0.keys import parsed, rsa_key
+from tests.support.logs import service_log
 
 pytestmark = pytest.mark.usefixtures("on_nats")
 SUBJECT = "impersonation.token_exchange"
@@ -23,9 +22,8 @@ SUBJECT = "impersonation.token_exchange"
 @pytest.fixture(params=["debug", "error"])
 def log(request):
     stream = io.StringIO()
-    set_up_logs(LogSettings(level=request.param), stream=stream)
-    yield stream
-    logger.remove()
+    with service_log(LogSettings(level=request.param), stream=stream):
+        yield stream
 
 
 def audited(log):
