@@ -138,7 +138,7 @@ async def test_a_service_that_drains_does_not_join_the_queue_group_again(silent)
             await until(lambda: service.broker.connection.is_connected)
             other = await connect(server.url)
             with pytest.raises(NoRespondersError):
-                await other.request(PREFIX + "username_to_sub", b"ada", timeout=5)
+                await other.request(PREFIX + "username_to_sub", b"ada", timeout=30)
             await other.close()
             gate.set()
             assert await draining

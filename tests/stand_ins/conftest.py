@@ -80,5 +80,5 @@ def tenant(server: TenantServer) -> Tenant:
 @pytest.fixture
 def api(tenant: Tenant) -> Iterator[Api]:
     context = ssl.create_default_context(cafile=tenant.environment()["SSL_CERT_FILE"])
-    with httpx.Client(base_url=f"https://{tenant.domain}", verify=context, timeout=5) as http:
+    with httpx.Client(base_url=f"https://{tenant.domain}", verify=context, timeout=30) as http:
         yield Api(http, tenant.domain, tenant.clients.key.pem.decode())

@@ -95,12 +95,12 @@ class TestConnections:
     def test_reset_is_a_reset_and_not_an_end(self, tenant, server):
         tenant.faults.add("reset")
         context = ssl.create_default_context(cafile=tenant.ca_file)
-        plain = socket.create_connection(("127.0.0.1", server.port), timeout=5)
+        plain = socket.create_connection(("127.0.0.1", server.port), timeout=30)
         with context.wrap_socket(plain, server_hostname="localhost") as connection:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             gone = select.poll()
             gone.register(connection, 0)  # errors and hang-ups are reported unasked
-            assert gone.poll(5000)
+            assert gone.poll(30_000)
             assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET
 
     def test_cut_in_the_middle_of_the_body(self, api, tenant):

@@ -44,7 +44,7 @@ class Process:
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body of a path of the HTTP side; status 0 when nobody listens."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", path)
             response = connection.getresponse()

@@ -20,7 +20,7 @@ NO_MAIL = b'{"success":true,"data":{"name":"No Mail"}}'
 async def _ask(url: str) -> bytes:
     client = await nats_py.connect(url)
     try:
-        return (await client.request(PREFIX + "username_to_sub", b"ada", timeout=5)).data
+        return (await client.request(PREFIX + "username_to_sub", b"ada", timeout=30)).data
     finally:
         await client.close()
 

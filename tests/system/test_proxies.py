@@ -30,7 +30,7 @@ def proxy():
                 except OSError:
                     return
                 with connection:
-                    connection.settimeout(5)
+                    connection.settimeout(30)
                     asked.append(connection.recv(200).partition(b"\r\n")[0])
 
         threading.Thread(target=serve, daemon=True).start()

@@ -26,7 +26,7 @@ async def test_a_refused_token_of_the_service_costs_nobody_anything(tenant):
 
 
 async def test_while_the_keys_are_away_known_ones_go_on_working(tenant, later):
-    async with on_the_bus(monotonic=later, request_timeout="3s") as bus:
+    async with on_the_bus(monotonic=later, request_timeout="6s") as bus:
         old = tenant.access_token("ada")
         tenant.tokens.keys.rotate()
         tenant.faults.status(503, "jwks")

@@ -47,7 +47,7 @@ def change(tenant):
 
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_an_alias_whose_stub_was_not_made_can_be_claimed_again(tenant, failure, errors):
-    async with on_the_bus(now=tenant.now, request_timeout="3s" if failure == "rate limited" else "") as bus:
+    async with on_the_bus(now=tenant.now, request_timeout="5s" if failure == "rate limited" else "") as bus:
         tenant.faults.add(on="users.create", **FAILURES[failure])
         first = await bus.ask("add_alias", claim(tenant))
         assert first != CLAIMED
@@ -122,7 +122,7 @@ async def test_an_alias_that_could_not_be_undone_is_told_and_can_be_claimed_late
 )
 async def test_a_new_primary_can_be_asked_for_again_whichever_step_failed(tenant, step, failure):
     done = failure == "reset after it was done"
-    async with on_the_bus(request_timeout="3s" if failure == "rate limited" else "") as bus:
+    async with on_the_bus(request_timeout="5s" if failure == "rate limited" else "") as bus:
         tenant.faults.add(on=step, **FAILURES[failure])
         first = await bus.ask("user_emails.set_primary", change(tenant))
         if not done:
@@ -142,7 +142,7 @@ async def test_a_new_primary_can_be_asked_for_again_whichever_step_failed(tenant
 @pytest.mark.parametrize("step", ["users-by-email", "identities.link"])
 async def test_a_passwordless_account_of_the_old_address_stays_when_it_cannot_be_linked(tenant, step):
     tenant.add_user("email|own", email="ada@example.org")
-    async with on_the_bus(request_timeout="2s") as bus:
+    async with on_the_bus(request_timeout="5s") as bus:
         tenant.faults.status(500, on=step)
         assert await bus.ask("user_emails.set_primary", change(tenant)) == UNAVAILABLE
     assert stubs(tenant) == ["email|own"]

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from tests.providers.auth0.bus import on_the_bus
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("on_nats")
 AT_ONCE = 10
@@ -55,10 +56,10 @@ async def test_reads_and_writes_wait_apart(tenant, limited, free):
         "users.get": ("user_metadata.read", "auth0|ada"),
         "users.update": ("user_metadata.update", {"token": token, "user_metadata": {"city": "Oslo"}}),
     }
-    async with on_the_bus(request_timeout="3s") as bus:
+    async with on_the_bus(request_timeout="5s") as bus:
         tenant.faults.too_many(limited, retry_after="30", times=1)
         waiting = asyncio.create_task(bus.ask(*requests[limited]))
-        await asyncio.sleep(0.2)
+        await until(lambda: tenant.records.count(limited) == 1)
         assert (await bus.ask(*requests[free]))["success"]
         assert tenant.records.count(free) == 1
         assert tenant.records.count(limited) == 1
@@ -66,7 +67,7 @@ async def test_reads_and_writes_wait_apart(tenant, limited, free):
 
 
 async def test_a_read_that_finds_the_limit_known_is_told_of_it(tenant):
-    async with on_the_bus(request_timeout="1s") as bus:
+    async with on_the_bus(request_timeout="2s") as bus:
         tenant.faults.too_many("users.get", retry_after="30")
         for reference in ("auth0|ada", "auth0|ada", "auth0|linus_t"):
             told = await bus.ask("user_metadata.read", reference)

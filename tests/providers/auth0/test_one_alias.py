@@ -184,7 +184,7 @@ async def test_an_alias_is_taken_back_whole_though_a_step_fails_twice(provider, 
 async def test_an_owner_can_remove_neither_alias_of_two(tenant):
     """Two may be left when the reading failed or a replica died; that is the operator's to mend."""
     link_first(tenant)
-    async with on_the_bus(request_timeout="3s") as bus:
+    async with on_the_bus(request_timeout="5s") as bus:
         unlink = {"provider": "email", "identity_id": "1st"}
         body = {"user": {"auth_token": tenant.access_token("ada")}, "unlink": unlink}
         assert await bus.ask("user_identity.unlink", body) == "system_managed_identity"

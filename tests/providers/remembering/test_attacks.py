@@ -41,7 +41,7 @@ async def test_a_message_heard_and_sent_again_makes_processes_ask_for_that_user(
 
 
 async def test_a_user_who_is_deleted_in_the_tenant_is_gone_for_every_replica_that_could_know(server, nats):
-    async with replicas(server, nats.url, 2, READ_PATIENCE="300ms", REQUEST_TIMEOUT="2s") as service:
+    async with replicas(server, nats.url, 2, READ_PATIENCE="2500ms", REQUEST_TIMEOUT="3s") as service:
         for each in (
             ("user_metadata.read", "ada"),
             ("user_metadata.read", "auth0|ada"),
@@ -139,7 +139,7 @@ async def test_a_users_own_record_puts_it_under_nobody_elses_name(server, nats):
 
 async def test_an_address_that_moves_is_found_where_it_is_once_the_provider_is_asked(server, nats):
     tenant = server.tenant
-    async with replicas(server, nats.url, 2, READ_PATIENCE="300ms") as service:
+    async with replicas(server, nats.url, 2, READ_PATIENCE="3s") as service:
         assert await service.everywhere("email_to_username", "grace@example.org") == "grace.hopper"
         tenant.accounts.change(tenant.user("grace.hopper"), email="grace@moved.example")
         tenant.accounts.change(tenant.user("linus_t"), email="grace@example.org")
