@@ -86,6 +86,22 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off until the context ends: what is begun in it is known before anybody has to end it."""
+    import threading  # noqa: PLC0415 - see above
+
+    if threading.current_thread() is not threading.main_thread():  # Ctrl-C is for the main thread
+        yield
+        return
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    with _handled(lambda number, _: came.append(number)):
+        yield
+    if came and callable(before):
+        before(signal.SIGINT, None)
+
+
+@contextmanager
 def _handled(handler: Callable[[int, FrameType | None], object]) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
     if not is_heard():

@@ -15,7 +15,7 @@ import pytest
 import app.cli
 from app.cli import dev
 from app.cli.compare.running import _End, _signals
-from app.interruption import end_at_once, interruptible, on_ctrl_c, run
+from app.interruption import end_at_once, interruptible, on_ctrl_c, run, uninterrupted
 
 
 @pytest.fixture(autouse=True)
@@ -154,6 +154,22 @@ def test_where_the_loop_stands_still_it_can_be_raised_at_once_and_cuts_off_no_cl
     with pytest.raises(KeyboardInterrupt):
         run(work())
     assert cleaned == [True]
+
+
+def test_it_can_be_put_off_until_what_is_begun_is_known():
+    done = []
+
+    def begin():
+        with uninterrupted():
+            ctrl_c(2, done)
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        begin()
+    assert done == [True]
+    with uninterrupted():
+        done.append(True)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_result_and_an_error_come_through_and_the_signal_is_pythons_again():

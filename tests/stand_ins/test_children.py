@@ -43,6 +43,24 @@ def test_a_server_that_was_still_starting_ends_with_what_started_it(tmp_path, mo
     assert not alive(int(noted.read_text()))
 
 
+def test_a_server_is_ended_too_when_ctrl_c_comes_in_the_moment_in_which_it_begins(monkeypatch):
+    begun = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *given, **more):
+            super().__init__(*given, **more)
+            begun.append(self)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Popen)
+    with pytest.raises(KeyboardInterrupt), nats_server():
+        raise AssertionError("nobody pressed Ctrl-C")
+    (server,) = begun
+    ended = server.returncode is not None
+    end(server)
+    assert ended
+
+
 def _interrupt_once_there(file: Path) -> None:
     """Do what Ctrl-C does."""
     while not file.exists():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from app.cli.dev.children import end
+from app.interruption import uninterrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ class NatsServer:
         """Start the server and wait until it accepts connections. Raises NatsServerUnavailable."""
         command = [find_binary(), "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(self.store)]
         log = self.store / "nats-server.log"
-        with log.open("wb") as output:
+        with log.open("wb") as output, uninterrupted():
             # A session of its own: Ctrl-C in a terminal is for the service, which still needs the server to drain.
             self._process = subprocess.Popen(  # noqa: S603 - a fixed command
                 [*command, *self.arguments], stdout=output, stderr=output, start_new_session=True
