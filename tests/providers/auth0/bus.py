@@ -58,7 +58,7 @@ class Bus:
         self.replies[inbox], self.answered[inbox] = [], asyncio.Event()
         data = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         await self.client.publish(PREFIX + subject, data, reply=inbox)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await self.answered[inbox].wait()
         reply = self.replies[inbox][0].decode()
         said = json.loads(reply) if reply.startswith("{") else reply

@@ -93,7 +93,7 @@ def environment(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> pytest.Monke
 @pytest.fixture
 def on_nats(environment: pytest.MonkeyPatch, nats: NatsServer) -> pytest.MonkeyPatch:
     """What the whole service needs besides; a request has more time than any machine takes."""
-    given = {"NATS_URL": nats.url, "PORT": "0", "BIND": "127.0.0.1", "REQUEST_TIMEOUT": "20s", "READ_PATIENCE": "20s"}
+    given = {"NATS_URL": nats.url, "PORT": "0", "BIND": "127.0.0.1", "REQUEST_TIMEOUT": "60s", "READ_PATIENCE": "60s"}
     for name, value in given.items():
         environment.setenv(name, value)
     return environment

@@ -82,7 +82,7 @@ async def test_who_was_read_before_is_found_and_who_was_not_is_an_error_as_ever(
     begin, error = OUTAGES[way]
     people(server)
     asked = [each for number in range(USERS) for each in requests(server.tenant, number)] + ALTERNATES
-    async with replicas(server, nats.url, 1, READ_PATIENCE=PATIENCE, REQUEST_TIMEOUT="3s") as service:
+    async with replicas(server, nats.url, 1, READ_PATIENCE=PATIENCE, REQUEST_TIMEOUT="5s") as service:
         before, took = await read_before(service, asked), []
         begin(server)
         until_then = time.monotonic() + SECONDS
