@@ -84,7 +84,7 @@ GROUPS: Final = (
         "remembering",
         "providers/remembering",
         "directory memory names outages records",
-        "providers/remembering directory memory memory_bounds",
+        "providers/remembering directory memory memory_bounds patience",
     ),
     _group("forgetting", "providers/remembering", "forgetting", "providers/remembering directory forgetting"),
     _group("turns", "app/bus", "lanes turns", "bus whose_turn"),

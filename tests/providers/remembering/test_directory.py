@@ -81,6 +81,13 @@ async def test_a_refusal_is_an_answer_and_no_failure():
 
 
 @in_virtual_time
+async def test_that_there_is_nobody_is_an_answer_and_no_failure():
+    alone = Alone()
+    alone.outage.failing = True
+    assert (await alone.read("nobody"), alone.outage.failing) == (UserNotFound, False)
+
+
+@in_virtual_time
 async def test_who_is_gone_is_gone_and_the_others_are_told():
     alone = Alone(fresh_for=5.0)
     await alone.read()
@@ -346,6 +353,7 @@ async def test_of_an_outage_the_beginning_and_the_end_are_logged():
     lines: list[str] = []
     handler = logger.add(lines.append, level="WARNING", format="{message} {extra}")
     alone = Alone()
+    await asyncio.sleep(3.0)
     await alone.read()
     alone.provider.error = ProviderUnavailable()
     assert alone.outage.state == ""

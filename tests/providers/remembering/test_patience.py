@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from pydantic import SecretStr
@@ -66,6 +67,67 @@ async def test_an_answer_at_hand_is_given_within_the_requests_time_however_long_
     assert await alone.read() == ADA
     assert now() - begun == pytest.approx(9.0)
     await alone.directory.close()
+
+
+@in_virtual_time
+async def test_while_a_change_may_be_unheard_even_a_known_limit_waits_for_it():
+    async def turn(_: float = math.inf) -> bool:
+        if alone.unheard:
+            alone.forgetting.note("auth0|ada")
+        return True
+
+    alone = Alone(turn=turn)
+    await alone.read()
+    alone.limited = alone.unheard = True
+    assert (await alone.read(), alone.sources[-1][0]) == (ADA, "provider")
+    await alone.forgetting.close()
+
+
+@in_virtual_time
+async def test_who_lost_the_answer_at_hand_gets_what_another_read_finds_before_its_turn():
+    waits: list[float] = []
+
+    async def turn(within: float = math.inf) -> bool:
+        waits.append(within)
+        if len(waits) == 2:
+            alone.forgetting.note("auth0|ada")
+            await asyncio.sleep(within)
+            return False
+        if len(waits) == 3:
+            await alone.read()
+            alone.provider.error = ProviderUnavailable()
+        return True
+
+    alone = Alone(patience=1.0, turn=turn)
+    await alone.read()
+    assert (await alone.read(), alone.sources[-1][0]) == (ADA, "stale")
+    assert waits == [math.inf, 1.0, math.inf, math.inf]
+    await alone.forgetting.close()
+
+
+@pytest.mark.parametrize("had", [False, True])
+@pytest.mark.parametrize("limited", [False, True])
+@in_virtual_time
+async def test_a_token_is_not_answered_with_who_has_got_its_username_meanwhile(had, limited):
+    """Meanwhile: while the request waits for its turn, whether it has that in time or not, or for the provider."""
+    somebody = User("auth0|new", "ada", "new@example.org")
+    waits = False
+
+    async def turn(within: float = math.inf) -> bool:
+        if not waits or within == math.inf:
+            return True
+        await asyncio.sleep(2.0 if had else within)
+        return had
+
+    alone = Alone(patience=5.0, turn=turn)
+    assert await alone.read("token auth0|ada ada") == ADA
+    waits, alone.provider.seconds = limited or not had, 4.0
+    reading = asyncio.create_task(alone.read("token auth0|ada ada"))
+    await asyncio.sleep(1.0)
+    waits, alone.provider.seconds, alone.provider.people = False, 0.0, [somebody]
+    assert await alone.read("ada") == somebody
+    alone.provider.error, alone.limited = ProviderUnavailable(), limited
+    assert await reading is ProviderUnavailable
 
 
 @in_virtual_time
