@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from app.domain.emails import Emails
+from app.domain.spellings import comparable
 from app.domain.users import EMAIL, Address, Identity, User
 
 NEW = Address("ada@lovelace.example")
@@ -49,3 +51,18 @@ def test_the_previous_address_is_kept_where_it_is_held_nowhere_else(account, kee
 @pytest.mark.parametrize("primary", ['"ada lovelace"@example.org', "ada\u00a0l@example.org", "ada"])
 def test_what_becomes_of_one_that_is_no_address_is_for_the_provider_to_say(primary):
     assert changed(Account(f" {primary} ")) == [(NEW, primary)]
+
+
+@pytest.mark.parametrize("verified", [(True, False), (False, True)])
+def test_of_two_identities_of_one_address_the_verified_one_counts(verified):
+    account = Account(OLD)
+    spellings = (NEW, "Ada@lovelace.example")
+    account.user = replace(
+        account.user,
+        identities=tuple(
+            Identity(EMAIL, spelling, EMAIL, spelling, email_verified=is_verified)
+            for spelling, is_verified in zip(spellings, verified, strict=True)
+        ),
+    )
+    ((address, _),) = changed(account)
+    assert comparable(address) == comparable(NEW)

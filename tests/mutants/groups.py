@@ -44,7 +44,7 @@ GROUPS: Final = (
         "rules",
         "app/domain",
         "aliases emails errors impersonation linking lookups metadata passwords users",
-        "domain addresses lookups metadata tokens",
+        "domain addresses emails lookups metadata scopes tokens",
         "tests/contract/",
     ),
     _group("jws", "providers/auth0/tokens", "jws", "providers/auth0 jws"),
