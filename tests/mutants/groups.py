@@ -72,7 +72,7 @@ GROUPS: Final = (
         "authelia-storage",
         "providers/authelia/storage",
         "claims lookup_keys moved records social subjects users",
-        "providers/authelia address_races records subject_races storage whose_subject",
+        "providers/authelia address_races older_alternates records subject_races storage whose_subject",
     ),
     _group(
         "authelia-files",

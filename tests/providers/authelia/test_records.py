@@ -30,6 +30,27 @@ def test_the_identifier_of_an_identity_is_a_text_or_a_whole_number(stored, read)
     assert without_social(record, "github", read)["identities"] == [{"provider": "github", "identity_id": "1"}]
 
 
+def test_alternates_of_older_data_among_the_identities_move_with_all_that_is_known_of_them():
+    github = {"provider": "github", "identity_id": "1", "email": "c@example.org"}
+    record = {
+        "identities": [
+            {"provider": "email", "email": "a@example.org", "email_verified": True},
+            github,
+            {"provider": "auth0", "connection": "email", "email": "b@example.org"},
+            "odd",
+        ],
+        "alternate_email": [{"email": "d@example.org", "verified": True}],
+    }
+    changed = records.with_verified(record, NEW)
+    assert changed["identities"] == [github, "odd"]
+    assert [(entry["email"], entry["verified"]) for entry in changed["alternate_email"]] == [
+        ("a@example.org", True),
+        ("b@example.org", False),
+        ("d@example.org", True),
+        (NEW, True),
+    ]
+
+
 HALVES = ["\ud800", "a\udfff@example.org", "auth0|\ud8ff"]
 ANY_TEXT = st.text(st.characters(exclude_categories=())) | st.sampled_from(HALVES)
 ANYTHING = st.recursive(
