@@ -37,6 +37,6 @@ async def test_a_broker_is_handed_its_connection(nats):
     broker = broker_of(nats.url, shout)
     try:
         await broker.start()
-        assert (await broker.request(b"12345", "lfx.auth-service.test.0")).body == b"12345!", LOOK
+        assert (await broker.request(b"12345", "lfx.auth-service.test.0", timeout=30)).body == b"12345!", LOOK
     finally:
         await broker.stop()

@@ -59,7 +59,7 @@ def broker_with(router, directory=None, url="nats://127.0.0.1:1") -> NatsBroker:
 
 
 async def ask(broker, body: bytes) -> bytes:
-    return (await broker.request(body, EMAIL_TO_SUB, timeout=10)).body
+    return (await broker.request(body, EMAIL_TO_SUB, timeout=30)).body
 
 
 def test_every_area_is_a_router_of_faststream():
@@ -95,7 +95,7 @@ async def test_what_a_provider_lacks_comes_before_everything_else():
     broker.include_router(aliases.router.anew())
     broker.context.set_global("aliases", Absent(UserNotFound, note=noted.append))
     async with TestNatsBroker(broker):
-        reply = await broker.request(b"{", "lfx.auth-service.add_alias")
+        reply = await broker.request(b"{", "lfx.auth-service.add_alias", timeout=30)
     assert reply.body == NOT_FOUND
     assert noted == [b"{"]
 
@@ -122,7 +122,7 @@ async def test_a_router_can_have_a_prefix(prefix):
     broker.include_router(lookups.router.anew(), prefix=prefix)
     broker.context.set_global("lookups", Lookups(Directory(), None))
     async with TestNatsBroker(broker):
-        assert (await broker.request(b"ada@example.org", prefix + EMAIL_TO_SUB)).body == b"auth0|ada"
+        assert (await broker.request(b"ada@example.org", prefix + EMAIL_TO_SUB, timeout=30)).body == b"auth0|ada"
 
 
 def test_faststreams_own_command_writes_a_document(tmp_path):

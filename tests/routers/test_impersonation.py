@@ -79,5 +79,5 @@ async def test_impersonation(body, reply):
     provider = replace(mock_provider(settings), impersonation=Exchange())
     broker = create_broker(settings, provider, Telemetry(version="0", provider="mock"))
     async with TestNatsBroker(broker):
-        answered = await broker.request(body, "lfx.auth-service.impersonation.token_exchange")
+        answered = await broker.request(body, "lfx.auth-service.impersonation.token_exchange", timeout=30)
     assert json.loads(answered.body) == reply
