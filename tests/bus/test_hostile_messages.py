@@ -149,7 +149,7 @@ async def test_nothing_is_sent_to_a_subject_that_means_something_to_others(nats,
 async def test_a_bucket_of_the_service_cannot_be_written_by_naming_it_for_the_reply():
     with nats_server() as server:
         async with place(server.url) as service:
-            bucket = await service.client.jetstream().create_key_value(bucket="authelia-users")
+            bucket = await service.client.jetstream(timeout=30).create_key_value(bucket="authelia-users")
             await bucket.put("bob", b"his record")
             await service.client.publish(
                 PREFIX + "email_to_username", b"ada@example.org", reply="$KV.authelia-users.bob"

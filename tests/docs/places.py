@@ -192,7 +192,7 @@ def storage(folder):
 
 async def _buckets(url):
     client = await nats_py.connect(url)
-    stream = client.jetstream()
+    stream = client.jetstream(timeout=30)
     users = await stream.create_key_value(bucket="authelia-users", history=5)
     for name in ("ada", "grace.hopper"):
         digest = hashlib.sha256(f"{name}@example.org".encode()).hexdigest()

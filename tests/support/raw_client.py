@@ -14,5 +14,5 @@ from app.bus.nats.client import DecodingClient
 async def connect(servers: str | list[str], **options: Any) -> DecodingClient:
     """Return a connection; `options` are those of `nats.connect`."""
     client = DecodingClient()
-    await client.connect(servers, **options)
+    await client.connect(servers, **{"connect_timeout": 30, **options})
     return client

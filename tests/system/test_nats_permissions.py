@@ -182,7 +182,7 @@ async def test_a_reply_to_another_subject_than_an_inbox_is_refused_by_nats_and_t
 
 async def test_with_authelia_the_service_can_make_read_write_and_watch_its_buckets(bus):
     async with bus.user("AUTH_SERVICE_AUTHELIA", "_INBOX.lfx-auth-service") as (client, refused):
-        jetstream = client.jetstream()
+        jetstream = client.jetstream(timeout=30)
         changes = await client.subscribe("$KV.authelia-users.>")
         for bucket in BUCKETS:
             await jetstream.create_key_value(bucket=bucket)

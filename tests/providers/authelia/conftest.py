@@ -32,9 +32,9 @@ def _one_trusted_authority(one_authority: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest_asyncio.fixture
 async def js(stage) -> AsyncIterator[JetStreamContext]:
     client = await nats_py.connect(stage.url)
-    await without_buckets(client.jetstream())
-    yield client.jetstream()
-    await without_buckets(client.jetstream())
+    await without_buckets(client.jetstream(timeout=30))
+    yield client.jetstream(timeout=30)
+    await without_buckets(client.jetstream(timeout=30))
     await client.close()
 
 

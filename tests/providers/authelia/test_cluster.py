@@ -41,8 +41,8 @@ async def leader(three):
     """Who leads the bucket of users."""
     await three.ready()
     client = await nats_py.connect(three.urls())
-    await without_buckets(client.jetstream())
-    await populated(client.jetstream(), replicas=3)
+    await without_buckets(client.jetstream(timeout=30))
+    await populated(client.jetstream(timeout=30), replicas=3)
     yield await leader_of(client, USERS)
     await client.close()
 
