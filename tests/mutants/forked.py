@@ -10,6 +10,7 @@ import json
 import os
 import select
 import signal
+import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -107,6 +108,17 @@ def _fork(work: Callable[[], Any], limit: float) -> Child:
         return Child(pid, reading, time.monotonic() + limit)
     try:
         os.setpgid(0, 0)
+        _stay_together()
         os.write(writing, json.dumps(work()).encode())
     finally:
         os._exit(0)
+
+
+def _stay_together() -> None:
+    """Let no process that is started leave the group: a nats-server of a session of its own would stay for ever."""
+    begin = subprocess.Popen.__init__
+
+    def begin_here(self: subprocess.Popen[Any], *given: Any, **more: Any) -> None:
+        begin(self, *given, **{**more, "start_new_session": False, "process_group": None})
+
+    subprocess.Popen.__init__ = begin_here  # type: ignore[method-assign]
