@@ -193,7 +193,7 @@ def written(server: NatsServer) -> int:
 
     async def ask() -> int:
         async with await nats.connect(server.url) as client:
-            return (await client.jetstream(timeout=30).stream_info("KV_authelia-users")).state.last_seq
+            return (await client.jetstream().stream_info("KV_authelia-users")).state.last_seq
 
     return asyncio.run(ask())
 

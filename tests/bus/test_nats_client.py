@@ -272,9 +272,7 @@ async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_r
     with _configured(tmp_path, text) as server:
         broker = broker_of(server.url, handler, user="me", password="hush")
         await broker.start()
-        async with asyncio.timeout(30):
-            while not broker.state.startswith("not subscribed: nats: "):
-                await asyncio.sleep(0.01)
+        await until(lambda: broker.state.startswith("not subscribed: nats: "))
         await broker.drain(1)
         await broker.stop()
 

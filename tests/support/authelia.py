@@ -190,8 +190,8 @@ class AutheliaWorld:
             self.stage.kubernetes.file = users_file()
             client = await connect(url)
             stack.push_async_callback(client.close)
-            await without_buckets(client.jetstream(timeout=30))
-            await populated(client.jetstream(timeout=30))
+            await without_buckets(client.jetstream())
+            await populated(client.jetstream())
             self.stage.url = url
             trusting = self.stage.settings(trust_unverified_identity_tokens=True)
             yield await stack.enter_async_context(self.stage.replica(trusting, self.clock))

@@ -18,10 +18,10 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from nats import connect
 
 from tests.stand_ins.auth0.process import tenant_process
 from tests.support.fleet import PREFIX
+from tests.support.raw_client import connect
 from tests.support.waiting import until
 from tests.system.processes import process
 
@@ -167,7 +167,7 @@ def test_changes_are_seen_through_closings_a_refused_offset_and_a_killed_reader(
 
     async def left(client):
         """End the replica that reads as Kubernetes does: when it is gone, its lease is free or somebody else's."""
-        leases = await client.jetstream(timeout=30).key_value("auth0-events")
+        leases = await client.jetstream().key_value("auth0-events")
         holder = json.loads((await leases.get("reader")).value)["holder"]
         (reader,) = await reading(replicas)
         assert await asyncio.to_thread(reader.end) == 0

@@ -38,7 +38,7 @@ async def test_everything_is_kept_in_the_buckets_that_are_named(tmp_path):
                 lambda: running.get("/readyz?verbose")[1] == "nats: ok\nstorage: ok\nsigning key: ok\nkubernetes: ok"
             )
             client = await connect(bus.url)
-            js = client.jetstream(timeout=30)
+            js = client.jetstream()
             people = await js.key_value("people")
             # A user whom somebody else adds is heard of by the watch.
             eve = {"username": "eve", "email": "eve@example.org", "displayname": "Eve"}

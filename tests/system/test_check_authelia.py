@@ -74,7 +74,7 @@ async def _default(tmp_path):
 
 async def _streams(url):
     async with await connect(url) as client:
-        return sorted(stream.config.name for stream in await client.jetstream(timeout=30).streams_info())
+        return sorted(stream.config.name for stream in await client.jetstream().streams_info())
 
 
 async def test_everything_has_its_row_and_nothing_is_changed(stand_ins):
@@ -95,7 +95,7 @@ async def test_everything_has_its_row_and_nothing_is_changed(stand_ins):
 
 async def test_buckets_that_are_there_are_told_from_those_that_are_not(stand_ins):
     async with await connect(stand_ins.variables["NATS_URL"]) as client:
-        jetstream = client.jetstream(timeout=30)
+        jetstream = client.jetstream()
         bucket = await jetstream.create_key_value(bucket="authelia-email-otp")
         await bucket.put("somebody", b"123456")
         _, rows, _ = await stand_ins.check()
@@ -108,7 +108,7 @@ async def test_buckets_that_are_there_are_told_from_those_that_are_not(stand_ins
 
 async def test_a_bucket_that_is_full_fails(stand_ins):
     async with await connect(stand_ins.variables["NATS_URL"]) as client:
-        jetstream = client.jetstream(timeout=30)
+        jetstream = client.jetstream()
         bucket = await jetstream.create_key_value(bucket="authelia-otp-ledger", max_bytes=4096)
         await bucket.put("somebody", b"x" * 3_900)
         status, rows, _ = await stand_ins.check()

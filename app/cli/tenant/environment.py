@@ -11,12 +11,10 @@ import yaml
 
 from app.cli.tenant.errors import Unusable
 from app.cli.tenant.requirements.common import secret_of
-from app.cli.tenant.tenant import Role, TenantSetup
+from app.cli.tenant.tenant import Application, Role, TenantSetup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from app.cli.tenant.tenant import Application
 
 KEY: Final = "AUTH0_M2M_PRIVATE_BASE64_KEY"
 SECRET: Final = "AUTH0_LFX_PROFILE_CLIENT_SECRET"  # noqa: S105 - the name of a variable

@@ -3,13 +3,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import nats as nats_py
 import pytest
 import pytest_asyncio
 from loguru import logger
 
 from tests.stand_ins.certificates import Authority
 from tests.support.authelia import Stage, populated, users_file, without_buckets
+from tests.support.raw_client import connect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -31,10 +31,10 @@ def _one_trusted_authority(one_authority: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest_asyncio.fixture
 async def js(stage) -> AsyncIterator[JetStreamContext]:
-    client = await nats_py.connect(stage.url)
-    await without_buckets(client.jetstream(timeout=30))
-    yield client.jetstream(timeout=30)
-    await without_buckets(client.jetstream(timeout=30))
+    client = await connect(stage.url)
+    await without_buckets(client.jetstream())
+    yield client.jetstream()
+    await without_buckets(client.jetstream())
     await client.close()
 
 

@@ -8,7 +8,6 @@ import json
 import time
 from collections import Counter
 
-import nats as nats_py
 import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
@@ -19,6 +18,7 @@ from providers import Dependencies
 from providers.authelia import authelia_provider
 from tests.support.authelia import Stage, populated, users_file, without_buckets
 from tests.support.cluster import cluster, leader_of
+from tests.support.raw_client import connect
 from tests.support.replicas import replicas_of
 from tests.support.waiting import time_left, until
 
@@ -40,9 +40,9 @@ def three():
 async def leader(three):
     """Who leads the bucket of users."""
     await three.ready()
-    client = await nats_py.connect(three.urls())
-    await without_buckets(client.jetstream(timeout=30))
-    await populated(client.jetstream(timeout=30), replicas=3)
+    client = await connect(three.urls())
+    await without_buckets(client.jetstream())
+    await populated(client.jetstream(), replicas=3)
     yield await leader_of(client, USERS)
     await client.close()
 

@@ -35,7 +35,7 @@ async def apart(stage, own_server):
     """The stage on a server of its own."""
     stage.url = own_server.url
     client = await connect(own_server.url)
-    await populated(client.jetstream(timeout=30))
+    await populated(client.jetstream())
     await client.close()
     return stage
 
@@ -98,7 +98,7 @@ async def test_a_change_made_while_the_connection_was_away_reaches_the_users_fil
         await asyncio.to_thread(own_server.stop)
         await asyncio.to_thread(own_server.start)
         client = await connect(own_server.url)
-        kv = await client.jetstream(timeout=30).key_value("authelia-users")
+        kv = await client.jetstream().key_value("authelia-users")
         record = json.loads((await kv.get("ada")).value)
         await kv.put("ada", json.dumps({**record, "email": "later@example.org"}).encode())
         await client.close()
@@ -114,7 +114,7 @@ async def test_after_a_reconnection_changes_are_heard_of_again(apart, own_server
         await until(lambda: apart.kubernetes.count("get", CONFIGMAP) > runs)
         await _ready(provider)
         client = await connect(own_server.url)
-        kv = await client.jetstream(timeout=30).key_value("authelia-users")
+        kv = await client.jetstream().key_value("authelia-users")
         record = json.loads((await kv.get("ada")).value)
         await kv.put("ada", json.dumps({**record, "email": "again@example.org"}).encode())
         await client.close()

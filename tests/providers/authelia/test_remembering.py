@@ -65,7 +65,7 @@ async def stale_replica(stage, storage):
     stage.url = storage.server.url
     stage.userinfo.claims[TOKEN] = {"preferred_username": "grace.hopper", "sub": grace.subject}
     async with await connect(stage.url) as client:
-        await populated(client.jetstream(timeout=30))
+        await populated(client.jetstream())
     async with replicas_of(stage, 1, seconds=3.0, reads=STALE) as service:
         yield service
 

@@ -171,7 +171,7 @@ async def test_both_start_at_once_and_there_is_one_password_each_and_one_restart
 
 
 async def _add(replicas, username) -> None:
-    kv = await replicas.client.jetstream(timeout=30).key_value("authelia-users")
+    kv = await replicas.client.jetstream().key_value("authelia-users")
     record = {"username": username, "email": f"{username}@example.org", "displayname": username}
     await kv.put(username, json.dumps(record).encode())
 

@@ -79,7 +79,7 @@ async def test_changes_of_one_user_at_once_take_turns_in_a_process_and_are_all_t
 async def test_a_restart_of_nats_is_not_noticed_by_a_read(stage, own_server):
     stage.url = own_server.url
     client = await connect(own_server.url)
-    await populated(client.jetstream(timeout=30))
+    await populated(client.jetstream())
     await client.close()
     async with stage.replica() as provider:
         assert (await provider.directory.by_subject(ada.subject)).username == "ada"
