@@ -6,6 +6,7 @@ from __future__ import annotations
 import ssl
 import warnings
 from contextlib import asynccontextmanager
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -163,11 +164,12 @@ def library_client(
     accept: str = "*/*",
     hooks: Mapping[str, list[Any]] | None = None,
 ) -> httpx.AsyncClient:
-    """Return a client for a library that sends by itself: like `Client` it follows nothing and asks for nothing packed.
+    """Return a client for a library that sends by itself.
 
-    `hooks` are httpx's event hooks; `accept` is the media type that is asked for.
+    Like `Client` it follows no redirect, keeps no cookie, and asks for nothing packed. `hooks` are httpx's event
+    hooks; `accept` is the media type that is asked for.
     """
-    return httpx.AsyncClient(
+    client = httpx.AsyncClient(
         transport=transport,
         timeout=timeout,
         headers={"Accept": accept, "Accept-Encoding": "identity"},
@@ -175,6 +177,9 @@ def library_client(
         follow_redirects=False,
         trust_env=False,
     )
+    # httpx has a jar of its own, beside that of the transport.
+    client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return client
 
 
 class _Response(aiohttp.ClientResponse):

@@ -6,16 +6,18 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings.authelia import AutheliaSettings
+from providers.auth0.events.stream import open_stream_client
 from providers.authelia.callers import Userinfo
 from providers.authelia.cluster.api import Api
 from providers.authelia.cluster.kubernetes import Cluster
-from providers.http import open_client
+from providers.http import library_client, make_transport, open_client
 from tests.stand_ins.http import listening
 
 if TYPE_CHECKING:
@@ -57,6 +59,23 @@ async def _cluster(url: str) -> AsyncIterator[Cluster]:
 async def test_userinfo(server):
     url, came = server
     await _userinfo(url)
+    assert came == ["none", "none"]
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        lambda: open_stream_client(lambda: None),
+        lambda: library_client(make_transport(2), httpx.Timeout(30)),
+    ],
+    ids=["the event stream", "auth-service tenant"],
+)
+async def test_a_library_that_sends_by_itself(server, opened):
+    url, came = server
+    async with opened() as client:
+        await client.get(url)
+        async with client.stream("GET", url) as response:
+            await response.aread()
     assert came == ["none", "none"]
 
 
