@@ -31,6 +31,7 @@ from providers.auth0.tenant import escaping
 from providers.auth0.tenant.answers import Answer, BrokenAnswer
 from providers.auth0.tokens import jws
 from providers.authelia import callers, directory
+from providers.authelia.cluster import kubernetes
 from providers.authelia.storage import kv, records
 from tests.support.costs import MIB, MOST, SLACK, assert_bounded, seconds
 
@@ -164,6 +165,11 @@ def _quiet(caplog):
         caplog.set_level(logging.ERROR, logger=name)
 
 
+def test_a_cost_that_grows_faster_than_the_text_is_found_where_it_is_below_the_bound():
+    with pytest.raises(AssertionError, match="for a sixteenth"):
+        assert_bounded(lambda text: [text.count("z", at) for at in range(0, len(text), 2048)], "a")
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("piece", PIECES)
 def test_no_text_takes_long(reader, piece):
@@ -229,6 +235,15 @@ def test_no_answer_of_a_tenant_takes_long(name):
 @pytest.mark.parametrize("name", ANSWERS)
 def test_no_record_takes_long(name):
     assert seconds(lambda: records.parse(ANSWERS[name][:MIB]), MOST) <= MOST * SLACK
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_no_answer_of_kubernetes_takes_long(name):
+    def read() -> None:
+        with contextlib.suppress(BrokenAnswer, ValueError, RecursionError):
+            kubernetes._parsed(ANSWERS[name])  # noqa: SLF001 - the reader
+
+    assert seconds(read, MOST) <= MOST * SLACK
 
 
 @pytest.mark.parametrize("value", [",", "[", '\\"', "\\\\"])

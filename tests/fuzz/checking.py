@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.costs import MIB, MOST, SLACK, seconds
+from tests.support.costs import MIB, MOST, SLACK, assert_grows_evenly, seconds
 
 if TYPE_CHECKING:
     from tests.fuzz.targets import Target
@@ -14,15 +14,19 @@ _LITTLE = 0.02
 """Seconds for what does not grow with an input: a loop to run in, a file to write."""
 
 
-def check(target: Target, data: bytes, slower: float = SLACK) -> None:
-    """Read an input, and bound the CPU time of that. `slower`: by which factor a bound is lengthened."""
-    bound = (_LITTLE + MOST * max(1.0, len(data) / MIB)) * slower
+def check(target: Target, data: bytes, slower: float = SLACK) -> float:
+    """Read an input, and bound the CPU time of that; return it. `slower`: by which factor a bound is lengthened."""
+    bound = (_LITTLE + MOST * len(data) / MIB) * slower
     cost = seconds(lambda: target.read(data), bound)
     assert cost <= bound, f"{len(data):,} bytes: {cost * 1_000:,.0f} ms"
+    return cost
 
 
 def check_more(target: Target, data: bytes, most: int, slower: float = SLACK) -> None:
-    """Read much of the same: what an input costs that is repeated up to so many bytes."""
-    for size in (most // 16, most):
-        if len(data) < size <= target.repeated and data:
-            check(target, (data * (size // len(data) + 1))[:size], slower)
+    """Read much of the same: what an input costs that is repeated up to so many bytes, and how that grows."""
+    if not data or most > target.repeated:
+        return
+    much = (data * (most // len(data) + 1))[:most]
+    little = much[: most // 16]
+    check(target, little, slower)
+    assert_grows_evenly(check(target, much, slower), lambda: target.read(little), _LITTLE)

@@ -100,6 +100,8 @@ class Kubernetes:
             return web.Response(text="<html>", content_type="text/html")
         if fault == "list":
             return web.json_response([])
+        if fault == "values":
+            return web.Response(text='{"a":[' + "[]," * 200_000 + "1]}", content_type="application/json")
         if fault == "lost":
             # Done, and never answered: what a connection that breaks looks like.
             self._do(verb, path, body)

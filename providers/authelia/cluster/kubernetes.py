@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 from kr8s import APITimeoutError, ServerError
 
+from app.domain.json_bounds import VALUES, holds_more
 from providers.authelia.cluster.api import Api
-from providers.http import BrokenAnswer
+from providers.http import BrokenAnswer, TooMuch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,9 @@ _CREDENTIALS_TIME: Final = 10.0
 """Seconds; a `KUBECONFIG` may name a program that gets them from somewhere."""
 _ERRORS: Final = 400
 _SERVER_ERRORS: Final = 500
+_MAX_VALUES: Final = 100_000
+"""JSON values of an answer. An object of a mebibyte has a tenth of that, with a password for each user."""
+
 _RESTARTED_AT: Final = "kubectl.kubernetes.io/restartedAt"
 Object = dict[str, Any]
 
@@ -198,7 +202,7 @@ class Cluster:
                 async with api.call_api(
                     method, version=version, namespace=self._namespace, url=url, headers=headers, **arguments
                 ) as response:
-                    answer = response.json()
+                    answer = _parsed(response.content)
         except ServerError as error:
             status = error.response.status_code if error.response is not None else 0
             if status == _CONFLICT:
@@ -216,6 +220,12 @@ class Cluster:
         if not isinstance(answer, dict):
             raise KubernetesUnavailable(f"{what}: no object")
         return answer
+
+
+def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
+    if holds_more(_MAX_VALUES, body, VALUES):
+        raise TooMuch("of too many values")
+    return json.loads(body)
 
 
 def part(thing: Object, *way: str) -> Object:

@@ -66,7 +66,10 @@ async def test_a_verb_that_the_role_does_not_grant_is_named(stage, verb):
     assert stage.kubernetes.restarts == 0
 
 
-@pytest.mark.parametrize(("fault", "said"), [("garbage", "JSONDecodeError"), ("list", "no object")])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("garbage", "JSONDecodeError"), ("list", "no object"), ("values", "answer is of too many values")],
+)
 @pytest.mark.parametrize("path", [CONFIGMAP, SECRET, DAEMONSET])
 async def test_an_answer_that_is_none_is_reported(stage, path, fault, said):
     stage.kubernetes.file = OTHERS
