@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from loguru import logger
 
-from providers.http import MAX_ANSWER, BoundedTransport, BrokenAnswer, Client, TooMuch
+from providers.http import MAX_ANSWER, BoundedTransport, BrokenAnswer, Client, TooMuch, make_transport
+from tests.stand_ins.stalling import stalling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from tests.stand_ins.stalling import Line
+
+
+SECRET = "ada@" + "example.org"
+"""Put together, so that it is not in the lines that a traceback shows."""
 
 
 async def fetch(response: httpx.Response) -> bytes:
@@ -75,3 +83,44 @@ async def test_a_broken_body_ends_its_connection():
     with pytest.raises(httpx.ReadError):
         await fetch(httpx.Response(200, stream=Breaking()))
     assert closed
+
+
+@pytest.mark.parametrize(
+    "reason", ["Oriëntatieprobleem".encode("latin-1"), "Oriëntatieprobleem".encode(), b"\xff\xfe", b"\x80" * 200, b""]
+)
+async def test_a_status_line_beyond_ascii_is_an_answer_like_others(reason):
+    def answer(line: Line) -> None:
+        line.hear()
+        line.say(b"HTTP/1.1 500 " + reason + b"\r\nRetry-After: 7\r\nContent-Length: 2\r\n\r\n{}")
+
+    with stalling(answer) as server:
+        async with Client(make_transport(2)) as client:
+            got = await client.get(f"http://127.0.0.1:{server.port}/")
+    assert (got.status_code, got.headers["Retry-After"], got.content) == (500, "7", b"{}")
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyError, AttributeError, AssertionError, RuntimeError])
+@pytest.mark.parametrize("place", ["before the head", "in the body"])
+async def test_what_nobody_foresaw_is_a_broken_answer_and_an_error_in_the_log_without_its_text(kind, place):
+    class Failing(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"{"
+            raise kind(SECRET)
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        if place == "in the body":
+            return httpx.Response(200, stream=Failing())
+        raise kind(SECRET)
+
+    logged: list[str] = []
+    handler = logger.add(logged.append, level="ERROR", diagnose=False)
+    try:
+        async with Client(httpx.MockTransport(answer)) as client:
+            with pytest.raises(BrokenAnswer, match=r"^unreadable$"):
+                await client.get("https://tenant.example/")
+    finally:
+        logger.remove(handler)
+    (record,) = logged
+    assert "nobody foresaw" in record
+    assert kind.__name__ in record
+    assert SECRET not in record

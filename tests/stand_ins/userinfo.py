@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,8 @@ class Userinfo:
             raise web.HTTPFound("/elsewhere")
         if fault == "hang":
             await asyncio.sleep(60)
+        if fault == "drip":
+            return await _drip(request)
         if isinstance(fault, int):
             return web.Response(status=fault)
         if fault in BODIES:
@@ -61,3 +64,14 @@ class Userinfo:
         async with listening(app) as url:
             self.url = f"{url}/api/oidc/userinfo"
             yield self
+
+
+async def _drip(request: web.Request) -> web.StreamResponse:
+    """Send a byte now and then, so that no wait for one is long, and the answer never whole."""
+    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await answer.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await answer.write(b" ")
+            await asyncio.sleep(0.1)
+    return answer

@@ -8,11 +8,15 @@ import json
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from app.cli.dev.nats_server import nats_server
 from app.domain.errors import ProviderUnavailable
 from app.domain.tokens import Caller
 from app.domain.users import Address
+from app.observability.upstream_metrics import UpstreamTelemetry
+from providers.authelia.storage.kv import BucketOptions
+from providers.authelia.storage.nats_bucket import Buckets, NatsBucket
 from tests.stand_ins.kubernetes import CONFIGMAP
 from tests.support.authelia import populated
 from tests.support.parts import caller
@@ -44,9 +48,39 @@ async def _ready(provider) -> None:
     await until(lambda: not any(provider.readiness().values()))
 
 
-async def test_without_jetstream_it_is_not_ready_and_says_so(stage, tmp_path):
+@pytest.fixture
+def without_jetstream(tmp_path):
     (tmp_path / "off.conf").write_text("accounts: {A: {users: [{user: u, password: p}]}}\nno_auth_user: u\n")
-    with nats_server(0, "-c", str(tmp_path / "off.conf")) as server:
+    return str(tmp_path / "off.conf")
+
+
+async def test_no_call_of_storage_takes_longer_than_an_attempt_has(without_jetstream):
+    with nats_server(0, "-c", without_jetstream) as server:
+        silent, client = await connect(server.url), await connect(server.url)
+        for subject in ("$JS.API.>", "$KV.>"):
+            await silent.subscribe(subject)  # heard, and never answered
+        await silent.flush()
+        buckets = Buckets(client, 60.0, UpstreamTelemetry(CollectorRegistry()))
+        options = BucketOptions("a-bucket")
+        bucket = NatsBucket(buckets, options)
+        calls = (
+            buckets.ensure(options),
+            bucket.get("a"),
+            bucket.put("a", b"", 0),
+            bucket.add("a", b"", 0),
+            bucket.delete("a", 1),
+            bucket.keys(),
+            bucket.has_room(),
+        )
+        async with asyncio.timeout(20):
+            ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert [type(end) for end in ends] == [ProviderUnavailable] * len(calls)
+        await client.close()
+        await silent.close()
+
+
+async def test_without_jetstream_it_is_not_ready_and_says_so(stage, without_jetstream):
+    with nats_server(0, "-c", without_jetstream) as server:
         stage.url = server.url
         async with stage.replica() as provider:
             time_left(1)

@@ -35,7 +35,7 @@ async def test_a_client_token_is_told_from_others(stage):
             await provider.callers.verify(TOKEN, scope="")
 
 
-@pytest.mark.parametrize("fault", [500, 502, 503, 404, 204, "hang", "redirect", "garbage", "endless", "list"])
+@pytest.mark.parametrize("fault", [500, 502, 503, 404, 204, "hang", "drip", "redirect", "garbage", "endless", "list"])
 async def test_an_outage_is_no_verdict_and_changes_nothing(stage, js, fault):
     stage.userinfo.fault = fault
     stage.userinfo.claims[TOKEN] = {"preferred_username": "ada", "sub": SUB}
@@ -62,6 +62,16 @@ async def test_a_short_outage_is_not_noticed(stage):
         time_left(10)
         assert (await provider.callers.verify(TOKEN, scope="")).subject == SUB
     assert len(stage.userinfo.asked) == 3
+
+
+@pytest.mark.parametrize("fault", ["hang", "drip"])
+async def test_an_attempt_without_an_end_leaves_time_for_another(stage, fault):
+    stage.userinfo.claims[TOKEN] = {"preferred_username": "ada", "sub": SUB}
+    stage.userinfo.faults = [fault]
+    async with stage.replica() as provider:
+        time_left(30)
+        assert (await provider.callers.verify(TOKEN, scope="")).subject == SUB
+    assert len(stage.userinfo.asked) == 2
 
 
 async def test_an_endpoint_that_is_away(stage):
