@@ -79,6 +79,8 @@ class Trace:
     @property
     def size(self) -> int:
         """Bytes that it holds of what its caller wrote, roughly; a text may take four for each of its characters."""
+        if self.carried is _NOTHING:  # as of most requests
+            return 0
         state = {} if self.span is None else self.span.get_span_context().trace_state
         pairs = [*get_all(self.carried).items(), *state.items()]
         return sum(getsizeof(name) + getsizeof(value) + _HELD_BY_PAIR for name, value in pairs)
