@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
 from contextlib import asynccontextmanager
 
 import nats as nats_py
@@ -43,6 +45,7 @@ LOOK = "nats-py changed; look at app/bus/nats/client.py"
         "_build_message",
         "_read_loop",
         "_process_op_err",
+        "_process_err",
     ],
 )
 def test_what_is_overridden_or_called_is_there(name):
@@ -199,6 +202,88 @@ async def test_credentials_spoilt_meanwhile_close_the_connection_and_leave_no_ha
     assert client.is_closed
 
 
+ENDS = (
+    "Authorization Violation",
+    "User Authentication Expired",
+    "User Authentication Revoked",
+    "Account Authentication Expired",
+    "maximum connections exceeded",
+    "maximum account active connections exceeded",
+    "Maximum Payload Violation",
+    "Unknown Protocol Operation",
+    "Stale Connection",
+    "something that nobody has heard of",
+)
+
+
+@asynccontextmanager
+async def _erring_server(error: str, *, hangs_up: bool):
+    """A server that answers each client's second PING with an error; it goes on, or hangs up on the first client."""
+    clients = []
+
+    async def serve(reader, writer) -> None:
+        clients.append(writer)
+        pings, first = 0, len(clients) == 1
+        writer.write(b'INFO {"max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            if line == b"PING\r\n":
+                pings += 1
+                writer.write(f"-ERR '{error}'\r\n".encode() if pings > 1 and first else b"")
+                if pings > 1 and first and hangs_up:
+                    break
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", clients
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_connection_that_the_server_ends_with_an_error_is_made_anew(end):
+    faults = []
+
+    async def note(fault: Exception) -> None:
+        faults.append(str(fault).lower())
+
+    async with _erring_server(end, hangs_up=True) as (url, clients):
+        client = await _connected(url, max_reconnect_attempts=-1, error_cb=note)
+        with pytest.raises(ConnectionReconnectingError):
+            await client.flush()
+        await until(lambda: client.is_connected)
+        await client.flush()
+        assert len(clients) == 2
+        assert f"nats: {end.lower()}" in faults
+        await client.close()
+
+
+@pytest.mark.parametrize("error", ["maximum subscriptions exceeded", "Invalid Subject", "Invalid Publish Subject"])
+async def test_an_error_after_which_the_server_goes_on_ends_nothing(error):
+    faults = []
+
+    async def note(fault: Exception) -> None:
+        faults.append(str(fault).lower())
+
+    async with _erring_server(error, hangs_up=False) as (url, clients):
+        client = await _connected(url, error_cb=note)
+        await client.flush()
+        await client.flush()
+        assert (len(clients), client.is_connected) == (1, True)
+        assert faults == [f"nats: {error.lower()}"] * 2
+        await client.close()
+
+
+async def test_a_user_that_is_taken_away_and_given_back_is_connected_again(tmp_path):
+    users = "authorization {{ users: [ {} ] }}\n"
+    with _configured(tmp_path, users.format("{user: me, password: hush}, {user: b, password: b}")) as server:
+        client = await _connected(server.url, max_reconnect_attempts=-1, user="me", password="hush")
+        for text, connected in (("{user: b, password: b}", False), ("{user: me, password: hush}", True)):
+            (tmp_path / "nats.conf").write_text(users.format(text))
+            os.kill(server.pid, signal.SIGHUP)
+            await until(lambda: client.is_connected == connected)  # noqa: B023 - awaited at once
+        await client.flush()
+        await client.close()
+
+
 async def _reaches(url: str, **settings) -> bool:
     nats = NatsSettings(servers=(url,), **settings)
     client = await _connected(url, **security_options(nats))
@@ -263,16 +348,28 @@ async def test_where_tls_is_configured_nothing_is_sent_in_clear(nats, tmp_path):
     assert any(isinstance(fault, SecureConnRequiredError) for fault in faults)
 
 
-async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_ready(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            'authorization { users: [ {user: me, password: hush, permissions: { subscribe: "other" }} ] }',
+            "permissions violation",
+        ),
+        (
+            "authorization { user: me, password: hush }\nmax_subscriptions: 1",
+            "maximum subscriptions exceeded",
+        ),
+    ],
+)
+async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_ready(tmp_path, text, why):
     async def handler(_: str) -> str:
         """Answer."""
         return ""
 
-    text = 'authorization { users: [ {user: me, password: hush, permissions: { subscribe: "other" }} ] }'
     with _configured(tmp_path, text) as server:
         broker = broker_of(server.url, handler, user="me", password="hush")
         await broker.start()
-        await until(lambda: broker.state.startswith("not subscribed: nats: "))
+        await until(lambda: broker.state.startswith(f"not subscribed: nats: {why}"))
         await broker.drain(1)
         await broker.stop()
 

@@ -138,6 +138,12 @@ class DecodingClient(Client):
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
 
+    async def _process_err(self, err_msg: str) -> None:
+        # As it comes, most errors close the client for good: a login that expired, a limit on connections. A server
+        # that ends a connection with an error closes it too, which is then an outage as any other.
+        self._err = Error("nats: " + err_msg.strip("'"))
+        await self._error_cb(self._err)
+
     async def _read_loop(self) -> None:
         await super()._read_loop()
         task = asyncio.current_task()

@@ -8,6 +8,9 @@ from typing import Final
 
 SUBSCRIPTION: Final = "subscription"
 
+TOO_MANY: Final = "maximum subscriptions exceeded"
+"""In the error for a subscription beyond the limit of the server or the account; it does not say which."""
+
 _REFUSAL: Final = re.compile(r'(?:nats: )?permissions violation for (publish|subscription) to "([^"\\]*)"')
 """The server quotes as Go does, with a backslash before a quotation mark: such a subject is none of the service's."""
 
