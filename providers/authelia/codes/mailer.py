@@ -46,7 +46,11 @@ class Mailer:
         settings = self._settings
         # Checked before, and again where it would do harm: nothing but one address goes on from here.
         address = parse_address(address, VerificationMailFailed)
-        message = code_message(address, code, settings.from_address, settings.from_name, datetime.now(UTC))
+        try:
+            message = code_message(address, code, settings.from_address, settings.from_name, datetime.now(UTC))
+        except ValueError:
+            self.refused += 1
+            raise VerificationMailFailed().blamed_on(Fault.CALLER) from None
         # Sent once, with all the time there is; that the send was counted, which is a write, prolongs nothing.
         left = current_deadline().until_reply()
         time = _OUTSIDE_A_REQUEST if left == float("inf") else left - LEFT_FOR_THE_REPLY

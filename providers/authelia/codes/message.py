@@ -45,12 +45,19 @@ your address to an account. Do not pass the code on to anybody.</p>
 
 
 def code_message(address: Address, code: str, sender: str, sender_name: str, now: datetime) -> EmailMessage:
-    """Return the mail. Nothing in it comes from the caller but the address, which has passed `parse_address`."""
+    """Return the mail. Nothing in it comes from the caller but the address, which has passed `parse_address`.
+
+    Raises ValueError for an address that would stand there as something else.
+    """
     message = EmailMessage(policy=SMTP.clone(utf8=not address.isascii()))
     local, _, domain = sender.rpartition("@")
     message["From"] = Mailbox(sender_name, local, domain)
     recipient, _, host = address.rpartition("@")
     message["To"] = Mailbox("", recipient, host)
+    # The library decodes what looks like an encoded word (RFC 2047), which in an address is none: it may hold commas
+    # and line breaks. So what will be sent is compared.
+    if b"".join(message.policy.fold_binary("To", message["To"]).split()) != b"To:" + address.encode():
+        raise ValueError("an address that cannot stand in a header")
     message["Subject"] = _SUBJECT
     message["Date"] = format_datetime(now)
     message["Message-ID"] = make_msgid(domain=domain)

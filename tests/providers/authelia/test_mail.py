@@ -3,23 +3,31 @@
 
 from __future__ import annotations
 
+import re
 import ssl
+from datetime import UTC, datetime
 
 import pytest
+from aiosmtplib.email import flatten_message
+from hypothesis import example, given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr, ValidationError
 
+from app.domain.addresses import parse_address
 from app.domain.errors import Fault, ServiceError, VerificationMailFailed
 from app.domain.users import Address
 from app.observability.upstream_metrics import UpstreamTelemetry
 from app.settings.authelia import EmailSettings
 from providers.authelia.codes.mailer import Mailer
+from providers.authelia.codes.message import code_message
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.smtp import MailServer
 from tests.support.replicas import replicas_of
 from tests.support.waiting import time_left
 
 NEW = Address("new@example.org")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -170,6 +178,13 @@ INJECTIONS = [
     "Eve <eve@example.org>",
     "new@example.org\x00",
     '"new\r\n"@example.org',
+    "=?utf-8?q?eve=40example.org=2c_x?=@example.org",
+    "=?utf-8?q?a=0d=0abcc=3a_eve=40example.org?=@example.org",
+    "=?utf-8?q?a=0d=0aSubject=3a_Pay=0d=0a=0d=0aCall_555?=@example.org",
+    "=?utf-8?b?YSwgYg==?=@example.org",
+    "=?utf-8?q?a=2c_b?=@bücher.example",
+    "bob@=?utf-8?q?a?=.org",
+    "=?utf-8?q?a?=@=?utf-8?q?b?=.org",
 ]
 
 
@@ -180,6 +195,21 @@ async def test_no_address_adds_a_header_or_a_recipient(address):
         with pytest.raises(VerificationMailFailed):
             await _mailer(server).send_code(Address(address), "123456")
     assert server.mails == []
+
+
+WORDS = st.text("=?_.-+!#$%&'*/^`{|}~qQbB8utf0d0aAZ40", min_size=1, max_size=60)
+
+
+@given(st.builds("{}@{}.org".format, WORDS, st.sampled_from(["example", "bücher", "=?utf-8?q?a?="])))
+@example("=?utf-8?q?a=40b?=@example.org")
+def test_the_address_stands_in_the_header_as_it_is_or_there_is_no_mail(text):
+    try:
+        address = parse_address(text, VerificationMailFailed)
+        message = code_message(address, "123456", "a@b.org", "", NOW)
+    except (VerificationMailFailed, ValueError):
+        return
+    head = flatten_message(message, utf8=not address.isascii()).decode().partition("\r\n\r\n")[0]
+    assert re.findall(r"^(?i:to|cc|bcc):(.*)$", head.replace("\r\n ", ""), re.MULTILINE) == [f" {address}\r"]
 
 
 @pytest.mark.parametrize("name", ["A\r\nBcc: eve@example.org", "A\nB", "A\x00"])
