@@ -7,6 +7,7 @@ one, traces of callers are carried on (log records, upstream calls, events), and
 
 from __future__ import annotations
 
+import re
 from contextvars import ContextVar
 from random import getrandbits
 from sys import getsizeof
@@ -41,6 +42,9 @@ DEFAULT_PROPAGATORS: Final = ("tracecontext", "baggage")
 _MOST_CARRIED: Final = 16_384
 """Characters of a caller's trace context, names and values: more is none, since it is kept while the request waits
 (W3C: 8,192 for the baggage, 512 for the state)."""
+
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]++")
+"""The name of a header (RFC 9110, section 5.6.2)."""
 
 _HELD_BY_PAIR: Final = 64
 """Bytes that a name and its value take in tables."""
@@ -152,23 +156,28 @@ class Tracing:
     def headers(self, *, outward: bool = False) -> dict[str, str]:
         """Return the headers that carry the current trace on; `outward`: to an upstream, which gets no baggage.
 
-        Baggage is what callers tell each other, whatever it may be, and nothing for third parties.
+        Baggage is what callers tell each other, whatever it may be, and nothing for third parties. Names that cannot be
+        those of headers are left out.
         """
         carrier: dict[str, str] = {}
         if (trace := current_trace()) is not None:
             self._propagator.inject(carrier, trace.context(_NOTHING if outward else trace.carried))
-        return carrier
+        return {name: value for name, value in carrier.items() if _TOKEN.fullmatch(name)}
 
     def _extract(self, headers: Mapping[str, str]) -> Context:
-        """Return what a caller said of its trace, if it has one. Names of headers are taken in any case of letters."""
-        carrier = {key: value for name, value in headers.items() if (key := name.lower()).startswith(self._prefixes)}
+        """Return what a caller said of its trace, if it has one. Names of headers are taken in any case of letters.
+
+        Beyond ASCII none of these headers has anything; what has is left out, for the sake of the others.
+        """
+        found = {name.lower(): value for name, value in headers.items() if value.isascii()}
+        carrier = {name: value for name, value in found.items() if name.startswith(self._prefixes)}
         if not carrier or sum(map(len, (*carrier, *carrier.values()))) > _MOST_CARRIED:
             return _NOTHING
         try:
-            found = self._propagator.extract(carrier, _NOTHING)
+            context = self._propagator.extract(carrier, _NOTHING)
         except Exception:  # noqa: BLE001 - whatever a caller wrote there, it is no reason to leave the request unanswered
             return _NOTHING
-        return found if get_current_span(found).get_span_context().is_valid else _NOTHING
+        return context if get_current_span(context).get_span_context().is_valid else _NOTHING
 
 
 def _trace(span: Span, carried: Context) -> Trace:

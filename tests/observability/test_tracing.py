@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -82,6 +85,29 @@ def test_without_an_exporter_the_callers_own_span_is_carried_on():
         "uber-trace-id": "0af7651916cd43dd8448eb211c80319c:b7ad6b7169203331:0000000000000000:03",
         "uberctx-team": "blue",
     }
+
+
+@pytest.mark.parametrize("propagators", list(itertools.permutations(EVERY)))
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"baggage": "user%20id=1,app%2Ftenant=7,a%0d%0ab=%0d%0a"},
+        {"baggage": "%C3%A9=1,%ED%A0%80=%ED%A0%80,=1"},
+        {"baggage": "a=\udcff"},
+        {"baggage": "\udcff=é"},
+        {"uberctx-a(b": "1", "uberctx-": "2", "uberctx-é": "é"},
+        {"uberctx-a\udcff": "1", "uberctx-b": "\udcff"},
+        {"tracestate": "a=\udcff"},
+    ],
+)
+def test_what_is_odd_in_a_trace_harms_nothing_beside_it(propagators, odd):
+    tracing = Tracing(propagators)
+    set_trace(tracing.begin({"traceparent": W3C, **odd}))
+    headers = tracing.headers()
+    assert headers["traceparent"] == W3C
+    for name, value in headers.items():
+        assert re.fullmatch(r"[a-z0-9%_.-]+", name)
+        assert re.fullmatch(r"[ -~]+", value)
 
 
 def test_upstreams_get_the_trace_and_no_baggage():

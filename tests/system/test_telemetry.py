@@ -120,20 +120,34 @@ def test_an_endpoint_without_a_scheme_is_one_over_http(nats, tmp_path: Path):
     assert {resource["service.name"] for resource in collector.resources} == {"lfx-v2-auth-service"}
 
 
-def test_the_event_carries_the_trace_on(nats, tmp_path: Path):
-    async def update(url: str) -> dict[str, str]:
-        async with await client.connect(url) as connection:
-            events = await connection.subscribe("lfx.user_profile.updated")
-            body = b'{"token":"ada-token","user_metadata":{"city":"Oslo"}}'
-            headers = {"traceparent": TRACEPARENT, "baggage": "team=blue"}
-            await connection.request(UPDATE, body, timeout=10, headers=headers)
-            return dict((await events.next_msg(timeout=10)).headers)
+async def _event_of(url: str, headers: dict[str, str]) -> dict[str, str]:
+    """Change a profile in a trace; return the headers of the event."""
+    async with await client.connect(url) as connection:
+        events = await connection.subscribe("lfx.user_profile.updated")
+        body = b'{"token":"ada-token","user_metadata":{"city":"Oslo"}}'
+        await connection.request(UPDATE, body, timeout=30, headers={"traceparent": TRACEPARENT, **headers})
+        return dict((await events.next_msg(timeout=30)).headers)
 
+
+def test_no_baggage_keeps_the_event_back(nats, tmp_path: Path):
+    odd = {
+        "baggage": "user%20id=1,app%2Ftenant=7,a%0d%0ab=1,%ED%A0%80=1,%C3%A9=%C3%A9,good=1",
+        "uberctx-other": "é",
+    }
+    with process(nats.url, tmp_path, OTEL_PROPAGATORS="tracecontext,baggage,jaeger") as service:
+        service.until_ready()
+        headers = asyncio.run(_event_of(nats.url, odd))
+        assert service.end() == 0
+    assert headers["traceparent"] == TRACEPARENT
+    assert headers["uberctx-good"] == "1"
+
+
+def test_the_event_carries_the_trace_on(nats, tmp_path: Path):
     with COLLECTORS["http/protobuf"]() as collector:
         variables = {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint}
         with process(nats.url, tmp_path, **variables, OTEL_EXPORTER_OTLP_PROTOCOL="http") as service:
             service.until_ready()
-            headers = asyncio.run(update(nats.url))
+            headers = asyncio.run(_event_of(nats.url, {"baggage": "team=blue"}))
             assert service.end() == 0
     span = by_name(collector.spans)[UPDATE]
     assert headers["traceparent"] == f"00-{TRACE}-{span.span_id.hex()}-01"
