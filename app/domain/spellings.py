@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 import idna
@@ -18,6 +19,9 @@ LONGEST: Final = 254
 """Characters of an address: RFC 5321, section 4.5.3.1.3, less the angle brackets (RFC 3696, erratum 1690)."""
 
 _LONGEST_LABEL: Final = 63
+_KEPT: Final = 1024
+"""Answers that are kept: an address of one request is compared many times, and most need no conversion."""
+
 _PREFIX: Final = "xn--"
 _HOST: Final = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 
@@ -44,8 +48,11 @@ def comparable_domain(domain: str) -> str:
     if len(domain) > LONGEST:
         return domain
     domain = domain.lower()
-    if domain.isascii():
-        return domain
+    return domain if domain.isascii() else _a_labels(domain)
+
+
+@lru_cache(_KEPT)
+def _a_labels(domain: str) -> str:
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False)
     except idna.IDNAError:
@@ -66,13 +73,20 @@ def forms(address: str) -> tuple[str, ...]:
     A plain ASCII address has one. Others come as given, then with the local part in NFC and in NFD, each with the
     domain as A-labels, in Unicode (NFC), and in NFD.
     """
-    if address.isascii() and _PREFIX not in address:
+    if len(address) > LONGEST or (address.isascii() and _PREFIX not in address):
         return (address,)
+    return _forms(address)
+
+
+@lru_cache(_KEPT)
+def _forms(address: str) -> tuple[str, ...]:
     compared = comparable(address)
     local, _, domain = compared.rpartition("@")
-    if not _HOST.fullmatch(domain):
+    labels = domain.split(".")
+    # What is too long for the DNS has no mail, so nobody has it in another form.
+    if not _HOST.fullmatch(domain) or max(map(len, labels)) > _LONGEST_LABEL:
         return (address,)
-    in_unicode = ".".join(_u_label(label) for label in domain.split("."))
+    in_unicode = ".".join(map(_u_label, labels))
     others = (f"{one}@{other}" for one in (local, _nfd(local)) for other in (domain, in_unicode, _nfd(in_unicode)))
     # An A-label can say what no mapping gives, or what is too long as one: that is another address.
     same_ones = (form for form in others if len(form) <= LONGEST and comparable(form) == compared)
@@ -82,10 +96,7 @@ def forms(address: str) -> tuple[str, ...]:
 def _a_label(label: str) -> str:
     if label.isascii() or len(label) > _LONGEST_LABEL:
         return label
-    try:
-        return idna.alabel(label).decode("ascii")
-    except idna.IDNAError:
-        return f"{_PREFIX}{label.encode('punycode').decode('ascii')}"
+    return f"{_PREFIX}{label.encode('punycode').decode('ascii')}"
 
 
 def _u_label(label: str) -> str:
