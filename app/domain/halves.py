@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-r"""Halves of surrogate pairs: JSON can hold one (`"\ud800"`), UTF-8, and so a reply, a record and a hash, cannot."""
+r"""Halves of surrogate pairs: JSON can hold one (`"\ud800"`), UTF-8, and so a reply, a record and a hash, cannot.
+
+Other languages write them all the same, as if each was a character (WTF-8); Python's `json` reads that from bytes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,12 @@ def whole(value: Any, data: bytes) -> Any:  # noqa: ANN401 - whatever was read
     Only an escape can be such a half. So a text without escapes is not searched.
     """
     return _whole(value) if b"\\u" in data else value
+
+
+def decoded(data: bytes) -> str:
+    """Return UTF-8 as text, with U+FFFD for every half of a surrogate pair. Raises UnicodeDecodeError."""
+    text = data.decode("utf-8-sig", "surrogatepass")
+    return _HALF_A_PAIR.sub("\ufffd", text) if b"\xed" in data else text
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - whatever was read

@@ -225,7 +225,7 @@ class Cluster:
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
     if holds_more(_MAX_VALUES, body, VALUES):
         raise TooMuch("of too many values")
-    return json.loads(body)
+    return json.loads(body.decode())
 
 
 def part(thing: Object, *way: str) -> Object:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain import subject_ids
-from app.domain.halves import whole
+from app.domain.halves import decoded, whole
 from app.domain.json_bounds import VALUES, holds_more
 from app.domain.metadata import known
 from app.domain.spellings import comparable, forms, same
@@ -70,7 +70,7 @@ def parse(value: bytes | None) -> Record | None:
     if holds_more(_MAX_VALUES, value, VALUES):
         return None
     try:
-        record = whole(json.loads(value), value)
+        record = whole(json.loads(decoded(value)), value)
     except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

@@ -65,9 +65,10 @@ LISTS = {name: ANYTHING | st.lists(ENTRY, max_size=3) for name in ("alternate_em
 
 
 @settings(deadline=None, derandomize=True, database=None, max_examples=200)
-@given(stored=st.fixed_dictionaries({}, optional={**FIELDS, **LISTS}), address=ANY_TEXT)
-def test_whatever_a_record_holds_it_can_be_read_told_looked_up_and_written_again(stored, address):
-    record = records.parse(json.dumps(stored).encode())
+@given(stored=st.fixed_dictionaries({}, optional={**FIELDS, **LISTS}), address=ANY_TEXT, escaped=st.booleans())
+def test_whatever_a_record_holds_it_can_be_read_told_looked_up_and_written_again(stored, address, escaped):
+    record = records.parse(json.dumps(stored, ensure_ascii=escaped).encode("utf-8", "surrogatepass"))
+    assert record is not None
     user = records.user("ada", record)
     told = [user.user_id, user.primary_email, *user.user_metadata.values(), *user.user_metadata]
     told += [text for one in user.identities for text in (one.provider, one.identity_id, one.email)]
@@ -77,8 +78,12 @@ def test_whatever_a_record_holds_it_can_be_read_told_looked_up_and_written_again
     assert records.parse(records.encode(records.without_alternate(record, address), 0)) is not None
 
 
-def test_half_a_character_is_shown_as_a_replacement_and_the_rest_stays():
-    stored = b'{"sub": "a\\ud800", "email": "\\udfff@example.org", "displayname": "\\ud83d\\ude00", "n\\ud800": [1]}'
+@pytest.mark.parametrize("escaped", [True, False])
+def test_half_a_character_is_shown_as_a_replacement_and_the_rest_stays(escaped):
+    text = r'{"sub": "a\ud800", "email": "\udfff@example.org", "displayname": "\ud83d\ude00", "n\ud800": [1]}'
+    stored = (
+        text.encode() if escaped else json.dumps(json.loads(text), ensure_ascii=False).encode("utf8", "surrogatepass")
+    )
     assert records.parse(stored) == {
         "sub": "a\ufffd",
         "email": "\ufffd@example.org",
