@@ -217,6 +217,12 @@ ANSWERS = {
     "escapes": b"[" + b'"\\u0041",' * 49_000 + b"1]",
     "half surrogates": b'["' + b"\\ud800" * 340_000 + b'"]',
     "deep": b"[" * 2_000_000,
+    "two users, one of many values and one of deep ones": b'[{"user_metadata": {"a": ['
+    + b"0," * 480_000
+    + b'0]}}, {"user_metadata": {"a": '
+    + b"[" * 1_500
+    + b"]" * 1_500
+    + b"}}]",
     "deep, then a string without an end": b"[" * 2_000 + b'"' + b'\\"' * 900_000,
     "deep, then strings": b"[" * 2_000 + b'"a"' * 600_000,
     "nothing": b" " * 2_000_000,

@@ -70,33 +70,10 @@ class Answer:
         """
         if self._content is _UNREAD:
             try:
-                self._content = _parsed(self.body) if not holds_more(MAX_VALUES, self.body, VALUES) else self._short()
-            except RecursionError:
-                self._content = self._shallow()
-            except ValueError:
+                self._content = _read(self.body)
+            except (ValueError, RecursionError):
                 raise BrokenAnswer("no JSON") from None
         return self._content
-
-    def _short(self) -> list[Any]:
-        """Return a list without the entries that make it too long. Raises TooMuch, ValueError."""
-        if holds_more(_MAX_SKIPPED, self.body, VALUES):
-            raise TooMuch("too many values")
-        entries = _entries(self.body.decode("utf-8-sig"))
-        sizes = list(map(values, entries))
-        read: list[Any] = [None] * len(entries)
-        left = MAX_VALUES
-        for number in sorted(range(len(entries)), key=sizes.__getitem__):
-            left -= sizes[number]
-            if left < 0:
-                break
-            read[number] = _parsed(entries[number])
-        return read
-
-    def _shallow(self) -> Any:  # noqa: ANN401 - whatever was sent
-        try:
-            return _parsed(_cut_at_depth(self.body))
-        except (ValueError, RecursionError):
-            raise BrokenAnswer("no JSON") from None
 
     def text_of(self, *names: str) -> str:
         """Return the string values of these members, `MAX_TEXT` of each, joined; empty when there is no JSON object."""
@@ -106,6 +83,31 @@ class Answer:
             return ""
         values = [content.get(name) for name in names] if isinstance(content, dict) else []
         return " ".join(value[:MAX_TEXT] for value in values if isinstance(value, str))
+
+
+def _read(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
+    """Return what JSON holds, within the bounds. Raises TooMuch, ValueError, RecursionError."""
+    read = _short if holds_more(MAX_VALUES, body, VALUES) else _parsed
+    try:
+        return read(body)
+    except RecursionError:
+        return read(_cut_at_depth(body))
+
+
+def _short(body: bytes) -> list[Any]:
+    """Return a list without the entries that make it too long. Raises TooMuch, ValueError, RecursionError."""
+    if holds_more(_MAX_SKIPPED, body, VALUES):
+        raise TooMuch("too many values")
+    entries = _entries(body.decode("utf-8-sig"))
+    sizes = list(map(values, entries))
+    read: list[Any] = [None] * len(entries)
+    left = MAX_VALUES
+    for number in sorted(range(len(entries)), key=sizes.__getitem__):
+        left -= sizes[number]
+        if left < 0:
+            break
+        read[number] = _parsed(entries[number])
+    return read
 
 
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
