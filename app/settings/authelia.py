@@ -125,7 +125,8 @@ class EmailSettings(Section):
     from_address: str = Field(
         "noreply@lfx.dev",
         validation_alias="EMAIL_FROM_ADDRESS",
-        pattern=r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+$",
+        # A dot-atom (RFC 5322, section 3.2.3), less what may be decoded in a header (RFC 2047), and a host name.
+        pattern=r"^[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$",
         description="Address of the sender.",
     )
     from_name: str = Field(

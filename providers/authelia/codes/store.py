@@ -40,7 +40,8 @@ class KvCodeStore:
         entry = await (await self._codes()).get(hashed(address))
         record = parse(entry.value) or {}
         try:
-            code = Code(str(record["digest"]), float(record["expires_at"]), int(record["guesses"]))
+            digest = bytes.fromhex(record["digest"]).hex()
+            code = Code(digest, float(record["expires_at"]), int(record["guesses"]))
         except (KeyError, TypeError, ValueError, OverflowError):
             code = None
         return code, entry.revision

@@ -78,11 +78,11 @@ def world():
 
 async def test_a_code_is_kept_as_it_is_under_the_hash_of_its_address(world):
     assert await world.store.load_code(ADA) == (None, 0)
-    await world.store.save_code(ADA, Code("d", 17.5, 0), None)
+    await world.store.save_code(ADA, Code("0d", 17.5, 0), None)
     assert list(world.codes._entries) == [KEY_OF_ADA]  # noqa: SLF001
-    assert json.loads((await world.codes.get(KEY_OF_ADA)).value) == {"digest": "d", "expires_at": 17.5, "guesses": 0}
+    assert json.loads((await world.codes.get(KEY_OF_ADA)).value) == {"digest": "0d", "expires_at": 17.5, "guesses": 0}
     code, revision = await world.store.load_code(ADA)
-    assert (code, revision) == (Code("d", 17.5, 0), 1)
+    assert (code, revision) == (Code("0d", 17.5, 0), 1)
     with pytest.raises(StaleRevision):
         await world.store.save_code(ADA, code, None)
     await world.store.save_code(ADA, None, revision)
@@ -110,9 +110,12 @@ CODES = [
     {"digest": "d", "expires_at": 1},
     {"digest": "d", "guesses": 1},
     {"expires_at": 1, "guesses": 1},
-    {"digest": "d", "expires_at": "never", "guesses": 1},
-    {"digest": "d", "expires_at": None, "guesses": 1},
-    {"digest": "d", "expires_at": 1, "guesses": []},
+    {"digest": "0d", "expires_at": "never", "guesses": 1},
+    {"digest": "0d", "expires_at": None, "guesses": 1},
+    {"digest": "0d", "expires_at": 1, "guesses": []},
+    {"digest": "é", "expires_at": 1, "guesses": 1},
+    {"digest": "d", "expires_at": 1, "guesses": 1},
+    {"digest": 13, "expires_at": 1, "guesses": 1},
 ]
 
 
@@ -120,8 +123,8 @@ CODES = [
 async def test_what_is_no_code_is_none_and_can_be_replaced(world, record):
     await world.codes.write(KEY_OF_ADA, record)
     assert await world.store.load_code(ADA) == (None, 1)
-    await world.store.save_code(ADA, Code("d", 1.0), 1)
-    assert (await world.store.load_code(ADA))[0] == Code("d", 1.0, 0)
+    await world.store.save_code(ADA, Code("0d", 1.0), 1)
+    assert (await world.store.load_code(ADA))[0] == Code("0d", 1.0, 0)
 
 
 LEDGERS = [
@@ -142,12 +145,12 @@ async def test_what_is_no_ledger_is_an_empty_one(world, record):
 
 
 async def test_in_a_full_bucket_guesses_are_kept_and_new_codes_are_not(world):
-    await world.store.save_code(ADA, Code("d", 1.0), None)
+    await world.store.save_code(ADA, Code("0d", 1.0), None)
     world.codes.full = True
     with pytest.raises(StorageFull):
-        await world.store.save_code(ADA, Code("e", 1.0, 0), 1)
-    await world.store.save_code(ADA, Code("d", 1.0, 1), 1)
-    assert (await world.store.load_code(ADA))[0] == Code("d", 1.0, 1)
+        await world.store.save_code(ADA, Code("0e", 1.0, 0), 1)
+    await world.store.save_code(ADA, Code("0d", 1.0, 1), 1)
+    assert (await world.store.load_code(ADA))[0] == Code("0d", 1.0, 1)
 
 
 async def test_in_a_full_bucket_ledgers_are_changed_and_new_ones_are_not_made(world):
