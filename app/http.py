@@ -43,8 +43,8 @@ def create_pages(
 ) -> Answering:
     """Return what answers requests.
 
-    `readiness` names every part of the service and what is wrong with it, the empty string when nothing is; a part
-    whose name ends in `?` is shown and decides nothing. `documents` maps paths to what makes each, once.
+    `readiness` maps each part of the service to its fault, or to the empty string. A part whose name ends in `?` is
+    shown, but does not count. `documents` maps paths to what makes each, once.
     """
     made: dict[str, Document] = {}
     # Health waits for nobody. Of the others one is made at a time, so that a thousand who ask do not fill a turn of

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""HTTP/1.1 for a few small answers, beside any number of clients that mean it ill.
+"""A small HTTP/1.1 server for a few small answers, which any number of hostile clients cannot block.
 
 h11 knows the protocol, asyncio the sockets. What is here is the time that a connection has for each of its steps, and
 which one goes when there are too many: see docs/decisions/0060-the-http-server.md.
@@ -52,12 +52,12 @@ class Limits:
     answer: float = 10.0
     """Seconds in which an answer must be made, and taken by the client."""
     connections: int = 256
-    """How many there may be: one more, and the one that has done nothing whole for longest is closed."""
+    """Maximum number. At one more, the connection that has completed nothing for longest is closed."""
 
 
 @contextlib.asynccontextmanager
 async def listening(listener: socket.socket, answering: Answering, limits: Limits) -> AsyncIterator[None]:
-    """Answer on `listener` while the context lasts; at its end nobody is waited for."""
+    """Answer on `listener` while the context lasts. Its end does not wait for open connections."""
     # What a client leaves unread fills the kernel's memory, up to megabytes a connection, unless that is told.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * _PIECE)
     connections = _Connections(answering, limits)

@@ -33,7 +33,7 @@ def nothing_in_hand() -> Iterator[None]:
 def run(work: Coroutine[Any, Any, _T]) -> _T:
     """Run `work` in an event loop, and return what it gives. Ctrl-C cancels it: KeyboardInterrupt, once it has ended.
 
-    Whoever catches that has a last word, and is not interrupted again: Ctrl-C is ignored then.
+    The caller can then clean up, and is not interrupted again: further Ctrl-C is ignored.
 
     `asyncio.run` raises KeyboardInterrupt at a second Ctrl-C wherever the loop is just then. A callback that the loop
     had taken and not yet called is lost with it, and a task that waits for that never ends. And it waits for threads,
@@ -75,7 +75,7 @@ def on_ctrl_c(do: Callable[[], object]) -> None:
 def interruptible() -> Iterator[None]:
     """Let Ctrl-C raise KeyboardInterrupt at once, where what waits is no task of the running loop.
 
-    The loop does not hear of it: it would only take note of it, and later cancel what cleans up.
+    The loop gets no signal: it would only take note of it, and cancel the clean-up later.
     """
     with _handled(signal.default_int_handler):
         loop = signal.set_wakeup_fd(-1)
@@ -87,7 +87,7 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Put Ctrl-C off until the context ends: what is begun in it is known before anybody has to end it."""
+    """Put Ctrl-C off until the context ends, so that what is started in it can be ended later."""
     import threading  # noqa: PLC0415 - see above
 
     if threading.current_thread() is not threading.main_thread():  # Ctrl-C is for the main thread

@@ -154,7 +154,7 @@ NewEmail = Annotated[
     example=Example(send="ada@new.example", reply={"success": True, "message": "alternate email verification sent"}),
 )
 async def send_verification(email: NewEmail, linking: EmailLinking) -> Done:
-    """Send a one-time code to an address that is nobody's yet.
+    """Send a one-time code to an address that no account has yet.
 
     The body is the address. An address is taken when it is somebody's primary or verified alternate e-mail.
     """

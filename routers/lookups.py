@@ -37,9 +37,9 @@ SubjectFound = Annotated[str, Field(description="The subject identifier, bare.",
     example=Example(send="ada@example.org", reply="ada"),
 )
 async def email_to_username(email: Email, lookups: Lookups) -> UsernameFound:
-    """Find the username of whoever has an e-mail address.
+    """Find the username of the user who has an e-mail address.
 
-    The user whose primary e-mail it is; only when there is none, the user who has it as a verified alternate.
+    It is the user with this primary e-mail. If there is none, it is the user with it as a verified alternate.
     The reply to a hit is the bare username as text. A user without a username is `user not found` here.
     """
     return await lookups.username_of_email(email)
@@ -51,9 +51,9 @@ async def email_to_username(email: Email, lookups: Lookups) -> UsernameFound:
     example=Example(send="ada@example.org", reply="auth0|ada"),
 )
 async def email_to_sub(email: Email, lookups: Lookups) -> SubjectFound:
-    """Find the subject identifier of whoever has an e-mail address.
+    """Find the subject identifier of the user who has an e-mail address.
 
-    The user whose primary e-mail it is; only when there is none, the user who has it as a verified alternate.
+    It is the user with this primary e-mail. If there is none, it is the user with it as a verified alternate.
     The reply to a hit is the bare subject identifier as text.
     """
     return await lookups.subject_of_email(email)

@@ -31,7 +31,7 @@ class UpdateMetadata(Request):
 
     token: Text = Field(
         "",
-        description="The user's token: whose profile it is comes from it alone.",
+        description="The user's token. It alone decides whose profile changes.",
         examples=["eyJ…"],
         json_schema_extra=missing(TokenRequired),
     )

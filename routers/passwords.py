@@ -25,7 +25,7 @@ router = Router("Passwords")
 
 
 class ChangePassword(Request):
-    """The password as it is and as it shall be, both used exactly as sent."""
+    """The current and the new password, both used exactly as sent."""
 
     token: Text = Field(
         "", description="The user's token.", examples=["eyJ…"], json_schema_extra=missing(TokenRequired)

@@ -25,14 +25,14 @@ _FLUSH_TIME: Final = 2
 """Seconds, whole ones for the client library."""
 
 TRY_AGAIN: Final = 30.0
-"""Seconds after which it is found out whether a refusal still holds: a right may be granted at any time."""
+"""Seconds between two checks whether a permission is still missing: it may be granted at any time."""
 
 _UNLIMITED: Final = -1
 """Nothing is dropped: the callback never waits, so whatever arrived is dealt with at once."""
 
 
 _PROBE: Final = b""
-"""A message that tells nothing: whoever may not send it hears of that at once, and not at the first change."""
+"""An empty message. If the permission is missing, NATS refuses it at once, and not at the first change."""
 
 
 def _ignore(_: bytes) -> None:
@@ -44,7 +44,7 @@ def _nothing() -> None:
 
 
 class Broadcast:
-    """Tells every replica, and hears what is told."""
+    """Sends messages to all replicas, and receives theirs."""
 
     def __init__(self, client: Client, subject: str) -> None:
         """Take the connection, not yet opened, and the subject."""
@@ -66,7 +66,7 @@ class Broadcast:
 
     @property
     def unheard(self) -> bool:
-        """Whether messages have arrived that `heard` was not called with yet.
+        """Whether messages have arrived for which `heard` was not called yet.
 
         Each subscription has a queue of its own, so a request that came later may be served before.
         """
@@ -79,7 +79,7 @@ class Broadcast:
     async def tell(self, message: bytes) -> bool:
         """Send a message; return whether the server has it. Raises nothing.
 
-        Whatever is published after this comes after the message, also when False is returned.
+        Later messages arrive after this one, even if it returns False.
         """
         try:
             await self._client.publish(self.subject, message)
@@ -93,7 +93,7 @@ class Broadcast:
         return True
 
     async def start(self) -> None:
-        """Subscribe, if anybody listens; on a connection that stands, before there are requests: nothing is missed."""
+        """Subscribe if anybody listens: on an open connection, before requests arrive, so that nothing is missed."""
         if self._heard is _ignore:
             return
         await self._subscribe()
@@ -122,8 +122,8 @@ class Broadcast:
     def refused(self, error: str) -> bool:
         """Take note of an error of the server; return whether it refuses messages here, or to send them.
 
-        Who may not tell has the same user at NATS as others, so those do not tell either. It is logged once, and holds
-        until it is found out that it does no longer, or until the connection is gone.
+        All replicas have the same NATS user. If one may not send, none may. It is logged once, until it works again or
+        the connection is lost.
         """
         if refusal(error)[1] != self.subject.lower():
             return False

@@ -27,7 +27,7 @@ def _pause() -> Generator[object, None, None]:
 async def take_turn(within: float = math.inf) -> bool:
     """Wait until the request at work has its turn, at most `within` seconds; return whether it has, at once if so.
 
-    One that was passed over is at once told so again, unless it now waits without such a bound.
+    A request that was passed over gets False at once, unless it now waits without a limit.
     """
     deadline = current_deadline()
     if not deadline.begun and not (deadline.passed_over and within < math.inf):
@@ -39,7 +39,7 @@ async def take_turn(within: float = math.inf) -> bool:
 def in_turn(capability: T) -> T:
     """Return `capability` with each of its coroutine methods waiting for the request's turn first.
 
-    One that says `takes_turns` does so itself, because it has answers for which nobody need wait.
+    A capability with `takes_turns` waits itself, because some of its answers need no turn.
     """
     return capability if getattr(capability, "takes_turns", False) else around(capability, _gated)
 

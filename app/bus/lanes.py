@@ -45,16 +45,16 @@ class Job(Protocol):
         ...
 
     def refuse(self, error: ServiceError) -> None:
-        """Answer with `error`, unless the request is answered already; what its coroutine says later is not sent."""
+        """Reply with `error`, unless there was a reply. A later result of the coroutine is not sent."""
         ...
 
     def ended(self, error: BaseException | None) -> None:
-        """Take note that the coroutine has ended after the request was answered for it, or with `error`."""
+        """Take note of the end of the coroutine: after a reply was sent for it, or with `error`."""
         ...
 
 
 class Lane:
-    """The requests of one subject: how many are at work, and who waits, in order, and nobody else.
+    """The requests of one subject: the number at work, and those that wait, in order.
 
     Large ones wait by themselves: they may have to wait for room that small ones do not need.
     """

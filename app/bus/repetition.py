@@ -27,7 +27,7 @@ class _Kind:
 
 
 class Repetition:
-    """Warnings of one sort, of which the repetition is bounded: in a period so many of a kind, and a count."""
+    """Warnings of one sort: in a period a few of each kind are logged, then a count of the others."""
 
     def __init__(self, message: str) -> None:
         """Take the record's message; that of the count is the same with `again` behind it."""

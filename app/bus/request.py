@@ -35,7 +35,7 @@ def internal_error(cause: BaseException) -> InternalError:
 
 
 class Server(Protocol):
-    """What a request needs of whoever took it from NATS: the subscriber of its subject."""
+    """What a request uses of the subscriber of its subject."""
 
     lane: Lane
     telemetry: SubjectTelemetry
@@ -141,7 +141,7 @@ class Request:
             self._server.reply_soon(self._message, body, error, self._received, self._trace)
 
     def ended(self, error: BaseException | None) -> None:
-        """Answer when the work broke off without an answer; log how work ended that went on after one."""
+        """Send a reply if the work stopped without one. If it continued after the reply, log how it ended."""
         if self._late and self.deadline.committed:
             self._server.telemetry.ended_late(error or self.error, self._message.data, self._trace)
         elif error is not None:

@@ -38,8 +38,8 @@ COMMON_ERRORS: tuple[type[ServiceError], ...] = (Overloaded, RequestTimedOut, In
 class Router(NatsRouter):
     """The subjects of one area, in the order of their declaration.
 
-    Like every FastStream router it belongs to one broker at a time, the last that included it. Who needs the subjects
-    in two brokers at once takes `anew()`.
+    Like every FastStream router it belongs to one broker at a time, the last that included it. For two
+    brokers at once, use `anew()`.
     """
 
     def __init__(self, area: str) -> None:
@@ -57,7 +57,7 @@ class Router(NatsRouter):
         unavailable: tuple[type[ServiceError], ...] = (),
         example: Example,
     ) -> Callable[[Handler], Handler]:
-        """Declare the handler of `lfx.auth-service.<name>`: `subscriber`, and what else is to be known of a subject.
+        """Declare the handler of `lfx.auth-service.<name>`. It calls `subscriber` and keeps errors and example.
 
         The handler's first parameter is the request: a `Request`, or for a text body a `str` that is annotated with
         its description. The others are injected (`routers.inject`). What it returns is the reply, in the envelope that

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Requests take turns: bounded work, an ordered and bounded waiting room, and a deadline for each.
 
-A request begins as a coroutine that the subscriber advances by hand. One that needs to wait for nothing runs to its
-end there and then, and never comes here. The first that would wait (`take_turn`, which stands before every call of
-a provider) pauses instead; the subscriber hands it to `Turns`, which gives it a task of its own once there is room.
+A request begins as a coroutine that the subscriber advances by hand. If it need not wait, it finishes at once and
+never comes here. Otherwise it pauses at `take_turn`, before its first call of a provider. Then the subscriber passes it
+to `Turns`, which gives it a task of its own when there is room.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Turns:
         self._pending_bytes -= entry.size
 
     def _pass_over(self, entry: Entry) -> None:
-        """Let a job go on without its turn, here and now: to its end, or until it waits for its turn after all.
+        """Continue a job without its turn, until it finishes or waits for its turn again.
 
         It has no task, so it cannot wait for anything else.
         """

@@ -38,11 +38,10 @@ class Unreachable(Exception):
 
 
 def nats_at(url: str | None, prefix: str | None = None, option: str = "--nats-url") -> NatsSettings:
-    """Return how NATS is reached: as the environment says, but for the addresses and the prefix that are given.
+    """Return the settings for NATS: the environment's, with the given addresses and prefix.
 
-    `option` gives the addresses, the prefix has one of its own: `--old`, `--old-prefix`. Variables of the service alone
-    do not count: who asks needs no provider. Raises ConfigurationError, and BadParameter for an address or a prefix
-    that is none.
+    `option` names the option of the addresses; that of the prefix is named after it: `--old`, `--old-prefix`. Settings
+    of the provider are not read. Raises ConfigurationError, and BadParameter for an invalid address or prefix.
     """
     reader = Reader((), None)
     settings = reader.read(NatsSettings)
@@ -88,8 +87,7 @@ async def connected(
 ) -> AsyncIterator[Client]:
     """Connect within `seconds`, give the connection, and close it at the end. `more` goes to the client library.
 
-    Each address has an equal share of the seconds, so that one where nobody answers leaves the others theirs. `told`
-    hears of what goes wrong meanwhile.
+    Each address gets an equal part of the time. `told` is called with each error.
 
     Raises:
         Unreachable: no server took the connection.

@@ -45,7 +45,7 @@ def offered(nats_url: str, tokens: Mapping[str, str]) -> Iterator[None]:
 
 
 def known(servers: Iterable[str]) -> dict[str, str] | None:
-    """Return the tokens by name that the `dev` on one of these NATS servers offers; None when none of them is its."""
+    """Return the tokens, by name, of the `dev` that runs on one of these NATS servers; None if none does."""
     for server in servers:
         if (name := _name(server)) and (tokens := _read(_folder() / name)) is not None:
             return tokens

@@ -31,7 +31,7 @@ class Deadline:
     committed: bool = False
 
     patience: float = inf
-    """Seconds that it waits for its turn; who has something to say without one goes on then."""
+    """Seconds that it waits for its turn. Then a request that has a remembered answer goes on without one."""
 
     passed_over: bool = False
     """Whether it went on without a turn; it may then wait for nothing but its turn."""

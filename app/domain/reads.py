@@ -117,7 +117,7 @@ class Turn(Protocol):
     """Gives the request at work its turn, before which it may not wait for anything."""
 
     async def __call__(self, within: float = ...) -> bool:
-        """Wait for it, at most `within` seconds; return whether it is had. Without, nothing that takes long is done."""
+        """Wait for it, at most `within` seconds. Return whether the request has it; without it, do nothing slow."""
         ...
 
 

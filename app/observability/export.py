@@ -25,7 +25,7 @@ _FLUSH_TIME: Final = 0.4
 async def exporting(
     settings: TelemetrySettings, *, version: str, provider: str, sink: Sink | None = None
 ) -> AsyncIterator[Telemetry]:
-    """Give the instruments; what is asked for is sent to the collector while the context lasts.
+    """Yield the instruments, and export the configured signals while the context lasts.
 
     `sink` is where log records are taken from.
     """

@@ -77,14 +77,14 @@ class Sink:
         self._known = functools.lru_cache(maxsize=256)(lambda text: redact(text, self._secrets))
 
     def __call__(self, message: Message) -> None:
-        """Write one record. Raises nothing: whoever handles that would show the record as it is."""
+        """Write one record. Raises nothing: loguru would print the record without redaction."""
         try:
             self._write(self.fields(message.record))
         except Exception as error:  # noqa: BLE001 - a value that cannot be shown, or not forwarded
             self._put({"time": "", "level": "error", "message": f"unwritable record: {type(error).__name__}"})
 
     def tell(self, level: str, message: str, /, **fields: object) -> None:
-        """Write a record from a thread that must not wait: loguru has a lock, which may be held by what stands still.
+        """Write a record from a thread that must not wait: the blocked event loop may hold the lock of loguru.
 
         Raises nothing. Fields and message are redacted as those of any record.
         """
@@ -199,7 +199,7 @@ class _FromStandardLibrary(logging.Handler):
 
 
 def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: TextIO | None = None) -> Sink:
-    """Make the sink, on standard output unless told otherwise, and lead everything that logs to it."""
+    """Make the sink, by default on standard output, and send all log records to it."""
     sink = Sink(stream or sys.stdout, settings, secrets)
     level = _LEVELS[settings.level]
     logger.remove()

@@ -36,10 +36,9 @@ _MAX_FRAME: Final = 200
 
 @contextlib.contextmanager
 def watching(registry: CollectorRegistry, tell: Callable[..., None] | None, again: float = _AGAIN) -> Iterator[None]:
-    """Watch the running loop while the context lasts: measured in `registry`, and told when it stands.
+    """Watch the running loop while the context lasts: measure it in `registry`, and log stalls.
 
-    `tell` is `Sink.tell`; without it, it is measured only. From one stall that is told to the next there are `again`
-    seconds at least.
+    `tell` is `Sink.tell`; without it, stalls are only measured. At most one is logged in `again` seconds.
     """
     pulse, stopping = Pulse(), threading.Event()
     registry.register(pulse)

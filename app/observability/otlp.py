@@ -49,7 +49,7 @@ _SEVERITIES: Final = {
 
 
 def exporter(signal: str, protocol: str) -> Any:  # noqa: ANN401 - one of six classes
-    """Return what sends a signal (`traces`, `metrics`, `logs`): by the name under which the SDK finds it too."""
+    """Return the exporter of a signal (`traces`, `metrics`, `logs`), found by its entry point as in the SDK."""
     name = f"otlp_proto_{protocol.partition('/')[0]}"
     (found,) = entry_points(group=f"opentelemetry_{signal}_exporter", name=name)
     if protocol == "grpc":

@@ -146,11 +146,11 @@ class SubjectTelemetry:
         self._log.bind(trace=trace).opt(exception=error).error("reply could not be sent")
 
     def reply_refused(self, reply: str, trace: Trace | None) -> None:
-        """Take note of a request whose reply would go where it is none; it is handled and not replied to."""
+        """Log a reply subject that is no inbox. The request is handled, and gets no reply."""
         self._log.bind(reply=reply[:_MAX_SHOWN], trace=trace).warning("reply subject is no inbox")
 
     def ended_late(self, error: BaseException | None, body: bytes, trace: Trace | None) -> None:
-        """Log how the steps after a write ended, for a request to which the answer had been that its time was up."""
+        """Log how the steps after a write ended, for a request that had got `request timed out`."""
         cut_off = isinstance(error, asyncio.CancelledError)
         outcome = "done" if error is None else "cut off" if cut_off else _described(error)
         record = self._log.bind(outcome=outcome, secrets=self._sent(body), trace=trace)

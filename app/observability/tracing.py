@@ -111,8 +111,8 @@ class Tracing:
     ) -> None:
         """Take how trace contexts are written, of `PROPAGATORS`, and what records.
 
-        `bound` is the ratio sampler's: a new trace is recorded whose id's low half is below it. The tracer finds that
-        out at ten times the cost, so it is not asked for the others.
+        `bound` is the ratio sampler's. A new trace is recorded if the low half of its id is below it. To ask the
+        tracer costs ten times as much, so it is asked only for those.
         """
         self.records = tracer is not None
         self._tracer = tracer
@@ -156,8 +156,8 @@ class Tracing:
     def headers(self, *, outward: bool = False) -> dict[str, str]:
         """Return the headers that carry the current trace on; `outward`: to an upstream, which gets no baggage.
 
-        Baggage is what callers tell each other, whatever it may be, and nothing for third parties. Names that cannot be
-        those of headers are left out.
+        Callers may put anything into baggage, so it is not sent to third parties. Names that cannot be those of headers
+        are left out.
         """
         carrier: dict[str, str] = {}
         if (trace := current_trace()) is not None:

@@ -24,7 +24,7 @@ _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
 
 @dataclass
 class Attempt:
-    """How an attempt ended, if whoever made it says so."""
+    """How an attempt ended, if the caller sets it."""
 
     outcome: str = ""
 

@@ -50,7 +50,7 @@ type UserMetadata struct {
 
 // What is to change on whose profile. Other fields are accepted and ignored.
 type UserMetadataUpdateRequest struct {
-	// The user's token: whose profile it is comes from it alone.
+	// The user's token. It alone decides whose profile changes.
 	Token        string       `json:"token"`
 	UserMetadata UserMetadata `json:"user_metadata"`
 	// Whose profile it is, where a client's token may say so; ignored otherwise.
@@ -255,7 +255,7 @@ type AddAliasReply struct {
 	Success bool `json:"success"`
 }
 
-// The password as it is and as it shall be, both used exactly as sent.
+// The current and the new password, both used exactly as sent.
 type PasswordUpdateRequest struct {
 	// The password as it is. Blank counts as missing.
 	CurrentPassword string `json:"current_password"`

@@ -233,11 +233,11 @@ class AuthService:
         self._patience = patience
 
     async def email_to_username(self, email: str) -> str:
-        """Return the username of whoever has the address. Raises UserNotFound."""
+        """Return the username of the user who has the address. Raises UserNotFound."""
         return await self._again("email_to_username", email, _bare)
 
     async def email_to_sub(self, email: str) -> str:
-        """Return the subject identifier of whoever has the address. Raises UserNotFound."""
+        """Return the subject identifier of the user who has the address. Raises UserNotFound."""
         return await self._again("email_to_sub", email, _bare)
 
     async def username_to_sub(self, username: str) -> str:
@@ -262,7 +262,7 @@ class AuthService:
         await self._again("user_emails.set_primary", {**_user(token), "email": email}, _done)
 
     async def send_verification(self, email: str) -> None:
-        """Send a one-time code to an address that is nobody's yet. Raises EmailAlreadyLinked."""
+        """Send a one-time code to an address that no account has yet. Raises EmailAlreadyLinked."""
         await self._ask("email_linking.send_verification", email, _done)
 
     async def verify_email(self, email: str, code: str) -> str:

@@ -91,7 +91,7 @@ export interface UserMetadata {
  */
 export interface UserMetadataUpdateRequest {
     /**
-     * The user's token: whose profile it is comes from it alone.
+     * The user's token. It alone decides whose profile changes.
      */
     token:         string;
     user_metadata: UserMetadata;
@@ -434,7 +434,7 @@ export interface AddAliasReply {
 }
 
 /**
- * The password as it is and as it shall be, both used exactly as sent.
+ * The current and the new password, both used exactly as sent.
  */
 export interface PasswordUpdateRequest {
     /**

@@ -29,9 +29,9 @@ _MANAGED: Final = {"app_metadata": {"system_managed": True}}
 class Auth0Aliases:
     """Gives out aliases.
 
-    That an address is given once is decided by the tenant, which makes one stub of it. That an account gets one a
-    domain is decided by the order in which the tenant keeps its identities: each claim looks at it after linking, and
-    takes back what it linked when another address comes before. So the first stays, whatever the others do.
+    The tenant makes one stub for each address, so an address is given once. The order of the identities decides which
+    alias in a domain an account keeps: each claim reads it after linking, and takes its own back if another one comes
+    before. So the first stays, whatever the others do.
     """
 
     def __init__(self, stubs: Stubs, now: Callable[[], float] = time.time) -> None:

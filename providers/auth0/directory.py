@@ -32,8 +32,8 @@ class Auth0Directory(ByEmail):
     async def by_primary_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user with the database connection whose e-mail `address` is.
 
-        Asked by e-mail the tenant is current and compares case, which other identity providers' addresses have. Its
-        search compares none and lags behind: a user that it has under the very form that was asked for has moved.
+        The tenant's `users-by-email` is current but compares case, and addresses of other identity providers may have
+        capitals. Its search ignores case but is delayed: whom it lists under a form that was requested has moved.
         """
         users = await self._management.by_email(address, shared=not fresh)
         found = _with_primary(users, address)

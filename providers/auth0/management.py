@@ -86,7 +86,7 @@ class Management:
     async def by_email(self, address: Address, *, shared: bool = False) -> list[WireUser]:
         """Return the users whose own e-mail the tenant takes `address` for, in whichever of its forms it has it.
 
-        It is asked for each, since it compares to the letter. One of several that it takes for no address is nobody's.
+        Each form is requested, because the tenant compares exactly. A form that it rejects belongs to nobody.
         Raises SearchFailed; UserNotFound for a 404, if `shared`: no write may depend on that.
         """
         found: list[WireUser] = []

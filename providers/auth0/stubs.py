@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Users that consist of an address only, made to be linked to an account as an e-mail identity.
 
-Two writes make an identity: a stub, and the link that swallows it. What the first leaves behind when the second fails
-would block the address, so it is removed again, after looking whether it is what it is taken for.
+Two writes make an identity: a stub, and the link that takes it into the account. If the link fails, the stub would
+block the address. So it is checked and removed.
 """
 
 from __future__ import annotations

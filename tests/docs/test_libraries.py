@@ -93,6 +93,16 @@ def test_every_row_names_a_test_that_is_there():
     assert [row for row in rows if not (TOP / row).is_file()] == []
 
 
+def test_every_row_names_the_files_in_which_its_names_stand():
+    for line in TABLE.splitlines()[1:]:
+        names, files = (re.findall(r"`([\w./]+)`", cell) for cell in line.split("|")[2:4])
+        texts = [(TOP / file).read_text() for file in files]
+        for name in names:
+            used = [name.rpartition(".")[2] in text for text in texts]
+            assert any(used), line
+        assert all(any(name.rpartition(".")[2] in text for name in names) for text in texts), line
+
+
 async def test_aiohttp_can_be_told_not_to_repeat():
     async with aiohttp.ClientSession() as session:
         assert session._retry_connection is True

@@ -34,7 +34,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A request that works as it is printed: subject, body, where that is not plain what it shows, and whose it is."""
+    """A request that works as it is printed: subject, body, an optional remark, and the user whose token it has."""
 
     subject: str
     body: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`auth-service tenant`: what the service needs of an Auth0 tenant, compared and made. What it needs loads with it."""
+"""`auth-service tenant`: compare a tenant of Auth0 with what the service needs, and change it."""
 
 from __future__ import annotations
 

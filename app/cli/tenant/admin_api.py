@@ -112,8 +112,8 @@ class AdminApi:
     ) -> list[_T]:
         """Return what stands on all pages.
 
-        `size`: how many were asked for a page, where pages are counted. Then one that is not full is the last, unless
-        the tenant says that there are more; how many it says is not believed otherwise, for it may change meanwhile.
+        `size`: how many were requested for each page, where pages are counted. Then a page that is not full is the
+        last, unless the tenant's total is larger. A total is used for nothing else, because it can change meanwhile.
         """
         pager = await self.call(operation, make)
         found = _items(operation, pager)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from jose.utils import base64url_encode, long_to_base64
 
 _BITS: Final = 2048
 _EXPONENT: Final = 65_537
@@ -62,14 +62,8 @@ class KeyPair:
 
 def _thumbprint(key: rsa.RSAPublicKey) -> str:
     numbers = key.public_numbers()
-    members = {"e": _number(numbers.e), "kty": "RSA", "n": _number(numbers.n)}
+    e, n = (long_to_base64(number).decode() for number in (numbers.e, numbers.n))
+    members = {"e": e, "kty": "RSA", "n": n}
     canonical = json.dumps(members, separators=(",", ":"), sort_keys=True)
-    return _b64(hashlib.sha256(canonical.encode()).digest())
-
-
-def _number(value: int) -> str:
-    return _b64(value.to_bytes((value.bit_length() + 7) // 8, "big"))
-
-
-def _b64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    thumbprint: bytes = base64url_encode(hashlib.sha256(canonical.encode()).digest())
+    return thumbprint.decode()

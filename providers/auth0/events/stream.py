@@ -30,12 +30,11 @@ class OffsetRefused(Exception):
 
 
 class StreamRefused(Exception):
-    """The tenant refuses the stream; `status` is that of its answer."""
+    """The tenant refuses the stream; the text has the status of its answer."""
 
     def __init__(self, status: int | None) -> None:
         """Take the status."""
         super().__init__(f"refused with status {status}")
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)

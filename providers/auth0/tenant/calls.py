@@ -41,8 +41,8 @@ class Call:
 
     `path` begins with a slash and is encoded. `json` and `form` make the body; a callable `form` is asked before every
     attempt. `token` is the caller's; without one the service acts in its own name, unless the call is `anonymous`.
-    `fallback` is what a refusal means that has no other meaning, `special` the statuses that have; those in `passes`
-    are returned. `touches` are the subject identifiers of users that it changes, `addresses` the ones concerned.
+    `special` maps statuses to errors; other refusals raise `fallback`. Statuses in `passes` are returned.
+    `touches` are the subject identifiers of users that it changes, `addresses` those that it is about.
     """
 
     kind: Kind

@@ -115,8 +115,8 @@ class TenantClient:
     async def shared(self, call: Call) -> Answer:
         """Return the answer to a read, which others who ask the same at the same time share.
 
-        A read begun after a write that is known here, of this process or by `changed`, does not join one begun before.
-        What is joined was sent so lately that it can be older than another write by `SHARED_FOR` at most.
+        After a write that is known here, by this process or by `changed`, a read does not join an earlier read. What it
+        joins was sent at most `SHARED_FOR` seconds ago, so it is older than another write by no more than that.
         """
         key = (self._writes, call.same)
         if self._reads.to_join(key):

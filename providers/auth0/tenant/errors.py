@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from providers.auth0.tenant.answers import Answer
     from providers.auth0.tenant.calls import Call
 
-OK: Final = 200
 BAD_REQUEST: Final = 400
 UNAUTHORIZED: Final = 401
 FORBIDDEN: Final = 403
@@ -125,8 +124,8 @@ def of_exception(operation: str, error: Exception) -> Failure:
 def refusal(call: Call, answer: Answer) -> ServiceError:
     """Return the failure that a refusal (4xx) means to the caller.
 
-    Who is refused on the caller's token has a bad one. Without any token it is a code, a password or the like that is
-    refused, unless the tenant says that it is the application. Otherwise it is the service's own rights that are.
+    With the caller's token, that token is bad. Without any token, a code or password is wrong, unless the tenant says
+    that it refuses the application. Otherwise the service lacks a right.
     """
     meanings: dict[int, type[ServiceError]] = {NOT_FOUND: UserNotFound, TOO_MANY: RateLimited}
     if call.token is not None:

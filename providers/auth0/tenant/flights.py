@@ -63,7 +63,7 @@ class Flights(Generic[T]):
     def __init__(self, budget: Budget, shared_for: float = math.inf, *, lasts: bool = False) -> None:
         """Take how long each may wait, and for how many seconds after something was sent others may still join.
 
-        What `lasts` has a request's time at least, even if nobody waits for so long.
+        With `lasts`, the work has the time of one request at least, even if nobody waits for so long.
         """
         self._budget = budget
         self._shared_for = shared_for

@@ -2,10 +2,10 @@
 """The restart of Authelia that is owed. Every replica sees it, even if one is killed.
 
 Before the users file is written a note is left under the hash of what will stand there; once it stands there the
-restart is owed, whatever is written next. Whoever finds the file in that state a minute later does what its writer did
-not come to. A restart that is owed is made by whichever replica first says so (by compare-and-set); it notes the
-moment that the restart will carry, so that a DaemonSet that carries it already is not restarted again. Restarts have a
-least interval, from the last one that the DaemonSet tells of, whoever made that; what changes in between is gathered.
+restart is owed, whatever is written next. If the note is a minute old, any replica that finds the file in that state
+does this instead of the writer. A restart that is owed is made by the replica that first says so (by compare-and-set).
+It notes the moment that the restart will carry, so that a DaemonSet that carries it already is not restarted again.
+Between two restarts, of whoever, there is a least interval; changes in between are gathered.
 """
 
 from __future__ import annotations
@@ -72,9 +72,9 @@ class Restarts:
         await self._delete(_key(text), (await bucket.get(_key(text))).revision)
 
     async def recover(self, text: str) -> float | None:
-        """Let a restart be owed when the file, which says `text`, was written by somebody who did not come to that.
+        """Record the restart that is owed for the file `text` if its writer has not done so within a minute.
 
-        Return in how many seconds that is known, while the writer may still come to it; None when there is no note.
+        Return the seconds that the writer has left, None when there is no note.
         """
         entry = await (await self._bucket()).get(_key(text))
         if entry.value is None or entry.written is None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 async def claimed(users: Users, username: str, address: Address, error: type[ServiceError]) -> AsyncIterator[None]:
     """Claim the address for the user; if the block fails, give it back, unless the record has it.
 
-    Where the record may still come to have it, the claim stays for its minute: a write to which no answer came may have
-    been made, or be made later. Raises `error` when the address is somebody else's.
+    If a write got no answer, it may still succeed, so the claim stays for its minute. Raises `error` when the address
+    is somebody else's.
     """
     try:
         revision = await users.claim(username, address)

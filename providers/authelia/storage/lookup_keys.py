@@ -56,7 +56,7 @@ class LookupKeys:
 def is_recent(entry: Entry, now: float) -> bool:
     """Whether the entry was written less than a minute before or after `now` (Unix seconds).
 
-    The server's clock and the reader's may differ. What is later by a minute or more is not recent: it would be for as
-    long as they differ. Who writes it looks again once it has what it claims.
+    The server's clock and the reader's may differ. A time more than a minute ahead is not recent; otherwise it would
+    stay recent for as long as they differ. The writer checks again when it has what it claims.
     """
     return entry.written is not None and abs(now - entry.written.timestamp()) < CLAIM_TIME
