@@ -76,7 +76,7 @@ def create_pages(
                 return _ready(readiness(), verbose="verbose" in parse_qs(query, keep_blank_values=True))
             case "/metrics":
                 return await exposition()
-        return await document(path)
+        return await document(target if target in documents else path)
 
     return answer
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -55,6 +56,8 @@ class Stage(StrEnum):
 
 def main() -> None:
     """Run the command. Output that cannot be written ends it with UNUSABLE: the help's and the version's too."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # it may be closed
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error does by itself
     try:
         app(prog_name="auth-service")
     except OSError as error:
@@ -128,6 +131,9 @@ def serve() -> None:
 
     try:
         settings = configured()
+    except ConfigurationError as error:
+        raise fail(str(error), UNUSABLE) from None
+    try:
         status = run(settings)
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None

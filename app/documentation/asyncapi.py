@@ -134,6 +134,7 @@ class Documents:
             "/asyncapi.yaml": lambda: ("application/yaml", self._yaml, {}),
             "/asyncapi.json": lambda: ("application/json", self._json, {}),
             **{f"/docs/{name}": partial(assets.answer, name) for name in assets.NAMES},
+            **{f"/{assets.address(name)}": partial(assets.answer, name, for_ever=True) for name in assets.NAMES},
         }
 
     @cached_property

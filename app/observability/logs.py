@@ -49,7 +49,6 @@ HEADER_LOGGERS: Final = ("opentelemetry.baggage", "opentelemetry.trace")
 _RAISED: Final = "raised"
 _COLOURS: Final = {"debug": "\033[2m", "info": "\033[36m", "warn": "\033[33m", "error": "\033[31m"}
 _RESET: Final = "\033[0m"
-_to_json: Final = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class AuditLog:
@@ -67,6 +66,9 @@ class Sink:
         """Take where to write, in which form, and the secrets of the configuration, which are masked everywhere."""
         self._stream = stream
         self._json = settings.format == "json"
+        self._encoding = stream.encoding or "utf-8"
+        escapes = not self._encoding.lower().startswith("utf")  # of JSON; those of Python are others
+        self._to_json = json.JSONEncoder(ensure_ascii=escapes, default=str).encode
         self._source = settings.add_source
         self._levels = list(_LEVELS)[list(_LEVELS).index(settings.level) :]
         self._secrets = tuple(secrets)
@@ -97,10 +99,10 @@ class Sink:
         self._put(fields)
 
     def _put(self, fields: dict[str, Any]) -> None:
-        line = _to_json(fields) if self._json else self._for_people(fields)
+        line = self._to_json(fields) if self._json else self._for_people(fields)
         with contextlib.suppress(OSError, ValueError):  # nobody reads any more
-            # Whatever of a request's bytes is no UTF-8 is written as an escape.
-            self._stream.write(line.encode("utf-8", "backslashreplace").decode() + "\n")
+            # What the stream's encoding does not have, and bytes that are no UTF-8, are written as escapes.
+            self._stream.write(line.encode(self._encoding, "backslashreplace").decode(self._encoding) + "\n")
             self._stream.flush()
 
     def fields(self, record: Record) -> dict[str, Any]:

@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import traceback
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from loguru import logger
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     Sent = Callable[[bytes], list[str]]
     """What of a request's body must not be logged."""
+
+T = TypeVar("T")
 
 _LEVELS: Final = {Fault.UPSTREAM: "WARNING", Fault.OWN: "ERROR"}
 """Of failures that are not the caller's; those are `INFO`."""
@@ -61,7 +64,7 @@ class Telemetry:
 
     def show(self, name: str, text: str, value: Callable[[], float]) -> None:
         """Show a number as `auth_service_…`, asked for when somebody looks."""
-        Gauge(f"auth_service_{name}", text, registry=self.registry).set_function(value)
+        Gauge(f"auth_service_{name}", text, registry=self.registry).set_function(lambda: _harmless(value, math.nan))
 
     def measure(self, measurements: Callable[[], Mapping[str, float]]) -> None:
         """Show what a provider measures: by metric name, those that end in `_total` as counters."""
@@ -95,7 +98,8 @@ class _Measurements(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield a metric each."""
-        for name, value in self._measurements().items():
+        nothing: Mapping[str, float] = {}
+        for name, value in _harmless(self._measurements, nothing).items():
             text = name.removeprefix("auth_service_").replace("_", " ").capitalize() + "."
             kind = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
             yield kind(name.removesuffix("_total"), text, value)
@@ -155,6 +159,15 @@ class SubjectTelemetry:
         outcome = "done" if error is None else "cut off" if cut_off else _described(error)
         record = self._log.bind(outcome=outcome, secrets=self._sent(body), trace=trace)
         record.warning("write ended after the request had timed out")
+
+
+def _harmless(measure: Callable[[], T], otherwise: T) -> T:
+    """Return what is measured; a failure is logged, and takes no other metric with it."""
+    try:
+        return measure()
+    except Exception:  # noqa: BLE001 - whatever it is, the others are asked for too
+        logger.exception("a metric could not be measured")
+        return otherwise
 
 
 def _milliseconds(seconds: float) -> float:

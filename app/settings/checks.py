@@ -83,6 +83,8 @@ def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
             url = urlsplit(server if "://" in server else f"nats://{server}")
             scheme = server.rpartition("://")[0] or "nats"
             usable = scheme in _SCHEMES and url.hostname and (url.port or 1) and url.path in {"", "/"}
+            # A `#` or `?` of a password that is not encoded makes the rest of it a part of the host's name.
+            usable = usable and not {"#", "?"} & set(server)
         except ValueError:
             usable = False
         if not usable or any(character.isspace() for character in server):
@@ -183,8 +185,11 @@ def check_ca(path: Path) -> Path:
 def check_key(path: Path) -> Path:
     """Take a file with a private key that asks for no password."""
     # Other things may stand before it: its certificate, the parameters of its curve.
-    with path.open("rb") as file:
-        content = file.read(LARGEST)
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST)
+    except OSError as error:
+        raise ValueError(f"{shown(path)}cannot be read: {error.strerror}") from None
     found = _PRIVATE_KEY.search(content)
     if found is None or _private_key(content[found.start() :]) is None:
         raise ValueError("holds no private key that can be read without a password")

@@ -15,6 +15,7 @@ from app.domain.identity_tokens import unverified_claims
 from app.domain.users import EMAIL
 from providers.authelia.storage import records
 from providers.authelia.storage.claims import claimed
+from providers.authelia.storage.kv import StorageFull, Unreadable
 from providers.authelia.storage.social import without_social
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class AutheliaIdentities:
             raise
         try:
             await self._claim_and_add(username, proof.address)
-        except (IdentityLinkedElsewhere, UserNotFound):
+        except (IdentityLinkedElsewhere, UserNotFound, StorageFull, Unreadable):  # nothing was written
             await self._used.forget(proof.jti, begun)
             raise
         await self._used.finish(proof.jti, username)

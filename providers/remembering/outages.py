@@ -21,6 +21,7 @@ class Outage:
         self._given = 0
         self._began = self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
         self.failing = False
         """Whether the last call of the provider failed."""
 
@@ -29,12 +30,13 @@ class Outage:
         """A text while stale answers are given, else empty."""
         if not self._given:
             return ""
-        seconds = asyncio.get_running_loop().time() - self._began
+        # Not of the running loop: the thread of an exporter asks too, and has none.
+        seconds = self._loop.time() - self._began
         return f"stale answers are given: {self._given} in {seconds:.0f} s"
 
     def stale(self) -> None:
         """Note a stale answer."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self._last = loop.time()
         if not self._given:
             self._began = self._last

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from app.documentation.page import assets
 from app.http import create_pages, serving
 from app.http_server import Limits
 from app.main import documents
@@ -206,8 +207,23 @@ async def test_health_does_not_wait_for_a_document_that_is_being_made():
         assert {(await reader)[-4:] for reader in readers} == {b"made"}
 
 
+STYLES = "/" + assets.address("page.css")
+
+
 @pytest.mark.parametrize(
-    "path", ["/livez", "/readyz", "/metrics", "/docs", "/docs/page.css", "/asyncapi.yaml", "/asyncapi.json", "/nothing"]
+    "path",
+    [
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/docs",
+        "/docs/page.css",
+        "/docs/page.css?000000000000",
+        STYLES,
+        "/asyncapi.yaml",
+        "/asyncapi.json",
+        "/nothing",
+    ],
 )
 async def test_every_response_forbids_what_nobody_needs(path):
     async with _server() as connect:
@@ -220,7 +236,5 @@ async def test_every_response_forbids_what_nobody_needs(path):
         assert headers["cross-origin-resource-policy"] == "same-origin"
         assert "default-src 'none'" in headers["content-security-policy"]
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
-        assert headers["cache-control"] == (
-            "public, max-age=31536000, immutable" if path == "/docs/page.css" else "no-store"
-        )
+        assert headers["cache-control"] == ("public, max-age=31536000, immutable" if path == STYLES else "no-store")
         assert "server" not in headers

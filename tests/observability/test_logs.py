@@ -54,6 +54,16 @@ def test_a_record_is_one_json_object_on_a_line(log):
     assert "source" not in record
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_no_record_is_lost_for_characters_that_the_output_does_not_have(encoding):
+    output = io.BytesIO()
+    with service_log(LogSettings(), (), io.TextIOWrapper(output, encoding, write_through=True)):
+        for name in ("ada", "Łada", "ada\u2060", "é", "😀"):
+            AuditLog().impersonation(ImpersonationAttempt("auth0|ada", name, "success"))
+    targets = [json.loads(line)["target_user"] for line in output.getvalue().decode(encoding).splitlines()]
+    assert targets == ["ada", "Łada", "ada ", "é", "😀"]
+
+
 @pytest.mark.parametrize(("level", "shown"), [("debug", 4), ("info", 3), ("warn", 2), ("error", 1)])
 def test_the_level_is_the_least_that_is_shown(log, level, shown):
     stream = log(level=level)

@@ -33,7 +33,14 @@ SHORT_KEY = short_key()
 
 # Of each variable values that are wrong by their type, by their content, or as a file.
 BAD = {
-    "NATS_URL": ["http://u:s3same@h", "nats://u:s3same@h:port"],
+    "NATS_URL": [
+        "http://u:s3same@h",
+        "nats://u:s3same@h:port",
+        "nats://s3#same@nats:4222",
+        "nats://s3?same@nats:4222",
+        "nats://u:12#same@nats:4222",
+        "nats://h:4222?tls=1",
+    ],
     "NATS_TIMEOUT": [SESAME, "0s", "9999999h"],
     "NATS_MAX_RECONNECT": ["-2", SESAME, "1" * 5000],
     "NATS_RECONNECT_WAIT": [SESAME],
@@ -41,7 +48,7 @@ BAD = {
     "NATS_NKEY_SEED": [f"SU{SESAME}"],
     "NATS_TLS_CA": [MISSING, "{garbage}"],
     "NATS_TLS_CERT": [MISSING, "{garbage}"],
-    "NATS_TLS_KEY": [MISSING, "{garbage}"],
+    "NATS_TLS_KEY": [MISSING, "{garbage}", "/proc/self/mem"],  # the last can be opened, and not be read
     "SUBJECT_PREFIX": ["lfx.*", "lfx.>", "lfx..auth", "a b", "$SRV.x", "_INBOX.x", ".", "é", "a" * 65, "a.\nb"],
     "QUEUE_GROUP": ["a b", "a..b", "*", "a" * 65],
     "REQUEST_TIMEOUT": [SESAME],

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.collector import COLLECTORS
 from tests.support.command import PATIENCE, alive, pasted, run, started
 
 LAST_LINE = "Ctrl-C ends all of it"
@@ -103,6 +104,25 @@ def test_a_file_env_is_read(tmp_path):
     assert "aliases are given out for example.net" in process.output
     assert '"message": "ready"' in process.output
     assert pasted(process.output)[0].endswith("email_to_sub eve@example.org")
+
+
+def test_what_libraries_read_by_themselves_is_read_there_too(tmp_path):
+    with COLLECTORS["http/protobuf"]() as collector:
+        (tmp_path / ".env").write_text(
+            f"OTEL_TRACES_EXPORTER=otlp\nOTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n"
+            f"OTEL_EXPORTER_OTLP_ENDPOINT={collector.endpoint}\n"
+        )
+        with started("dev", cwd=tmp_path) as process:
+            process.until(LAST_LINE)
+            assert subprocess.run(pasted(process.output)[0], shell=True, timeout=PATIENCE, check=False).returncode == 0
+        assert [span.name for span in collector.spans] == ["lfx.auth-service.email_to_sub"]
+
+
+def test_a_bad_value_of_a_library_in_a_file_env_is_named(tmp_path):
+    (tmp_path / ".env").write_text("OTEL_TRACES_EXPORTER=otlp\nOTEL_EXPORTER_OTLP_TIMEOUT=bad\n")
+    done = run("dev", cwd=tmp_path)
+    assert done.returncode == 2
+    assert b"OTEL_EXPORTER_OTLP_TIMEOUT" in done.stderr
 
 
 def test_nats_variables_do_not_lead_to_another_server(tmp_path):

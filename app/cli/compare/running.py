@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -105,6 +106,8 @@ def _opened(inputs: str | None) -> Iterator[RawIOBase | None]:
 def _planned(options: Options, file: RawIOBase | None) -> _Plan:
     if (options.inputs is None) == (options.from_traffic is None):
         raise typer.BadParameter("name a file of inputs, or for how long to listen to traffic", param_hint="--inputs")
+    if math.isnan(options.rate):
+        raise typer.BadParameter("must be a number", param_hint="--rate")
     old = nats_at(options.old, options.old_prefix, "--old")
     new = nats_at(options.new, options.new_prefix, "--new")
     if (set(old.servers), old.subject_prefix) == (set(new.servers), new.subject_prefix):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
+from pydantic_settings.sources import read_env_file
 
 import providers
 from app.bus.subjects import PREFIX
@@ -65,6 +66,7 @@ def develop(provider: str, wishes: Wishes) -> int:
     try:
         if wishes.bare:
             return run_bare(_NATS_PORT, wishes, _command())
+        _let_libraries_read(_ENV_FILE)
         # The provider is the one asked for here, so what another one would need is not asked for.
         given = Settings(
             ProviderSettings(type="mock"),
@@ -89,6 +91,16 @@ def develop(provider: str, wishes: Wishes) -> int:
         raise fail(str(error), FAILED) from None
     except KeyboardInterrupt:  # before the service took over the signals
         return 0
+
+
+def _let_libraries_read(file: Path) -> None:
+    """Put what libraries take from the environment by themselves there, if it stands in the file alone."""
+    if not file.is_file():
+        return
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # the settings name it
+        for name, value in read_env_file(file, encoding="utf-8", case_sensitive=True).items():
+            if name.startswith(("OTEL_", "SSL_CERT_")) and value and not os.environ.get(name):
+                os.environ[name] = value
 
 
 def _serve(settings: Settings, greet: Callable[[Service], Coroutine[Any, Any, None]]) -> int:

@@ -24,9 +24,13 @@ def address(name: str) -> str:
     return f"docs/{name}?{hashlib.sha256(read(name)).hexdigest()[:12]}"
 
 
-def answer(name: str) -> tuple[str, bytes, dict[str, str]]:
-    """Return an asset's media type, bytes and headers."""
-    return _MEDIA_TYPES[name], read(name), _HEADERS
+def answer(name: str, *, for_ever: bool = False) -> tuple[str, bytes, dict[str, str]]:
+    """Return an asset's media type, bytes and headers.
+
+    `for_ever`: it was asked for by its own address. Another one may be that of the page of another version, whose asset
+    a browser would then never get.
+    """
+    return _MEDIA_TYPES[name], read(name), _HEADERS if for_ever else {}
 
 
 NAMES: Final = tuple(_MEDIA_TYPES)

@@ -24,10 +24,11 @@ NAME: Final = "auth_service_auth0_events_"
 
 
 class Standing:
-    """The state of the stream. Times are those of the event loop's clock (seconds)."""
+    """The state of the stream, for any thread. Times are those of its event loop's clock (seconds)."""
 
     def __init__(self) -> None:
         """Begin without any message of a stream."""
+        self._now = asyncio.get_running_loop().time
         self._believed_until = 0.0
         self._opened = self._closed = -math.inf
         self._connections = 0
@@ -40,17 +41,17 @@ class Standing:
     @property
     def stands(self) -> bool:
         """Whether any replica reads the stream, with output in the last minute."""
-        return _now() < self._believed_until
+        return self._now() < self._believed_until
 
     @property
     def reads_on(self) -> bool:
         """Whether this replica reads a stream with recent output. A short gap between connections does not count."""
-        now = _now()
+        now = self._now()
         return self.said > now - SILENCE and (self.open or self._closed > now - GRACE)
 
     def believe(self) -> None:
         """Note the reader's message that the stream is up."""
-        self._believed_until = _now() + BELIEVED_FOR
+        self._believed_until = self._now() + BELIEVED_FOR
 
     def doubt(self) -> None:
         """Note the reader's message that the stream is down."""
@@ -63,7 +64,7 @@ class Standing:
     def opened(self) -> None:
         """Note that the tenant has granted a stream. After more than `GRACE` without, earlier output does not count."""
         self._connections += 1
-        self._opened = _now()
+        self._opened = self._now()
         self.open = True
         if self._closed <= self._opened - GRACE:
             self.said = -math.inf
@@ -71,12 +72,12 @@ class Standing:
     def closed(self) -> None:
         """Note that no stream is open here. One without output does not prolong `GRACE`."""
         if self.open and self.said >= self._opened:
-            self._closed = _now()
+            self._closed = self._now()
         self.open = False
 
     def spoke(self) -> None:
         """Note output of the stream."""
-        self.said = _now()
+        self.said = self._now()
 
     def fault(self) -> str:
         """Return what an operator should know, the empty string if all is well."""
@@ -84,7 +85,7 @@ class Standing:
 
     def measurements(self) -> Mapping[str, float]:
         """Return the numbers by metric name."""
-        silence = _now() - self.said if self.said > -math.inf else 0.0
+        silence = self._now() - self.said if self.said > -math.inf else 0.0
         return {
             f"{NAME}stands": float(self.stands),
             f"{NAME}reads": float(self.open),
@@ -95,7 +96,3 @@ class Standing:
             f"{NAME}refused_offsets_total": self.refused,
             f"{NAME}leases_total": self.leases,
         }
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

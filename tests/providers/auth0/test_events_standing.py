@@ -29,6 +29,16 @@ async def test_a_stream_stands_from_its_first_word_and_for_a_moment_between_two_
     assert not standing.reads_on
 
 
+async def test_any_thread_can_ask_for_the_numbers():
+    """Metrics by OTLP are read by a thread of their own, which has no event loop."""
+    standing = Standing()
+    standing.believe()
+    standing.spoke()
+    numbers = await asyncio.to_thread(standing.measurements)
+    assert numbers["auth_service_auth0_events_stands"] == 1.0
+    assert await asyncio.to_thread(standing.fault) == ""
+
+
 @pytest.mark.parametrize("away", [1.1, 10.0, 59.0])
 @in_virtual_time
 async def test_a_stream_that_was_away_for_longer_stands_again_only_when_it_says_something(away):

@@ -147,3 +147,21 @@ async def test_a_full_bucket_of_users_refuses_changes_and_changes_nothing(js, st
         # What is stored still reaches Authelia, and who is not stored stays in its file.
         await until(lambda: PEOPLE[0].username in stage.kubernetes.users and not any(provider.readiness().values()))
         assert stage.kubernetes.users["newcomer"]["email"] == "newcomer@example.org"
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_link_for_which_there_is_no_room_leaves_the_token_to_others(stage, js):
+    async with stage.replica() as provider:
+        await _ready(provider)
+        time_left(30)
+        await provider.verification.send_code(NEW)
+        proof = (await provider.verification.redeem(NEW, stage.mail.code(NEW))).id_token
+        info = await js.stream_info(f"KV_{USERS}")
+        info.config.max_bytes = info.state.bytes + 10
+        await js.update_stream(info.config)
+        with pytest.raises(ProviderUnavailable):
+            await provider.identities.link(GRACE, proof, f"email|{NEW}")
+        info.config.max_bytes = -1
+        await js.update_stream(info.config)
+        await provider.identities.link(caller("ada"), proof, f"email|{NEW}")
+        assert (await provider.directory.by_email(NEW)).username == "ada"

@@ -13,6 +13,7 @@ from app.domain.errors import InvalidToken, ProviderUnavailable, RateLimited, Us
 from app.domain.reads import Meant
 from app.domain.tokens import Caller
 from app.domain.users import Address, User
+from providers.remembering.outages import Outage
 from tests.providers.remembering.alone import ADA, EDA, Alone
 from tests.support.virtual_time import in_virtual_time, now
 
@@ -372,3 +373,11 @@ async def test_of_an_outage_the_beginning_and_the_end_are_logged():
     assert alone.outage.state == "stale answers are given: 1 in 0 s"
     alone.outage.close()
     logger.remove(handler)
+
+
+async def test_any_thread_can_ask_whether_older_answers_are_given():
+    """Metrics by OTLP are read by a thread of their own, which has no event loop."""
+    outage = Outage()
+    outage.stale()
+    assert (await asyncio.to_thread(lambda: outage.state)).startswith("stale answers are given: 1 in ")
+    outage.close()
