@@ -37,9 +37,9 @@ def files(folder: Path) -> dict[str, int]:
 def healthy(copied: Path, port: int) -> bool:
     command = exec_form(only(FINAL, "HEALTHCHECK"))
     command[0] = str(copied / "bin" / command[0])
-    done = subprocess.run(
-        command, env=environment(copied, PORT=str(port)), capture_output=True, check=False, timeout=30
-    )
+    # A proxy that the container is given is none for itself.
+    variables = environment(copied, PORT=str(port), http_proxy="http://127.0.0.1:1", HTTP_PROXY="http://127.0.0.1:1")
+    done = subprocess.run(command, env=variables, capture_output=True, check=False, timeout=30)
     return done.returncode == 0
 
 
