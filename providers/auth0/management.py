@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from providers.auth0.tenant.answers import Answer
 
 _GET: Final = Kind("get_user", Lane.READ)
-_BY_EMAIL: Final = Kind("users_by_email", Lane.READ)
-_SEARCH: Final = Kind("search_users", Lane.READ)
+_BY_EMAIL: Final = Kind("users_by_email", Lane.READ, shape=list)
+_SEARCH: Final = Kind("search_users", Lane.READ, shape=list)
 _CREATE: Final = Kind("create_user", Lane.WRITE, writes=True)
 _UPDATE: Final = Kind("update_user", Lane.WRITE, writes=True)
 _DELETE: Final = Kind("delete_user", Lane.WRITE, writes=True, json=False)

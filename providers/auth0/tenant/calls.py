@@ -34,6 +34,9 @@ class Kind:
     json: bool = True
     """Whether a success must be JSON."""
 
+    shape: type = object
+    """What that JSON must be; anything else is a broken answer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:

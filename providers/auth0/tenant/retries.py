@@ -148,7 +148,8 @@ def _judge(kind: Kind, answer: Answer) -> Failure | None:
     failure = errors.of_status(kind.name, answer)
     if failure is None and kind.json and answer.ok:
         try:
-            answer.json()
+            if not isinstance(answer.json(), kind.shape):
+                raise BrokenAnswer("of a wrong shape")  # noqa: TRY301 - as `json` does
         except BrokenAnswer as error:
             return errors.of_exception(kind.name, error)
     return failure

@@ -16,7 +16,6 @@ from loguru import logger
 from app.domain.deadline import set_deadline
 from app.domain.errors import ProviderUnavailable
 from app.domain.tasks import beside
-from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import CredentialsRefused
 from providers.auth0.tenant.flights import Flights, Progress
@@ -154,7 +153,7 @@ class Credentials:
         return token.value
 
     async def _ask(self, _: None) -> Answer:
-        return await self._http.send(
+        answer = await self._http.send(
             Call(
                 kind=_TOKEN,
                 method="POST",
@@ -165,6 +164,9 @@ class Credentials:
             ),
             "",
         )
+        if answer.ok:
+            self._read(answer)  # one without a token is broken, and asked for again
+        return answer
 
     def _read(self, answer: Answer) -> _Token:
         if not answer.ok:
@@ -175,7 +177,7 @@ class Credentials:
         content = answer.json()
         value, life = (content.get("access_token"), content.get("expires_in")) if isinstance(content, dict) else (0, 0)
         if not _is_header_safe(value) or isinstance(life, bool) or not isinstance(life, int) or life <= 0:
-            raise errors.of_exception(_TOKEN.name, BrokenAnswer("no token")).error
+            raise BrokenAnswer("no token")
         now = self._now()
         usable = now + life - MARGIN
         scope = content.get("scope")

@@ -129,13 +129,18 @@ class Keys:
         call = Call(
             kind=_KEYS, method="GET", path="/.well-known/jwks.json", fallback=ProviderUnavailable, anonymous=True
         )
-        return await self._http.send(call, "")
+        answer = await self._http.send(call, "")
+        if answer.ok:
+            self._read(answer)  # one without keys is broken, and asked for again
+        return answer
 
     def _read(self, answer: Answer) -> dict[str, tuple[tuple[str, str], Key]]:
-        content = answer.json() if answer.ok else None
+        if not answer.ok:
+            raise errors.of_exception(_KEYS.name, BrokenAnswer("no key set")).error
+        content = answer.json()
         members = content.get("keys") if isinstance(content, dict) else None
         if not isinstance(members, list):
-            raise errors.of_exception(_KEYS.name, BrokenAnswer("no key set")).error
+            raise BrokenAnswer("no key set")
         keys = {}
         for member in members[:_MAX_KEYS]:
             if (material := _material(member)) is not None:
@@ -143,7 +148,7 @@ class Keys:
                 same = kept is not None and kept[0] == material
                 keys[member["kid"]] = kept if kept is not None and same else (material, _construct(material))
         if not keys:
-            raise errors.of_exception(_KEYS.name, BrokenAnswer("a key set without a key for RS256")).error
+            raise BrokenAnswer("a key set without a key for RS256")
         return keys
 
 

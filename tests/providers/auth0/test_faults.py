@@ -52,6 +52,14 @@ async def test_a_failing_tenant_is_unavailable_before_the_request_times_out(time
         assert deadline.remaining() > 0
 
 
+@pytest.mark.parametrize("content", [{}, None, 5, "users", {"users": []}])
+async def test_an_answer_that_is_no_list_is_asked_for_again(provider, tenant, content):
+    tenant.faults.json(content, "users-by-email", times=1)
+    within(30.0)
+    assert (await provider.directory.by_primary_email(ADA)).user_id == "auth0|ada"
+    assert tenant.records.count("users-by-email") == 2
+
+
 async def test_it_is_asked_until_nine_tenths_of_the_time_are_used_up(environment, opened, tenant):
     environment.setenv("REQUEST_TIMEOUT", str(TIME))
     async with opened() as provider:

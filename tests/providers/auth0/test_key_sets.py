@@ -237,8 +237,17 @@ async def test_what_is_no_key_set_is_a_failure(content):
     keys = Keys(Tenant(lambda _: (200, content)).line(counts), now)
     with pytest.raises(ProviderUnavailable):
         await keys.find(KEY.kid)
+    assert (keys.had_one, now()) == (False, 10.0)
+    await asyncio.sleep(10.0)
     assert counts.refreshes == {("jwks", "failed"): 1}
-    assert keys.had_one is False
+
+
+@pytest.mark.parametrize("content", [[], {}, {"keys": {}}, {"keys": None}, {"keys": []}, "keys"])
+@in_virtual_time
+async def test_what_is_no_key_set_is_asked_for_again(content):
+    answers = iter([content, {"keys": [JWK]}])
+    keys = Keys(Tenant(lambda _: (200, next(answers))).line(Counts()), now)
+    assert await keys.find(JWK["kid"]) is not None
 
 
 @in_virtual_time

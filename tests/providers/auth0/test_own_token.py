@@ -199,8 +199,16 @@ async def test_what_is_no_token_is_the_providers_fault(name):
     with pytest.raises(ProviderUnavailable) as raised:
         await world.credentials.token()
     assert str(raised.value.__cause__) == "m2m_token failed: answer is no token"
-    assert (world.credentials.had_one, world.counts.refreshes) == (False, {("m2m_token", "failed"): 1})
-    assert now() == 0.0
+    assert (world.credentials.had_one, now()) == (False, 10.0)
+    await asyncio.sleep(10.0)
+    assert world.counts.refreshes == {("m2m_token", "failed"): 1}
+
+
+@pytest.mark.parametrize("name", NO_TOKENS)
+@in_virtual_time
+async def test_what_is_no_token_is_asked_for_again(name):
+    world = World((200, NO_TOKENS[name]), 3600)
+    assert await world.credentials.token() == "token-2"
 
 
 @pytest.mark.parametrize(
