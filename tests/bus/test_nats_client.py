@@ -13,14 +13,18 @@ import inspect
 import os
 import signal
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import nats as nats_py
 import pytest
+import uvloop
 from nats.aio.client import Client, Srv
-from nats.errors import ConnectionReconnectingError, NoServersError, SecureConnRequiredError
+from nats.errors import ConnectionReconnectingError, MaxPayloadError, NoServersError, SecureConnRequiredError
 
 from app.bus.nats.client import ReconnectingClient
+from app.bus.nats.parser import TolerantParser
 from app.bus.nats.security import security_options
+from app.bus.nats.transport import BoundedTransport
 from app.cli.dev.nats_server import free_port, nats_server
 from app.settings import NatsSettings
 from tests.bus.subjects import broker_of
@@ -46,6 +50,7 @@ LOOK = "nats-py changed; look at app/bus/nats/client.py"
         "_read_loop",
         "_process_op_err",
         "_process_err",
+        "_process_info",
     ],
 )
 def test_what_is_overridden_or_called_is_there(name):
@@ -282,6 +287,72 @@ async def test_a_user_that_is_taken_away_and_given_back_is_connected_again(tmp_p
             await until(lambda: client.is_connected == connected)  # noqa: B023 - awaited at once
         await client.flush()
         await client.close()
+
+
+async def test_servers_that_a_cluster_tells_of_get_the_login_stand_once_and_leave_again():
+    with nats_server() as server:
+        client = await _connected(f"nats://svc:s3cret@127.0.0.1:{server.port}", max_reconnect_attempts=-1)
+        configured = f"127.0.0.1:{server.port}"
+        for generation in range(3):
+            members = [f"10.0.{generation}.{number}:4222" for number in range(3)]
+            await client._process_info({"connect_urls": [configured, *members]})
+        places = sorted(one.uri.netloc for one in client._server_pool)
+        assert places == sorted(f"svc:s3cret@{place}" for place in (configured, *members))
+        assert {(one.uri.username, one.uri.password) for one in client._server_pool} == {("svc", "s3cret")}
+        await client.close()
+
+
+async def test_a_message_whose_headers_make_it_too_large_is_refused_and_the_connection_stays(tmp_path):
+    with _configured(tmp_path, "max_payload: 4096") as server:
+        client = await _connected(server.url)
+        headers = {"traceparent": "x" * 55, "baggage": "ł"}
+        size = 12 + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+        subscription = await client.subscribe("a")
+        await client.publish("a", b"x" * (4096 - size), headers=headers)
+        assert len((await subscription.next_msg(timeout=30)).data) == 4096 - size
+        with pytest.raises(MaxPayloadError):
+            await client.publish("a", b"x" * (4096 - size + 1), headers=headers)
+        await client.flush()
+        assert client.is_connected
+        await client.close()
+
+
+async def test_a_server_that_hangs_up_in_its_greeting_uses_an_attempt_up():
+    connections = []
+
+    async def serve(reader, writer) -> None:
+        """Take the first client until it subscribes; hang up on others where they wait for the first PONG."""
+        connections.append(writer)
+        first = len(connections) == 1
+        writer.write(b'INFO {"max_payload":1048576}\r\n')
+        while (line := await reader.readline()) and not (line.startswith(b"SUB") if first else line == b"PING\r\n"):
+            if line == b"PING\r\n":
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await _connected(url, max_reconnect_attempts=3)
+        await client.subscribe("a", cb=_ignore)
+        await until(lambda: client.is_closed)
+    assert len(connections) == 4
+
+
+def test_a_write_to_a_closed_connection_is_an_error_that_is_foreseen():
+    """uvloop raises another one there than asyncio: the client would be closed for good."""
+
+    async def write() -> None:
+        with nats_server() as server:
+            transport = BoundedTransport(TolerantParser(None))
+            await transport.connect(urlsplit(server.url), 1024, 30)
+            transport.abort()
+            await until(transport.at_eof)
+            for send in (lambda: transport.write(b"PING\r\n"), lambda: transport.writelines([b"PING\r\n"])):
+                with pytest.raises(ConnectionResetError):
+                    send()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(write())
 
 
 async def _reaches(url: str, **settings) -> bool:

@@ -9,60 +9,34 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import ParseResult, unquote
 
 from nats.aio.client import DEFAULT_BUFFER_SIZE, DEFAULT_FLUSH_TIMEOUT, Client, Srv
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.aio.transport import TcpTransport
-from nats.errors import ConnectionReconnectingError, Error, NoServersError, ProtocolError, SecureConnRequiredError
+from nats.errors import (
+    ConnectionReconnectingError,
+    Error,
+    MaxPayloadError,
+    NoServersError,
+    ProtocolError,
+    SecureConnRequiredError,
+)
 
 from app.bus.nats.parser import TolerantParser
+from app.bus.nats.transport import BoundedTransport
 
-_CLOSE_TIME: Final = 0.5
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
 _LEAST_WAIT: Final = 0.01
-_AT_ONCE: Final = 8 * 1024
-"""Bytes that are read in one turn of the event loop: about 180 of the smallest requests, each 0.1 ms of work. What is
-missing of a longer body is read at once: that is one message, and nothing else."""
-
 MAX_HEADERS: Final = 64 * 1024
 """Bytes of a message's headers that are read: a megabyte of them took 400 ms. A trace context has 16 KiB at most."""
 
 INBOX_PREFIX: Final = "_INBOX.lfx-auth-service"
 """Where answers to the service's own questions come: below `_INBOX.`, which is allowed where nothing special is, and
 yet a place to which nobody else need be allowed to subscribe."""
-
-
-class _Transport(TcpTransport):
-    def __init__(self, parser: TolerantParser) -> None:
-        """Take what takes apart what is read."""
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._parser = parser
-        self._has_more = False
-
-    async def read(self, buffer_size: int) -> bytes:
-        """Read what has come. Of a burst little at once: its messages are dealt with in one turn of the event loop."""
-        missing = self._parser.missing
-        if self._has_more and missing <= _AT_ONCE:
-            await asyncio.sleep(0)
-        most = min(buffer_size, max(_AT_ONCE, missing))
-        data: bytes = await super().read(most)
-        self._has_more = len(data) == most
-        return data
-
-    def abort(self) -> None:
-        """Close without a word. A server that does not answer any more is waited for 30 seconds by TLS otherwise."""
-        if self._io_writer is not None:
-            self._io_writer.transport.abort()
-
-    async def wait_closed(self) -> None:
-        # One whose TLS handshake failed never says that it is closed.
-        try:
-            async with asyncio.timeout(_CLOSE_TIME):
-                await super().wait_closed()  # type: ignore[no-untyped-call]
-        except TimeoutError:
-            self.abort()
 
 
 class _Address(ParseResult):
@@ -81,6 +55,11 @@ class _Address(ParseResult):
         """The password as it is meant."""
         secret = super().password
         return None if secret is None else unquote(secret)
+
+
+def _size_of(headers: dict[str, str]) -> int:
+    """Return the bytes that headers take in a message (NATS ADR-4)."""
+    return sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items()) + len("NATS/1.0\r\n\r\n")
 
 
 class DecodingClient(Client):
@@ -113,6 +92,35 @@ class DecodingClient(Client):
                 message: Msg = super()._build_message(sid, subject, where, data, headers)
                 return message
         return None
+
+    def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, str] | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """Publish a message. Raises MaxPayloadError when it is larger than the server takes.
+
+        As it comes, its headers do not count, and the server ends the connection.
+        """
+        if headers and len(payload) + _size_of(headers) > self.max_payload:
+            raise MaxPayloadError
+        sent: Coroutine[Any, Any, None] = super().publish(subject, payload, reply, headers)
+        return sent
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - as nats-py has it
+        # As it comes, a server of the cluster gets no login that stands in an address, is listed beside itself, and is
+        # kept for as long as the process lives.
+        await super()._process_info(info, initial_connection)
+        told = info.get("connect_urls")
+        if not told or self._current_server is None:
+            return
+        login, at, _ = self._current_server.uri.netloc.rpartition("@")
+        pool, self._server_pool[:] = list(self._server_pool), []
+        for server in sorted(pool, key=lambda one: one.discovered):  # those that are configured come first
+            place = server.uri.netloc.rpartition("@")[2]
+            there = {one.uri.netloc.rpartition("@")[2] for one in self._server_pool}
+            if not server.discovered or (place in told and place not in there):
+                if server.discovered and at:
+                    server.uri = self._parse_server_uri(f"{server.uri.scheme}://{login}@{place}")
+                self._server_pool.append(server)
 
     async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:  # noqa: ASYNC109 - as nats-py has it
         """Return when the server has all that was sent. Raises ConnectionReconnectingError when there is no connection.
@@ -218,10 +226,10 @@ class ReconnectingClient(DecodingClient):
 
     async def _connect_to_server(self, s: Srv) -> None:
         s.last_attempt = time.monotonic()
-        if isinstance(self._transport, _Transport):
+        if isinstance(self._transport, BoundedTransport):
             self._transport.abort()  # of an attempt that was turned away
         self._ps.reset()  # of what a connection before had begun to say
-        transport = _Transport(self._ps)
+        transport = BoundedTransport(self._ps)
         timeout = self.options["connect_timeout"]
         await transport.connect(s.uri, buffer_size=DEFAULT_BUFFER_SIZE, connect_timeout=timeout)
         self._transport = transport
