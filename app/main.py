@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 
@@ -52,6 +54,9 @@ if TYPE_CHECKING:
     from app.settings import AliasSettings
 
 VERSION = version("lfx-v2-auth-service")
+_CLOSED_WITHIN: Final = 0.5
+"""Seconds that closing the event loop may take at the end of the process: it waits for each look-up of a name that was
+begun, and nothing ends those."""
 
 
 def services(provider: Provider, events: ProfileEvents, aliases: AliasSettings) -> dict[str, Any]:
@@ -241,8 +246,12 @@ def run(
     settings: Settings,
     started: Callable[[Service], Coroutine[Any, Any, None]] | None = None,
     create: ProviderFactory = providers.create,
+    *,
+    ends_process: bool = False,
 ) -> int:
     """Set up logs and event loop, serve on the provider that `create` opens, return the exit status.
+
+    `ends_process`: nothing comes after it, so the process ends here where closing the event loop takes too long.
 
     Raises ConfigurationError, and OSError when the HTTP side cannot listen.
     """
@@ -251,4 +260,10 @@ def run(
     ignore_proxies()
     sink = set_up_logs(settings.log, settings.secrets)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(serve(settings, started, create, sink))
+        status = runner.run(serve(settings, started, create, sink))
+        end = threading.Timer(_CLOSED_WITHIN, os._exit, (status,))
+        end.daemon = True
+        if ends_process:
+            end.start()
+    end.cancel()
+    return status

@@ -134,7 +134,7 @@ def serve() -> None:
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     try:
-        status = run(settings)
+        status = run(settings, ends_process=True)
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     except OSError as error:

@@ -55,6 +55,7 @@ def exporter(signal: str, protocol: str) -> Any:  # noqa: ANN401 - one of six cl
     if protocol == "grpc":
         return found.load()()
     session = import_module("requests").Session()
+    session.trust_env = False  # a `.netrc` would replace configured headers, and `REQUESTS_CA_BUNDLE` certificates
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     return found.load()(session=session)
 

@@ -37,6 +37,7 @@ class Collector:
     requests: list[Any] = field(default_factory=list)
     cookies: list[str] = field(default_factory=list)
     """Those that came back; over HTTP one goes with every reply."""
+    authorizations: list[str] = field(default_factory=list)
 
     @property
     def spans(self) -> list[Any]:
@@ -93,6 +94,7 @@ def http_collector() -> Iterator[Collector]:
                 body = gzip.decompress(body)
             collector.requests.append(_REQUESTS[self.path].FromString(body))
             collector.cookies += self.headers.get_all("Cookie", [])
+            collector.authorizations += self.headers.get_all("Authorization", [])
             self.send_response(200)
             self.send_header("Set-Cookie", "balancer=a; Path=/")
             self.send_header("Content-Length", "0")

@@ -120,6 +120,23 @@ def test_an_endpoint_without_a_scheme_is_one_over_http(nats, tmp_path: Path):
     assert {resource["service.name"] for resource in collector.resources} == {"lfx-v2-auth-service"}
 
 
+def test_no_file_of_the_home_directory_replaces_configured_headers(nats, tmp_path: Path):
+    (tmp_path / "netrc").write_text("default login me password pw\n")
+    with COLLECTORS["http/protobuf"]() as collector:
+        variables = {
+            "NETRC": str(tmp_path / "netrc"),
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.endpoint,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20configured",
+        }
+        with process(nats.url, tmp_path, **variables) as service:
+            service.until_ready()
+            ask(nats.url, SUBJECT, b"ada")
+            assert service.end() == 0
+    assert set(collector.authorizations) == {"Bearer configured"}
+
+
 async def _event_of(url: str, headers: dict[str, str]) -> dict[str, str]:
     """Change a profile in a trace; return the headers of the event."""
     async with await client.connect(url) as connection:
