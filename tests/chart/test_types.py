@@ -152,6 +152,7 @@ PARTS = {
     "extraVolumes": [
         {"name": "csi", "csi": {"driver": "d.example", "readOnly": "true", "volumeAttributes": {"size": 5}}},
         {"name": "kept", "configMap": {"name": 7, "defaultMode": "420", "optional": False}},
+        {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t", "expirationSeconds": "3600"}}]}},
     ],
     "extraVolumeMounts": [{"name": "csi", "mountPath": "/csi", "readOnly": "true"}],
 }
@@ -166,9 +167,10 @@ def test_parts_of_manifests_have_the_types_that_kubernetes_takes() -> None:
     (spread,) = pod["topologySpreadConstraints"]
     assert (spread["maxSkew"], spread["labelSelector"]["matchLabels"]["canary"]) == (1, "false")
     assert pod["imagePullSecrets"] == [{"name": "4711"}]
-    assert pod["volumes"][-2:] == [
+    assert pod["volumes"][-3:] == [
         {"name": "csi", "csi": {"driver": "d.example", "readOnly": True, "volumeAttributes": {"size": "5"}}},
         {"name": "kept", "configMap": {"name": "7", "defaultMode": 420, "optional": False}},
+        {"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t", "expirationSeconds": 3600}}]}},
     ]
     assert pod["containers"][0]["volumeMounts"][-1] == {"name": "csi", "mountPath": "/csi", "readOnly": True}
 
@@ -180,13 +182,13 @@ def test_peers_of_the_network_policy_are_selected_by_texts() -> None:
             "enabled": "true",
             "ingressFrom": [peer],
             "ports": {"nats": ["4223"]},
-            "extraEgress": [{"to": [peer], "ports": [{"port": 5432, "protocol": "TCP"}]}],
+            "extraEgress": [{"to": [peer], "ports": [{"port": "5432", "protocol": "TCP"}, {"port": "web"}]}],
         }
     }
     spec = objects(helm(values))["NetworkPolicy", NAME]["spec"]
     selected = {"podSelector": {"matchLabels": {"tier": "1"}}}
     assert spec["ingress"][0]["from"] == [selected]
-    assert spec["egress"][-1] == {"to": [selected], "ports": [{"port": 5432, "protocol": "TCP"}]}
+    assert spec["egress"][-1] == {"to": [selected], "ports": [{"port": 5432, "protocol": "TCP"}, {"port": "web"}]}
     assert {"ports": [{"protocol": "TCP", "port": 4223}]} in spec["egress"]
 
 

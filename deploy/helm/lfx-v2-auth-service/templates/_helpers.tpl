@@ -108,7 +108,9 @@ texts, whole numbers and booleans. It is the member `part` of the JSON object th
       {{- if not (kindIs "string" $value) -}}
         {{- $value = include "auth-service.text" $value -}}
       {{- end -}}
-    {{- else if has $name (list "tolerationSeconds" "maxSkew" "minDomains" "weight" "defaultMode" "mode" "endPort" "runAsUser" "runAsGroup" "fsGroup") -}}
+    {{- else if has $name (list "tolerationSeconds" "maxSkew" "minDomains" "weight" "defaultMode" "mode" "endPort" "expirationSeconds" "runAsUser" "runAsGroup" "fsGroup") -}}
+      {{- $value = int64 $value -}}
+    {{- else if and (eq $name "port") (regexMatch "^[0-9]+$" (toString $value)) -}}
       {{- $value = int64 $value -}}
     {{- else if has $name (list "readOnly" "optional" "runAsNonRoot" "allowPrivilegeEscalation" "readOnlyRootFilesystem" "privileged") -}}
       {{- $value = eq (toString $value) "true" -}}
