@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from app.settings import AliasSettings
 
 VERSION = version("lfx-v2-auth-service")
-_CLOSED_WITHIN: Final = 0.5
+_CLOSED_WITHIN: Final = 0.1
 """Seconds that closing the event loop may take at the end of the process: it waits for each look-up of a name that was
 begun, and nothing ends those."""
 

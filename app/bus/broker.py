@@ -17,7 +17,7 @@ from app.bus.broadcast import Broadcast
 from app.bus.discovery import Discovery
 from app.bus.faststream_inside import ConnectingBroker
 from app.bus.nats.client import ReconnectingClient
-from app.bus.nats.refusals import SUBSCRIPTION, TOO_MANY, refusal
+from app.bus.nats.refusals import SUBSCRIPTION, refusal
 from app.bus.nats.security import security_options
 from app.bus.repetition import Repetition
 from app.bus.subscriber import SubjectSubscriber
@@ -232,8 +232,7 @@ class AuthBroker(ConnectingBroker):
             return
         # Without any other subscription requests are served.
         what, subject = refusal(self.last_error)
-        own = what == SUBSCRIPTION and subject.startswith(self._nats.subject_prefix.lower())
-        if own or TOO_MANY in self.last_error.lower():
+        if what == SUBSCRIPTION and subject.startswith(self._nats.subject_prefix.lower()):
             self._refused = self.last_error
         # Whoever names reply subjects that are not allowed, or floods discovery, makes one of each message.
         kind = self.last_error.partition('"')[0] if type(error) is Error else type(error).__name__

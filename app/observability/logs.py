@@ -66,7 +66,7 @@ class Sink:
         """Take where to write, in which form, and the secrets of the configuration, which are masked everywhere."""
         self._stream = stream
         self._json = settings.format == "json"
-        self._encoding = stream.encoding or "utf-8"
+        self._encoding = getattr(stream, "encoding", None) or "utf-8"
         escapes = not self._encoding.lower().startswith("utf")  # of JSON; those of Python are others
         self._to_json = json.JSONEncoder(ensure_ascii=escapes, default=str).encode
         self._source = settings.add_source

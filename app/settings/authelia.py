@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from app.settings.checks import check_object_name, check_signing_key, check_web_address
+from app.settings.checks import check_object_name, check_sender, check_signing_key, check_web_address
 from app.settings.types import Section
 
 ObjectName = Annotated[str, AfterValidator(check_object_name)]
@@ -122,11 +122,9 @@ class EmailSettings(Section):
         validation_alias="EMAIL_SMTP_PASSWORD",
         description="Password of this user. It is sent only after STARTTLS.",
     )
-    from_address: str = Field(
+    from_address: Annotated[str, AfterValidator(check_sender)] = Field(
         "noreply@lfx.dev",
         validation_alias="EMAIL_FROM_ADDRESS",
-        # A dot-atom (RFC 5322, section 3.2.3), less what may be decoded in a header (RFC 2047), and a host name.
-        pattern=r"^[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$",
         description="Address of the sender.",
     )
     from_name: str = Field(

@@ -43,6 +43,8 @@ _MARKS: Final = ("Mn", "Mc")
 
 _HOST: Final = re.compile(r"(?=.{1,253}\Z)[\w-]+(?:\.[\w-]+)*")
 
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++"
+_SENDER: Final = re.compile(rf"{_ATOM}(?:\.{_ATOM})*+@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)*+\.?")
 _PRIVATE_KEY: Final = re.compile(rb"-----BEGIN (?:[A-Z]{1,20} ){0,2}PRIVATE KEY-----")
 _RSA_BITS: Final = 2048
 
@@ -90,6 +92,16 @@ def check_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
         if not usable or any(character.isspace() for character in server):
             raise ValueError("must be addresses such as nats://host:4222, comma-separated")
     return servers
+
+
+def check_sender(address: str) -> str:
+    """Take the address of a sender: a dot-atom (RFC 5322, section 3.2.3) at a host name.
+
+    Not what looks like an encoded word (RFC 2047): that would be decoded in a header.
+    """
+    if not _SENDER.fullmatch(address) or "=?" in address:
+        raise ValueError("must be an e-mail address such as noreply@lfx.dev")
+    return address
 
 
 def check_domains(domains: tuple[str, ...]) -> tuple[str, ...]:

@@ -81,20 +81,18 @@ class AutheliaIdentities:
                 return
             raise
         try:
-            await self._claim_and_add(username, proof.address)
+            async with claimed(self._users, username, proof.address, IdentityLinkedElsewhere):
+                await self._users.change(username, lambda record: records.with_verified(record, proof.address))
         except (IdentityLinkedElsewhere, UserNotFound, StorageFull, Unreadable):  # nothing was written
             await self._used.forget(proof.jti, begun)
             raise
+        if not await self._users.confirm(username, proof.address):
+            await self._used.forget(proof.jti, begun)
+            raise IdentityLinkedElsewhere
         await self._used.finish(proof.jti, username)
 
     async def _holds(self, username: str, address: Address) -> bool:
         return records.holds(await self._users.get(username), address)
-
-    async def _claim_and_add(self, username: str, address: Address) -> None:
-        async with claimed(self._users, username, address, IdentityLinkedElsewhere):
-            await self._users.change(username, lambda record: records.with_verified(record, address))
-        if not await self._users.confirm(username, address):
-            raise IdentityLinkedElsewhere
 
     async def _unlink_email(self, username: str, address: Address) -> None:
         # Asked for before the change: a claim of the same address that comes after it must not be removed.

@@ -261,7 +261,7 @@ async def test_a_connection_that_the_server_ends_with_an_error_is_made_anew(end)
         await client.close()
 
 
-@pytest.mark.parametrize("error", ["maximum subscriptions exceeded", "Invalid Subject", "Invalid Publish Subject"])
+@pytest.mark.parametrize("error", ["Invalid Subject", "Invalid Publish Subject"])
 async def test_an_error_after_which_the_server_goes_on_ends_nothing(error):
     faults = []
 
@@ -299,6 +299,70 @@ async def test_servers_that_a_cluster_tells_of_get_the_login_stand_once_and_leav
         places = sorted(one.uri.netloc for one in client._server_pool)
         assert places == sorted(f"svc:s3cret@{place}" for place in (configured, *members))
         assert {(one.uri.username, one.uri.password) for one in client._server_pool} == {("svc", "s3cret")}
+        await client.close()
+
+
+@pytest.mark.parametrize("attempts", [-1, 10])
+async def test_who_is_turned_away_by_a_server_goes_to_the_next_of_its_cluster(attempts):
+    visits = []
+
+    def answering(name, end):
+        async def serve(reader, writer) -> None:
+            visits.append(name)
+            urls = ", ".join(f'"127.0.0.1:{server.sockets[0].getsockname()[1]}"' for server in servers)
+            writer.write(f'INFO {{"max_payload":1048576,"connect_urls":[{urls}]}}\r\n'.encode())
+            while line := await reader.readline():
+                if line == b"PING\r\n":
+                    writer.write(end)
+                    if end.startswith(b"-ERR"):
+                        break
+            writer.close()
+
+        return serve
+
+    servers = []
+    for serve in (answering("full", b"-ERR 'maximum connections exceeded'\r\n"), answering("room", b"PONG\r\n")):
+        servers += [await asyncio.start_server(serve, "127.0.0.1", 0)]
+    url = f"nats://127.0.0.1:{servers[0].sockets[0].getsockname()[1]}"
+    client = await _connected(url, max_reconnect_attempts=attempts)
+    assert visits[0] == "full"
+    assert visits[-1] == "room"
+    assert len(visits) <= 3
+    await client.close()
+    for server in servers:
+        server.close()
+
+
+GREETINGS = {
+    "longer than any": b'INFO {"max_payload":1048576,"connect_urls":[' + b'"10.0.0.1:4222",' * 3_000 + b'""]}\r\n',
+    "addresses that are none": b'INFO {"max_payload":1048576,"connect_urls":["[::1:4222", 5, null, "a:b", ""]}\r\n',
+    "addresses that are no list": b'INFO {"max_payload":1048576,"connect_urls":{"a":1}}\r\n',
+    "null": b"INFO null\r\n",
+    "nothing": b"INFO\r\n",
+    "no JSON": b"INFO {\r\n",
+    "another word": b"HTTP/1.1 400 Bad Request\r\n",
+}
+
+
+@pytest.mark.parametrize("name", GREETINGS)
+async def test_an_odd_greeting_uses_an_attempt_up_at_most(name):
+    connections = []
+
+    async def serve(reader, writer) -> None:
+        """Take the first client until it subscribes; greet the second one oddly."""
+        connections.append(writer)
+        number = len(connections)
+        writer.write(GREETINGS[name] if number == 2 else b'INFO {"max_payload":1048576}\r\n')
+        while (line := await reader.readline()) and not (line.startswith(b"SUB") and number == 1):
+            if line == b"PING\r\n":
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await _connected(url, max_reconnect_attempts=-1)
+        await client.subscribe("a", cb=_ignore)
+        await until(lambda: len(connections) >= 2 and client.is_connected)
         await client.close()
 
 
@@ -346,7 +410,7 @@ def test_a_write_to_a_closed_connection_is_an_error_that_is_foreseen():
             transport = BoundedTransport(TolerantParser(None))
             await transport.connect(urlsplit(server.url), 1024, 30)
             transport.abort()
-            await until(transport.at_eof)
+            await transport.wait_closed()
             for send in (lambda: transport.write(b"PING\r\n"), lambda: transport.writelines([b"PING\r\n"])):
                 with pytest.raises(ConnectionResetError):
                     send()
@@ -419,28 +483,26 @@ async def test_where_tls_is_configured_nothing_is_sent_in_clear(nats, tmp_path):
     assert any(isinstance(fault, SecureConnRequiredError) for fault in faults)
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        (
-            'authorization { users: [ {user: me, password: hush, permissions: { subscribe: "other" }} ] }',
-            "permissions violation",
-        ),
-        (
-            "authorization { user: me, password: hush }\nmax_subscriptions: 1",
-            "maximum subscriptions exceeded",
-        ),
-    ],
-)
-async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_ready(tmp_path, text, why):
+async def test_a_subscription_too_many_ends_the_client(tmp_path):
+    """Without one the service would be another; whoever starts it anew sees the reason."""
+    with _configured(tmp_path, "max_subscriptions: 1") as server:
+        client = await _connected(server.url, max_reconnect_attempts=-1)
+        for subject in ("a", "b"):
+            await client.subscribe(subject, cb=_ignore)
+        await until(lambda: client.is_closed)
+        assert str(client.last_error) == "nats: maximum subscriptions exceeded"
+
+
+async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_ready(tmp_path):
     async def handler(_: str) -> str:
         """Answer."""
         return ""
 
+    text = 'authorization { users: [ {user: me, password: hush, permissions: { subscribe: "other" }} ] }'
     with _configured(tmp_path, text) as server:
         broker = broker_of(server.url, handler, user="me", password="hush")
         await broker.start()
-        await until(lambda: broker.state.startswith(f"not subscribed: nats: {why}"))
+        await until(lambda: broker.state.startswith("not subscribed: nats: "))
         await broker.drain(1)
         await broker.stop()
 

@@ -96,7 +96,7 @@ BAD = {
     "AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS": [SESAME],
     "AUTHELIA_CLIENT_TOKENS": [SESAME],
     "EMAIL_SMTP_PORT": ["many", "0"],
-    "EMAIL_FROM_ADDRESS": [SESAME, "a@..", ".a@x", "a..b@x", "a@x.", "=?utf-8?q?a?=@x"],
+    "EMAIL_FROM_ADDRESS": [SESAME, "a@..", ".a@x", "a..b@x", "a@x..", "=?utf-8?q?a?=@x", "a b@x"],
     "EMAIL_FROM_NAME": [f"a\n{SESAME}"],
     "OTEL_SDK_DISABLED": [SESAME],
     "OTEL_TRACES_EXPORTER": [SESAME],

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import ParseResult, unquote
+from urllib.parse import ParseResult, unquote, urlsplit
 
 from nats.aio.client import DEFAULT_BUFFER_SIZE, DEFAULT_FLUSH_TIMEOUT, Client, Srv
 from nats.aio.msg import Msg
@@ -25,6 +25,7 @@ from nats.errors import (
 )
 
 from app.bus.nats.parser import TolerantParser
+from app.bus.nats.refusals import TOO_MANY
 from app.bus.nats.transport import BoundedTransport
 
 if TYPE_CHECKING:
@@ -60,6 +61,19 @@ class _Address(ParseResult):
 def _size_of(headers: dict[str, str]) -> int:
     """Return the bytes that headers take in a message (NATS ADR-4)."""
     return sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items()) + len("NATS/1.0\r\n\r\n")
+
+
+def _is_place(text: object) -> bool:
+    """Whether it is `host:port`."""
+    try:
+        return isinstance(text, str) and bool((url := urlsplit(f"nats://{text}")).hostname and url.port)
+    except ValueError:
+        return False
+
+
+def _place_of(server: Srv) -> str:
+    place: str = server.uri.netloc.rpartition("@")[2]
+    return place
 
 
 class DecodingClient(Client):
@@ -107,20 +121,27 @@ class DecodingClient(Client):
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - as nats-py has it
         # As it comes, a server of the cluster gets no login that stands in an address, is listed beside itself, and is
-        # kept for as long as the process lives.
-        await super()._process_info(info, initial_connection)
-        told = info.get("connect_urls")
-        if not told or self._current_server is None:
+        # kept for as long as the process lives. The order says whose turn is next.
+        told = info.get("connect_urls") if isinstance(info, dict) else None
+        if not isinstance(told, list) or self._current_server is None:
+            return
+        told = list(filter(_is_place, told))
+        await super()._process_info({"connect_urls": told}, initial_connection)
+        if not told:
             return
         login, at, _ = self._current_server.uri.netloc.rpartition("@")
-        pool, self._server_pool[:] = list(self._server_pool), []
-        for server in sorted(pool, key=lambda one: one.discovered):  # those that are configured come first
-            place = server.uri.netloc.rpartition("@")[2]
-            there = {one.uri.netloc.rpartition("@")[2] for one in self._server_pool}
-            if not server.discovered or (place in told and place not in there):
-                if server.discovered and at:
+        there = {_place_of(server) for server in self._server_pool if not server.discovered}
+        kept = []
+        for server in self._server_pool:
+            place = _place_of(server)
+            if server.discovered:
+                if place not in told or place in there:
+                    continue
+                there.add(place)
+                if at:
                     server.uri = self._parse_server_uri(f"{server.uri.scheme}://{login}@{place}")
-                self._server_pool.append(server)
+            kept.append(server)
+        self._server_pool[:] = kept
 
     async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:  # noqa: ASYNC109 - as nats-py has it
         """Return when the server has all that was sent. Raises ConnectionReconnectingError when there is no connection.
@@ -148,9 +169,12 @@ class DecodingClient(Client):
 
     async def _process_err(self, err_msg: str) -> None:
         # As it comes, most errors close the client for good: a login that expired, a limit on connections. A server
-        # that ends a connection with an error closes it too, which is then an outage as any other.
+        # that ends a connection with an error closes it too, which is then an outage as any other. It does not after a
+        # subscription too many, without which the service would be another one.
+        if TOO_MANY in err_msg.lower():
+            return await super()._process_err(err_msg)
         self._err = Error("nats: " + err_msg.strip("'"))
-        await self._error_cb(self._err)
+        return await self._error_cb(self._err)
 
     async def _read_loop(self) -> None:
         await super()._read_loop()

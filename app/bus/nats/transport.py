@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import TYPE_CHECKING, Final
 
 from nats.aio.transport import TcpTransport
@@ -41,11 +42,14 @@ class BoundedTransport(TcpTransport):
         return data
 
     async def readline(self) -> bytes:
-        """Read a line of the server's greeting; the end of the stream is none."""
-        line: bytes = await super().readline()  # type: ignore[no-untyped-call]
-        if not line.endswith(b"\n"):
-            raise _Gone
-        return line
+        """Read a line of the server's greeting. One that is none ends the attempt, as the end of the stream does."""
+        try:
+            line: bytes = await super().readline()  # type: ignore[no-untyped-call]
+            if line.endswith(b"\n") and (not line.startswith(b"INFO") or isinstance(json.loads(line[4:]), dict)):
+                return line
+        except ValueError:  # longer than any, or no JSON
+            pass
+        raise _Gone
 
     def write(self, payload: bytes) -> None:
         """Write; uvloop says with another error than asyncio that the connection is closed."""

@@ -114,29 +114,33 @@ class Keys:
             await asyncio.sleep(_PAUSES[min(failures - 1, len(_PAUSES) - 1)] if failures else REFRESH)
 
     async def _fetch(self, progress: Progress) -> None:
+        read: list[dict[str, tuple[tuple[str, str], Key]]] = []
+
+        async def ask(_: None) -> Answer:
+            answer = await self._ask()
+            if answer.ok:
+                read[:] = [self._read(answer)]  # one without keys is broken, and asked for again
+            return answer
+
         try:
-            answer = await self._retries.run(_KEYS, _nothing, self._ask, progress)
-            keys = self._read(answer)
+            await self._retries.run(_KEYS, _nothing, ask, progress)
+            if not read:
+                raise errors.of_exception(_KEYS.name, BrokenAnswer("no key set")).error  # noqa: TRY301 - as those above
         except BaseException:  # remembered however it ended, and passed on
             self._failed_at = self._clock()
             self._upstream.refreshed("jwks", "failed")
             raise
         self._upstream.refreshed("jwks", "ok")
         self._fetched_at, self._failed_at = self._clock(), None
-        self._keys = keys
+        self._keys = read[0]
 
-    async def _ask(self, _: None) -> Answer:
+    async def _ask(self) -> Answer:
         call = Call(
             kind=_KEYS, method="GET", path="/.well-known/jwks.json", fallback=ProviderUnavailable, anonymous=True
         )
-        answer = await self._http.send(call, "")
-        if answer.ok:
-            self._read(answer)  # one without keys is broken, and asked for again
-        return answer
+        return await self._http.send(call, "")
 
     def _read(self, answer: Answer) -> dict[str, tuple[tuple[str, str], Key]]:
-        if not answer.ok:
-            raise errors.of_exception(_KEYS.name, BrokenAnswer("no key set")).error
         content = answer.json()
         members = content.get("keys") if isinstance(content, dict) else None
         if not isinstance(members, list):
