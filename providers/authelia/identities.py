@@ -73,12 +73,12 @@ class AutheliaIdentities:
 
     async def _link_email(self, username: str, proof: EmailProof) -> None:
         if await self._holds(username, proof.address):
-            return
+            return await self._used.settle(proof.jti, username)
         try:
             begun = await self._used.begin(proof.jti, username)
         except InvalidIdentityToken:
             if await self._holds(username, proof.address):  # by the same request, sent twice
-                return
+                return None
             raise
         try:
             async with claimed(self._users, username, proof.address, IdentityLinkedElsewhere):
@@ -89,7 +89,7 @@ class AutheliaIdentities:
         if not await self._users.confirm(username, proof.address):
             await self._used.forget(proof.jti, begun)
             raise IdentityLinkedElsewhere
-        await self._used.finish(proof.jti, username)
+        return await self._used.finish(proof.jti, username)
 
     async def _holds(self, username: str, address: Address) -> bool:
         return records.holds(await self._users.get(username), address)

@@ -64,8 +64,15 @@ class Following:
         """Follow the stream of `open_stream` until `leave` is called. `open_stream` runs in its own thread."""
 
         async def follow() -> None:
-            # Loading the library takes seconds: beside everything else, not before it.
-            await self.run(await _in_thread(open_stream))
+            while True:
+                try:
+                    # Loading the library takes seconds: beside everything else, not before it.
+                    stream = await _in_thread(open_stream)
+                    break
+                except Exception as error:  # noqa: BLE001 - nothing may end this but the end of the service
+                    logger.opt(exception=error).error("the reader of the tenant's events could not be loaded")
+                await asyncio.sleep(_LONGEST_AFTER_REFUSAL)
+            await self.run(stream)
 
         self._task = asyncio.create_task(follow(), name="auth0 events")
 

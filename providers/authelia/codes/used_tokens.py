@@ -54,6 +54,14 @@ class UsedTokens:
         except StaleRevision:
             return await self.finish(jti, username)
 
+    async def settle(self, jti: str, username: str) -> None:
+        """Note that the token has linked if the account had begun with it, and was cut off after the last write."""
+        bucket = await self._claims()
+        entry = await bucket.get(_key(jti))
+        if records.parse(entry.value) == {"username": username, "state": _AT_WORK}:
+            with suppress(StaleRevision):
+                await bucket.put(_key(jti), _note(username, _USED), entry.revision)
+
     async def forget(self, jti: str, begun: int) -> None:
         """Take back the note that `begin` made: the token has not linked. What was written since stays."""
         if begun:

@@ -90,13 +90,9 @@ class Users:
                 changed = change(record)
                 if changed == record:
                     return record
-                try:
-                    await (await self._bucket()).put(username, records.encode(changed, self._now()), entry.revision)
-                except StaleRevision:
-                    continue
-                finally:
-                    self._note(username, record, changed)
-                return changed
+                with suppress(StaleRevision):
+                    await self._replace(username, entry, record, changed)
+                    return changed
 
     async def create(self, username: str, email: Address, displayname: str) -> bool:
         """Store a new user whose address nobody else has; False when the user was there already.
@@ -152,18 +148,29 @@ class Users:
                 continue
             finally:
                 self._changes.note(addresses=[address])
-            if loser is not None:
-                await self._remove_unverified(loser, address)
+            if loser is not None and not await self._shut_out(loser, address):
+                with suppress(StaleRevision):
+                    await self._keys.point(key, loser, revision)
+                raise AddressHeld
             await self._settle_older(username, address)
             return revision
 
     async def confirm(self, username: str, address: Address) -> bool:
-        """Whether the claim still stands, once the record has the address; if not, the record loses it again."""
-        pointed, _ = await self._keys.read(records.email_key(address))
-        if pointed == username:
-            return True
-        await self.change(username, lambda record: records.without_alternate(record, address))
-        return False
+        """Whether the claim still stood, once the record had the address; if not, the record loses it again.
+
+        It also stood if the user has unlinked the address since. What is linked after the key was read stays.
+        """
+        async with self._turns.of(username):
+            while True:
+                record, entry = await self._read(username)
+                pointed, _ = await self._keys.read(records.email_key(address))
+                if pointed == username:
+                    return True
+                if record is None or (changed := records.without_alternate(record, address)) == record:
+                    return pointed is None and record is not None
+                with suppress(StaleRevision):
+                    await self._replace(username, entry, record, changed)
+                    return False
 
     async def revision_of(self, address: Address) -> int:
         """Return the revision of the address's lookup key, to be asked for before the record loses the address."""
@@ -210,6 +217,27 @@ class Users:
         if record is None and entry.value is not None:
             raise Unreadable
         return record, entry
+
+    async def _replace(self, username: str, entry: Entry, record: Record, changed: Record) -> None:
+        try:
+            await (await self._bucket()).put(username, records.encode(changed, self._now()), entry.revision)
+        finally:
+            self._note(username, record, changed)
+
+    async def _shut_out(self, loser: str, address: Address) -> bool:
+        """Let no write of whoever lost a claim be made later, such as one without an answer; False if one was made."""
+        async with self._turns.of(loser):
+            while True:
+                record, entry = await self._read(loser)
+                if record is not None and records.holds(record, address):
+                    return False
+                with suppress(StaleRevision):
+                    if record is None:
+                        await (await self._bucket()).delete(loser, entry.revision)
+                    else:
+                        lost = records.without_alternate(record, address, unverified_only=True)
+                        await self._replace(loser, entry, record, lost)
+                    return True
 
     def _note(self, username: str, *versions: Record) -> None:
         """Tell that the record changes from one version to the other."""

@@ -7,6 +7,8 @@ import asyncio
 import subprocess
 import sys
 
+from providers.auth0.events import following
+
 ENDS_AT_ONCE = """
 import asyncio, time
 from providers.auth0.events.following import Following
@@ -41,3 +43,28 @@ def test_what_fails_to_load_is_told_and_ends_nothing():
         raise AssertionError
 
     asyncio.run(main())
+
+
+async def test_what_could_not_be_loaded_is_tried_again(monkeypatch):
+    class Memory:
+        def hear(self, kind, heard) -> None: ...
+
+        def trust(self, fresh_for) -> None: ...
+
+    outcomes = [OSError("Too many open files"), ImportError("later"), "a stream"]
+    reading = asyncio.get_running_loop().create_future()
+
+    def load() -> object:
+        if isinstance(outcome := outcomes.pop(0), Exception):
+            raise outcome
+        return outcome
+
+    async def run(stream: object) -> None:
+        reading.set_result(stream)
+
+    monkeypatch.setattr(following, "_LONGEST_AFTER_REFUSAL", 0.01)
+    follows = following.Following(Memory(), None, 600.0)
+    follows.run = run
+    follows.begin(load)
+    assert await asyncio.wait_for(reading, 30) == "a stream"
+    await follows.leave()
