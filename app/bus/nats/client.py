@@ -171,10 +171,10 @@ class DecodingClient(Client):
         # As it comes, most errors close the client for good: a login that expired, a limit on connections. A server
         # that ends a connection with an error closes it too, which is then an outage as any other. It does not after a
         # subscription too many, without which the service would be another one.
-        if TOO_MANY in err_msg.lower():
-            return await super()._process_err(err_msg)
         self._err = Error("nats: " + err_msg.strip("'"))
-        return await self._error_cb(self._err)
+        await self._error_cb(self._err)
+        if TOO_MANY in err_msg.lower():
+            await super()._process_err(err_msg)
 
     async def _read_loop(self) -> None:
         await super()._read_loop()
