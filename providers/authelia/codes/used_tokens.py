@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from app.domain.codes import StaleRevision
-from app.domain.errors import InvalidIdentityToken
+from app.domain.errors import InvalidIdentityToken, ProviderUnavailable
 from providers.authelia.storage import records
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class UsedTokens:
         bucket = await self._claims()
         entry = await bucket.get(_key(jti))
         if records.parse(entry.value) == {"username": username, "state": _AT_WORK}:
-            with suppress(StaleRevision):
+            with suppress(StaleRevision, ProviderUnavailable):  # it is linked all the same
                 await bucket.put(_key(jti), _note(username, _USED), entry.revision)
 
     async def forget(self, jti: str, begun: int) -> None:
