@@ -103,6 +103,14 @@ def test_no_cookie_of_the_collector_comes_back(nats, tmp_path: Path):
     assert collector.cookies == []
 
 
+def _asked_once(url: str, directory: Path, variables: dict[str, str]) -> None:
+    """Run a service with these variables for one look-up, and end it: by then it has sent what it exports."""
+    with process(url, directory, **variables) as service:
+        service.until_ready()
+        ask(url, SUBJECT, b"ada")
+        assert service.end() == 0
+
+
 def test_an_endpoint_without_a_scheme_is_one_over_http(nats, tmp_path: Path):
     with COLLECTORS["http/protobuf"]() as collector:
         variables = {
@@ -112,10 +120,7 @@ def test_an_endpoint_without_a_scheme_is_one_over_http(nats, tmp_path: Path):
             "OTEL_EXPORTER_OTLP_INSECURE": "true",
             "OTEL_SERVICE_NAME": "",
         }
-        with process(nats.url, tmp_path, **variables) as service:
-            service.until_ready()
-            ask(nats.url, SUBJECT, b"ada")
-            assert service.end() == 0
+        _asked_once(nats.url, tmp_path, variables)
     assert [span.name for span in collector.spans] == [SUBJECT]
     assert {resource["service.name"] for resource in collector.resources} == {"lfx-v2-auth-service"}
 
@@ -130,10 +135,7 @@ def test_no_file_of_the_home_directory_replaces_configured_headers(nats, tmp_pat
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20configured",
         }
-        with process(nats.url, tmp_path, **variables) as service:
-            service.until_ready()
-            ask(nats.url, SUBJECT, b"ada")
-            assert service.end() == 0
+        _asked_once(nats.url, tmp_path, variables)
     assert set(collector.authorizations) == {"Bearer configured"}
 
 
