@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
-import signal
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import nats as nats_py
 import pytest
-import uvloop
 from nats.aio.client import Client, Srv
-from nats.errors import ConnectionReconnectingError, MaxPayloadError, NoServersError, SecureConnRequiredError
+from nats.errors import ConnectionReconnectingError, NoServersError, SecureConnRequiredError
 
 from app.bus.nats.client import ReconnectingClient
-from app.bus.nats.parser import TolerantParser
 from app.bus.nats.security import security_options
-from app.bus.nats.transport import BoundedTransport
 from app.cli.dev.nats_server import free_port, nats_server
 from app.settings import NatsSettings
+from tests.bus.connections import configured, connected, ignore
 from tests.bus.subjects import broker_of
 from tests.stand_ins.certificates import write_certificates
 from tests.support.waiting import until
@@ -80,21 +75,11 @@ async def _deaf_server(lines: list[bytes]):
     server.close()
 
 
-async def _ignore(_: object) -> None: ...
-
-
-async def _connected(url: str, **options) -> ReconnectingClient:
-    client = ReconnectingClient()
-    given = {"max_reconnect_attempts": 0, "reconnect_time_wait": 0.01, "error_cb": _ignore, "connect_timeout": 2}
-    await client.connect([url], **(given | options))
-    return client
-
-
 async def test_a_ping_does_not_overtake_what_was_sent_before_it():
     lines: list[bytes] = []
     async with _deaf_server(lines) as url:
-        client = await _connected(url)
-        subscription = await client.subscribe("a", cb=_ignore)
+        client = await connected(url)
+        subscription = await client.subscribe("a", cb=ignore)
         await client.flush()
         assert lines == [b"CONNECT", b"PING", b"SUB", b"PING"]
         await subscription.drain()
@@ -105,7 +90,7 @@ async def test_a_ping_does_not_overtake_what_was_sent_before_it():
 async def test_nothing_is_taken_as_sent_before_a_new_connection_stands():
     """A server that lets connect and says nothing: it is then no longer reconnecting, and not yet connected."""
     with nats_server() as server:
-        client = await _connected(server.url, max_reconnect_attempts=-1, connect_timeout=60)
+        client = await connected(server.url, max_reconnect_attempts=-1, connect_timeout=60)
         server.stop()
         writers = []
         silent = await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", server.port)
@@ -120,7 +105,7 @@ async def test_nothing_is_taken_as_sent_before_a_new_connection_stands():
 
 async def test_nothing_is_taken_as_sent_while_there_is_no_connection():
     with nats_server() as server:
-        client = await _connected(server.url, max_reconnect_attempts=-1)
+        client = await connected(server.url, max_reconnect_attempts=-1)
         await client.flush()
         server.stop()
         await until(lambda: client.is_reconnecting)
@@ -143,7 +128,7 @@ async def test_an_absent_server_is_tried_once_and_then_as_often_as_told(limit, a
         faults.append(fault)
 
     with pytest.raises(NoServersError):
-        await _connected(f"nats://127.0.0.1:{free_port()}", max_reconnect_attempts=limit, error_cb=note)
+        await connected(f"nats://127.0.0.1:{free_port()}", max_reconnect_attempts=limit, error_cb=note)
     assert len(faults) == attempts
 
 
@@ -155,7 +140,7 @@ async def test_connecting_ends_when_it_is_cancelled_as_an_attempt_ends():
         failed = asyncio.Event()
         url = f"nats://127.0.0.1:{free_port()}"
         connecting = asyncio.create_task(
-            _connected(url, max_reconnect_attempts=-1, reconnect_time_wait=0, error_cb=note)
+            connected(url, max_reconnect_attempts=-1, reconnect_time_wait=0, error_cb=note)
         )
         await failed.wait()
         for _ in range(turns % 8):
@@ -194,7 +179,7 @@ async def test_credentials_spoilt_meanwhile_close_the_connection_and_leave_no_ha
         closed.set()
 
     with nats_server() as server:
-        client = await _connected(server.url, max_reconnect_attempts=-1, closed_cb=note)
+        client = await connected(server.url, max_reconnect_attempts=-1, closed_cb=note)
 
         def spoilt() -> bytes:
             raise ValueError
@@ -207,221 +192,9 @@ async def test_credentials_spoilt_meanwhile_close_the_connection_and_leave_no_ha
     assert client.is_closed
 
 
-ENDS = (
-    "Authorization Violation",
-    "User Authentication Expired",
-    "User Authentication Revoked",
-    "Account Authentication Expired",
-    "maximum connections exceeded",
-    "maximum account active connections exceeded",
-    "Maximum Payload Violation",
-    "Unknown Protocol Operation",
-    "Stale Connection",
-    "something that nobody has heard of",
-)
-
-
-@asynccontextmanager
-async def _erring_server(error: str, *, hangs_up: bool):
-    """A server that answers each client's second PING with an error; it goes on, or hangs up on the first client."""
-    clients = []
-
-    async def serve(reader, writer) -> None:
-        clients.append(writer)
-        pings, first = 0, len(clients) == 1
-        writer.write(b'INFO {"max_payload":1048576}\r\n')
-        while line := await reader.readline():
-            if line == b"PING\r\n":
-                pings += 1
-                writer.write(f"-ERR '{error}'\r\n".encode() if pings > 1 and first else b"")
-                if pings > 1 and first and hangs_up:
-                    break
-                writer.write(b"PONG\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", clients
-
-
-@pytest.mark.parametrize("end", ENDS)
-async def test_a_connection_that_the_server_ends_with_an_error_is_made_anew(end):
-    faults = []
-
-    async def note(fault: Exception) -> None:
-        faults.append(str(fault).lower())
-
-    async with _erring_server(end, hangs_up=True) as (url, clients):
-        client = await _connected(url, max_reconnect_attempts=-1, error_cb=note)
-        with pytest.raises(ConnectionReconnectingError):
-            await client.flush()
-        await until(lambda: client.is_connected)
-        await client.flush()
-        assert len(clients) == 2
-        assert f"nats: {end.lower()}" in faults
-        await client.close()
-
-
-@pytest.mark.parametrize("error", ["Invalid Subject", "Invalid Publish Subject"])
-async def test_an_error_after_which_the_server_goes_on_ends_nothing(error):
-    faults = []
-
-    async def note(fault: Exception) -> None:
-        faults.append(str(fault).lower())
-
-    async with _erring_server(error, hangs_up=False) as (url, clients):
-        client = await _connected(url, error_cb=note)
-        await client.flush()
-        await client.flush()
-        assert (len(clients), client.is_connected) == (1, True)
-        assert faults == [f"nats: {error.lower()}"] * 2
-        await client.close()
-
-
-async def test_a_user_that_is_taken_away_and_given_back_is_connected_again(tmp_path):
-    users = "authorization {{ users: [ {} ] }}\n"
-    with _configured(tmp_path, users.format("{user: me, password: hush}, {user: b, password: b}")) as server:
-        client = await _connected(server.url, max_reconnect_attempts=-1, user="me", password="hush")
-        for text, connected in (("{user: b, password: b}", False), ("{user: me, password: hush}", True)):
-            (tmp_path / "nats.conf").write_text(users.format(text))
-            os.kill(server.pid, signal.SIGHUP)
-            await until(lambda: client.is_connected == connected)  # noqa: B023 - awaited at once
-        await client.flush()
-        await client.close()
-
-
-async def test_servers_that_a_cluster_tells_of_get_the_login_stand_once_and_leave_again():
-    with nats_server() as server:
-        client = await _connected(f"nats://svc:s3cret@127.0.0.1:{server.port}", max_reconnect_attempts=-1)
-        configured = f"127.0.0.1:{server.port}"
-        for generation in range(3):
-            members = [f"10.0.{generation}.{number}:4222" for number in range(3)]
-            await client._process_info({"connect_urls": [configured, *members]})
-        places = sorted(one.uri.netloc for one in client._server_pool)
-        assert places == sorted(f"svc:s3cret@{place}" for place in (configured, *members))
-        assert {(one.uri.username, one.uri.password) for one in client._server_pool} == {("svc", "s3cret")}
-        await client.close()
-
-
-@pytest.mark.parametrize("attempts", [-1, 10])
-async def test_who_is_turned_away_by_a_server_goes_to_the_next_of_its_cluster(attempts):
-    visits = []
-
-    def answering(name, end):
-        async def serve(reader, writer) -> None:
-            visits.append(name)
-            urls = ", ".join(f'"127.0.0.1:{server.sockets[0].getsockname()[1]}"' for server in servers)
-            writer.write(f'INFO {{"max_payload":1048576,"connect_urls":[{urls}]}}\r\n'.encode())
-            while line := await reader.readline():
-                if line == b"PING\r\n":
-                    writer.write(end)
-                    if end.startswith(b"-ERR"):
-                        break
-            writer.close()
-
-        return serve
-
-    servers = []
-    for serve in (answering("full", b"-ERR 'maximum connections exceeded'\r\n"), answering("room", b"PONG\r\n")):
-        servers += [await asyncio.start_server(serve, "127.0.0.1", 0)]
-    url = f"nats://127.0.0.1:{servers[0].sockets[0].getsockname()[1]}"
-    client = await _connected(url, max_reconnect_attempts=attempts)
-    assert visits[0] == "full"
-    assert visits[-1] == "room"
-    assert len(visits) <= 3
-    await client.close()
-    for server in servers:
-        server.close()
-
-
-GREETINGS = {
-    "longer than any": b'INFO {"max_payload":1048576,"connect_urls":[' + b'"10.0.0.1:4222",' * 3_000 + b'""]}\r\n',
-    "addresses that are none": b'INFO {"max_payload":1048576,"connect_urls":["[::1:4222", 5, null, "a:b", ""]}\r\n',
-    "addresses that are no list": b'INFO {"max_payload":1048576,"connect_urls":{"a":1}}\r\n',
-    "null": b"INFO null\r\n",
-    "nothing": b"INFO\r\n",
-    "no JSON": b"INFO {\r\n",
-    "another word": b"HTTP/1.1 400 Bad Request\r\n",
-}
-
-
-@pytest.mark.parametrize("name", GREETINGS)
-async def test_an_odd_greeting_uses_an_attempt_up_at_most(name):
-    connections = []
-
-    async def serve(reader, writer) -> None:
-        """Take the first client until it subscribes; greet the second one oddly."""
-        connections.append(writer)
-        number = len(connections)
-        writer.write(GREETINGS[name] if number == 2 else b'INFO {"max_payload":1048576}\r\n')
-        while (line := await reader.readline()) and not (line.startswith(b"SUB") and number == 1):
-            if line == b"PING\r\n":
-                writer.write(b"PONG\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        client = await _connected(url, max_reconnect_attempts=-1)
-        await client.subscribe("a", cb=_ignore)
-        await until(lambda: len(connections) >= 2 and client.is_connected)
-        await client.close()
-
-
-async def test_a_message_whose_headers_make_it_too_large_is_refused_and_the_connection_stays(tmp_path):
-    with _configured(tmp_path, "max_payload: 4096") as server:
-        client = await _connected(server.url)
-        headers = {"traceparent": "x" * 55, "baggage": "ł"}
-        size = 12 + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
-        subscription = await client.subscribe("a")
-        await client.publish("a", b"x" * (4096 - size), headers=headers)
-        assert len((await subscription.next_msg(timeout=30)).data) == 4096 - size
-        with pytest.raises(MaxPayloadError):
-            await client.publish("a", b"x" * (4096 - size + 1), headers=headers)
-        await client.flush()
-        assert client.is_connected
-        await client.close()
-
-
-async def test_a_server_that_hangs_up_in_its_greeting_uses_an_attempt_up():
-    connections = []
-
-    async def serve(reader, writer) -> None:
-        """Take the first client until it subscribes; hang up on others where they wait for the first PONG."""
-        connections.append(writer)
-        first = len(connections) == 1
-        writer.write(b'INFO {"max_payload":1048576}\r\n')
-        while (line := await reader.readline()) and not (line.startswith(b"SUB") if first else line == b"PING\r\n"):
-            if line == b"PING\r\n":
-                writer.write(b"PONG\r\n")
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        client = await _connected(url, max_reconnect_attempts=3)
-        await client.subscribe("a", cb=_ignore)
-        await until(lambda: client.is_closed)
-    assert len(connections) == 4
-
-
-def test_a_write_to_a_closed_connection_is_an_error_that_is_foreseen():
-    """uvloop raises another one there than asyncio: the client would be closed for good."""
-
-    async def write() -> None:
-        with nats_server() as server:
-            transport = BoundedTransport(TolerantParser(None))
-            await transport.connect(urlsplit(server.url), 1024, 30)
-            transport.abort()
-            await transport.wait_closed()
-            for send in (lambda: transport.write(b"PING\r\n"), lambda: transport.writelines([b"PING\r\n"])):
-                with pytest.raises(ConnectionResetError):
-                    send()
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(write())
-
-
 async def _reaches(url: str, **settings) -> bool:
     nats = NatsSettings(servers=(url,), **settings)
-    client = await _connected(url, **security_options(nats))
+    client = await connected(url, **security_options(nats))
     try:
         await client.flush()
         return client.is_connected
@@ -429,14 +202,8 @@ async def _reaches(url: str, **settings) -> bool:
         await client.close()
 
 
-def _configured(tmp_path, text: str):
-    file = tmp_path / "nats.conf"
-    file.write_text(text)
-    return nats_server(0, "-c", str(file))
-
-
 async def test_user_and_password(tmp_path):
-    with _configured(tmp_path, "authorization { user: me, password: hush }") as server:
+    with configured(tmp_path, "authorization { user: me, password: hush }") as server:
         assert await _reaches(server.url, user="me", password="hush")
         with pytest.raises(NoServersError):
             await _reaches(server.url, user="me", password="wrong")
@@ -444,7 +211,7 @@ async def test_user_and_password(tmp_path):
 
 
 async def test_a_token(tmp_path):
-    with _configured(tmp_path, "authorization { token: hush }") as server:
+    with configured(tmp_path, "authorization { token: hush }") as server:
         assert await _reaches(server.url, token="hush")
         with pytest.raises(NoServersError):
             await _reaches(server.url)
@@ -453,7 +220,7 @@ async def test_a_token(tmp_path):
 async def test_an_nkey_seed(tmp_path):
     nkeys = pytest.importorskip("nkeys")
     public = nkeys.from_seed(bytearray(SEED)).public_key.decode()
-    with _configured(tmp_path, f"authorization {{ users: [ {{ nkey: {public} }} ] }}") as server:
+    with configured(tmp_path, f"authorization {{ users: [ {{ nkey: {public} }} ] }}") as server:
         assert await _reaches(server.url, nkey_seed=SEED.decode())
         with pytest.raises(NoServersError):
             await _reaches(server.url)
@@ -462,7 +229,7 @@ async def test_an_nkey_seed(tmp_path):
 async def test_tls_with_client_certificates(tmp_path):
     ca, certificate, key = write_certificates(tmp_path)
     text = f'tls {{ cert_file: "{certificate}", key_file: "{key}", ca_file: "{ca}", verify: true }}'
-    with _configured(tmp_path, text) as server:
+    with configured(tmp_path, text) as server:
         assert await _reaches(server.url, tls_ca=ca, tls_cert=certificate, tls_key=key)
         assert await _reaches(server.url.replace("nats:", "tls:"), tls_ca=ca, tls_cert=certificate, tls_key=key)
         for too_little in ({"tls_ca": ca}, {}):
@@ -479,7 +246,7 @@ async def test_where_tls_is_configured_nothing_is_sent_in_clear(nats, tmp_path):
 
     options = security_options(NatsSettings(servers=(nats.url,), tls_ca=ca, token="hush"))
     with pytest.raises(NoServersError):
-        await _connected(nats.url, error_cb=note, **options)
+        await connected(nats.url, error_cb=note, **options)
     assert any(isinstance(fault, SecureConnRequiredError) for fault in faults)
 
 
@@ -490,10 +257,10 @@ async def test_a_subscription_too_many_ends_the_client(tmp_path):
     async def note(fault: Exception) -> None:
         faults.append(str(fault))
 
-    with _configured(tmp_path, "max_subscriptions: 1") as server:
-        client = await _connected(server.url, max_reconnect_attempts=-1, error_cb=note)
+    with configured(tmp_path, "max_subscriptions: 1") as server:
+        client = await connected(server.url, max_reconnect_attempts=-1, error_cb=note)
         for subject in ("a", "b"):
-            await client.subscribe(subject, cb=_ignore)
+            await client.subscribe(subject, cb=ignore)
         await until(lambda: client.is_closed)
         assert faults == ["nats: maximum subscriptions exceeded"]
 
@@ -504,7 +271,7 @@ async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_r
         return ""
 
     text = 'authorization { users: [ {user: me, password: hush, permissions: { subscribe: "other" }} ] }'
-    with _configured(tmp_path, text) as server:
+    with configured(tmp_path, text) as server:
         broker = broker_of(server.url, handler, user="me", password="hush")
         await broker.start()
         await until(lambda: broker.state.startswith("not subscribed: nats: "))

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: SLF001 - the library's inner life is what is shown here
+"""Servers that end connections with errors, greet oddly, tell of a cluster, or turn clients away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import pytest
+import uvloop
+from nats.errors import ConnectionReconnectingError, MaxPayloadError
+
+from app.bus.nats.parser import TolerantParser
+from app.bus.nats.transport import BoundedTransport
+from app.cli.dev.nats_server import nats_server
+from tests.bus.connections import configured, connected, ignore
+from tests.support.waiting import until
+
+ENDS = (
+    "Authorization Violation",
+    "User Authentication Expired",
+    "User Authentication Revoked",
+    "Account Authentication Expired",
+    "maximum connections exceeded",
+    "maximum account active connections exceeded",
+    "Maximum Payload Violation",
+    "Unknown Protocol Operation",
+    "Stale Connection",
+    "something that nobody has heard of",
+)
+
+
+@asynccontextmanager
+async def _erring_server(error: str, *, hangs_up: bool):
+    """A server that answers each client's second PING with an error; it goes on, or hangs up on the first client."""
+    clients = []
+
+    async def serve(reader, writer) -> None:
+        clients.append(writer)
+        pings, first = 0, len(clients) == 1
+        writer.write(b'INFO {"max_payload":1048576}\r\n')
+        while line := await reader.readline():
+            if line == b"PING\r\n":
+                pings += 1
+                writer.write(f"-ERR '{error}'\r\n".encode() if pings > 1 and first else b"")
+                if pings > 1 and first and hangs_up:
+                    break
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", clients
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_connection_that_the_server_ends_with_an_error_is_made_anew(end):
+    faults = []
+
+    async def note(fault: Exception) -> None:
+        faults.append(str(fault).lower())
+
+    async with _erring_server(end, hangs_up=True) as (url, clients):
+        client = await connected(url, max_reconnect_attempts=-1, error_cb=note)
+        with pytest.raises(ConnectionReconnectingError):
+            await client.flush()
+        await until(lambda: client.is_connected)
+        await client.flush()
+        assert len(clients) == 2
+        assert f"nats: {end.lower()}" in faults
+        await client.close()
+
+
+@pytest.mark.parametrize("error", ["Invalid Subject", "Invalid Publish Subject"])
+async def test_an_error_after_which_the_server_goes_on_ends_nothing(error):
+    faults = []
+
+    async def note(fault: Exception) -> None:
+        faults.append(str(fault).lower())
+
+    async with _erring_server(error, hangs_up=False) as (url, clients):
+        client = await connected(url, error_cb=note)
+        await client.flush()
+        await client.flush()
+        assert (len(clients), client.is_connected) == (1, True)
+        assert faults == [f"nats: {error.lower()}"] * 2
+        await client.close()
+
+
+async def test_a_user_that_is_taken_away_and_given_back_is_connected_again(tmp_path):
+    users = "authorization {{ users: [ {} ] }}\n"
+    with configured(tmp_path, users.format("{user: me, password: hush}, {user: b, password: b}")) as server:
+        client = await connected(server.url, max_reconnect_attempts=-1, user="me", password="hush")
+        for text, stands in (("{user: b, password: b}", False), ("{user: me, password: hush}", True)):
+            (tmp_path / "nats.conf").write_text(users.format(text))
+            os.kill(server.pid, signal.SIGHUP)
+            await until(lambda: client.is_connected == stands)  # noqa: B023 - awaited at once
+        await client.flush()
+        await client.close()
+
+
+async def test_servers_that_a_cluster_tells_of_get_the_login_stand_once_and_leave_again():
+    with nats_server() as server:
+        client = await connected(f"nats://svc:s3cret@127.0.0.1:{server.port}", max_reconnect_attempts=-1)
+        configured = f"127.0.0.1:{server.port}"
+        for generation in range(3):
+            members = [f"10.0.{generation}.{number}:4222" for number in range(3)]
+            await client._process_info({"connect_urls": [configured, *members]})
+        places = sorted(one.uri.netloc for one in client._server_pool)
+        assert places == sorted(f"svc:s3cret@{place}" for place in (configured, *members))
+        assert {(one.uri.username, one.uri.password) for one in client._server_pool} == {("svc", "s3cret")}
+        await client.close()
+
+
+@pytest.mark.parametrize("attempts", [-1, 10])
+async def test_who_is_turned_away_by_a_server_goes_to_the_next_of_its_cluster(attempts):
+    visits = []
+
+    def answering(name, end):
+        async def serve(reader, writer) -> None:
+            visits.append(name)
+            urls = ", ".join(f'"127.0.0.1:{server.sockets[0].getsockname()[1]}"' for server in servers)
+            writer.write(f'INFO {{"max_payload":1048576,"connect_urls":[{urls}]}}\r\n'.encode())
+            while line := await reader.readline():
+                if line == b"PING\r\n":
+                    writer.write(end)
+                    if end.startswith(b"-ERR"):
+                        break
+            writer.close()
+
+        return serve
+
+    servers = []
+    for serve in (answering("full", b"-ERR 'maximum connections exceeded'\r\n"), answering("room", b"PONG\r\n")):
+        servers += [await asyncio.start_server(serve, "127.0.0.1", 0)]
+    url = f"nats://127.0.0.1:{servers[0].sockets[0].getsockname()[1]}"
+    client = await connected(url, max_reconnect_attempts=attempts)
+    assert visits[0] == "full"
+    assert visits[-1] == "room"
+    assert len(visits) <= 3
+    await client.close()
+    for server in servers:
+        server.close()
+
+
+GREETINGS = {
+    "longer than any": b'INFO {"max_payload":1048576,"connect_urls":[' + b'"10.0.0.1:4222",' * 3_000 + b'""]}\r\n',
+    "addresses that are none": b'INFO {"max_payload":1048576,"connect_urls":["[::1:4222", 5, null, "a:b", ""]}\r\n',
+    "addresses that are no list": b'INFO {"max_payload":1048576,"connect_urls":{"a":1}}\r\n',
+    "null": b"INFO null\r\n",
+    "nothing": b"INFO\r\n",
+    "no JSON": b"INFO {\r\n",
+    "another word": b"HTTP/1.1 400 Bad Request\r\n",
+}
+
+
+@pytest.mark.parametrize("name", GREETINGS)
+async def test_an_odd_greeting_uses_an_attempt_up_at_most(name):
+    connections = []
+
+    async def serve(reader, writer) -> None:
+        """Take the first client until it subscribes; greet the second one oddly."""
+        connections.append(writer)
+        number = len(connections)
+        writer.write(GREETINGS[name] if number == 2 else b'INFO {"max_payload":1048576}\r\n')
+        while (line := await reader.readline()) and not (line.startswith(b"SUB") and number == 1):
+            if line == b"PING\r\n":
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await connected(url, max_reconnect_attempts=-1)
+        await client.subscribe("a", cb=ignore)
+        await until(lambda: len(connections) >= 2 and client.is_connected)
+        await client.close()
+
+
+async def test_a_message_whose_headers_make_it_too_large_is_refused_and_the_connection_stays(tmp_path):
+    with configured(tmp_path, "max_payload: 4096") as server:
+        client = await connected(server.url)
+        headers = {"traceparent": "x" * 55, "baggage": "ł"}
+        size = 12 + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
+        subscription = await client.subscribe("a")
+        await client.publish("a", b"x" * (4096 - size), headers=headers)
+        assert len((await subscription.next_msg(timeout=30)).data) == 4096 - size
+        with pytest.raises(MaxPayloadError):
+            await client.publish("a", b"x" * (4096 - size + 1), headers=headers)
+        await client.flush()
+        assert client.is_connected
+        await client.close()
+
+
+async def test_a_server_that_hangs_up_in_its_greeting_uses_an_attempt_up():
+    connections = []
+
+    async def serve(reader, writer) -> None:
+        """Take the first client until it subscribes; hang up on others where they wait for the first PONG."""
+        connections.append(writer)
+        first = len(connections) == 1
+        writer.write(b'INFO {"max_payload":1048576}\r\n')
+        while (line := await reader.readline()) and not (line.startswith(b"SUB") if first else line == b"PING\r\n"):
+            if line == b"PING\r\n":
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await connected(url, max_reconnect_attempts=3)
+        await client.subscribe("a", cb=ignore)
+        await until(lambda: client.is_closed)
+    assert len(connections) == 4
+
+
+def test_a_write_to_a_closed_connection_is_an_error_that_is_foreseen():
+    """uvloop raises another one there than asyncio: the client would be closed for good."""
+
+    async def write() -> None:
+        with nats_server() as server:
+            transport = BoundedTransport(TolerantParser(None))
+            await transport.connect(urlsplit(server.url), 1024, 30)
+            transport.abort()
+            await transport.wait_closed()
+            for send in (lambda: transport.write(b"PING\r\n"), lambda: transport.writelines([b"PING\r\n"])):
+                with pytest.raises(ConnectionResetError):
+                    send()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(write())
