@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import Final, TextIO
 
-from app.interruption import end_at_once, is_heard, nothing_in_hand
+from app.interruption import INTERRUPTED, end_at_once, is_heard, nothing_in_hand
 
 _LAST_STREAM: Final = 2
 """The number of standard error."""
@@ -25,11 +25,12 @@ def main() -> None:
     heard = is_heard()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     _open_what_is_closed()
-    with nothing_in_hand():
-        from app.cli import main as command  # noqa: PLC0415 - that is what takes time
-
     try:
+        with nothing_in_hand():
+            from app.cli import main as command  # noqa: PLC0415 - that is what takes time
         command()
+    except KeyboardInterrupt:  # of where nothing else takes it, such as Typer at work on the commands
+        sys.exit(INTERRUPTED)
     finally:
         if heard:  # threads may still be waited for, such as one that looks up a name
             signal.signal(signal.SIGINT, end_at_once)

@@ -116,6 +116,29 @@ def test_a_thread_that_is_still_at_work_holds_up_neither_the_last_word_nor_who_p
     assert (done.returncode, done.stdout, done.stderr) == (130, "interrupted\n", "")
 
 
+@pytest.mark.parametrize("calls", [1, 10, 100, 1_000, 10_000])
+def test_wherever_the_command_is_it_ends_without_a_trace_of_it(calls):
+    code = (
+        "import signal, sys\n"
+        "from app import cli, entry\n"
+        f"left = {calls}\n"
+        "def count(*_):\n"
+        "    global left\n"
+        "    left -= 1\n"
+        "    if not left:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "command = cli.main\n"
+        "def counted():\n"
+        "    sys.setprofile(count)\n"
+        "    command()\n"
+        "cli.main = counted\n"
+        "entry.main()\n"
+    )
+    words = [sys.executable, "-c", code, "asyncapi", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (130, False)
+
+
 def test_in_a_thread_the_work_is_done_without_it():
     ended = []
     thread = threading.Thread(target=lambda: ended.append(run(asyncio.sleep(0, "done"))))
