@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""A bucket in memory, between replicas: every call lets others go first, and a write says when it came too late."""
+"""A bucket in memory, between replicas: every call lets others go first, and a write says when it came too late.
+
+And what a real one holds.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,32 @@ import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from nats.js.errors import KeyNotFoundError
+
 from app.domain.codes import StaleRevision
 from providers.authelia.storage.kv import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from nats.js import JetStreamContext
+
+
+async def held(js: JetStreamContext, bucket: str) -> dict[str, bytes]:
+    """Return the values of a bucket by key, without those that were removed.
+
+    nats-py's own list of keys can end before the first of them: it waits for none where the server says that it has
+    sent all, and asks before it counts what has come.
+    """
+    prefix, values = f"$KV.{bucket}.", {}
+    kv = await js.key_value(bucket)
+    info = await js.stream_info(f"KV_{bucket}", subjects_filter=f"{prefix}>")
+    for subject in info.state.subjects or {}:
+        try:
+            values[subject.removeprefix(prefix)] = (await kv.get(subject.removeprefix(prefix))).value
+        except KeyNotFoundError:
+            continue
+    return values
 
 
 class MemoryBucket:

@@ -16,7 +16,7 @@ from providers.authelia.codes.signing import keys_of, parse_key
 from providers.authelia.storage.moved import MovedBucket
 from tests.support.authelia import signing_key
 from tests.support.basics import unsigned
-from tests.support.buckets import MemoryBucket
+from tests.support.buckets import MemoryBucket, held
 from tests.support.parts import caller
 
 NEW = Address("new@example.org")
@@ -32,18 +32,14 @@ async def _ledger(js):
     return await js.create_key_value(KeyValueConfig(bucket="authelia-otp-ledger", history=1, ttl=86_400))
 
 
-async def _keys(js, bucket):
-    return set(await (await js.key_value(bucket)).keys())
-
-
 async def test_claims_stand_in_their_bucket_and_the_ledger_holds_what_concerns_codes(stage, js):
     async with stage.replica(stage.settings(trust_unverified_identity_tokens=True)) as provider:
         await provider.verification.send_code(NEW)
         proof = (await provider.verification.redeem(NEW, stage.mail.code(NEW))).id_token
         await provider.identities.link(GRACE, proof, f"email|{NEW}")
         await provider.identities.link(GRACE, unsigned({"sub": "github|77"}), "github|77")
-    assert await _keys(js, "authelia-otp-ledger") == {_hashed(NEW), "sends"}
-    claims = await _keys(js, "authelia-claims")
+    assert (await held(js, "authelia-otp-ledger")).keys() == {_hashed(NEW), "sends"}
+    claims = (await held(js, "authelia-claims")).keys()
     assert {key.partition("/")[0] for key in claims} - {"sync"} == {"jti", "social"}
     config = (await js.stream_info("KV_authelia-claims")).config
     assert (config.max_msgs_per_subject, config.max_age, config.storage) == (1, 86_400, "file")

@@ -14,6 +14,7 @@ from app.domain.errors import IdentityLinkedElsewhere
 from providers.authelia.storage import records
 from providers.authelia.storage.records import email_key
 from tests.support.authelia import signing_key
+from tests.support.buckets import held
 from tests.support.forking import FORKED
 from tests.support.parts import (
     LATER,
@@ -68,9 +69,8 @@ async def _after(js, later=0.0):
 
 
 async def _records(js):
-    kv = await js.key_value("authelia-users")
-    names = [name for name in await kv.keys() if not name.startswith("lookup/")]
-    return {name: json.loads((await kv.get(name)).value) for name in names}
+    values = await held(js, "authelia-users")
+    return {name: json.loads(value) for name, value in values.items() if not name.startswith("lookup/")}
 
 
 async def _nothing_lies(js):
@@ -137,8 +137,7 @@ async def test_for_a_minute_a_claim_without_owner_is_left_alone(stage, js):
 async def test_after_a_minute_a_look_up_removes_a_claim_without_owner(stage, js):
     await _killed(stage, "link", 2)
     assert await (await _after(js, later=61)).users.holder(NEW) is None
-    kv = await js.key_value("authelia-users")
-    assert email_key(NEW) not in await kv.keys()
+    assert email_key(NEW) not in await held(js, "authelia-users")
 
 
 @pytest.mark.parametrize("writes", [0, 1])

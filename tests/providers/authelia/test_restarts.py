@@ -8,14 +8,13 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from nats.js.errors import NoKeysError
 
 from providers.authelia.cluster.pace import Pace
 from providers.authelia.cluster.restarts import Restarts
 from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET
 from tests.support.authelia import PEOPLE, users_file
 from tests.support.basics import Clock
-from tests.support.buckets import MemoryBucket
+from tests.support.buckets import MemoryBucket, held
 from tests.support.people import grace
 from tests.support.waiting import until
 
@@ -209,10 +208,7 @@ async def test_it_is_told_in_how_many_seconds_a_note_will_count(age, left):
 
 
 async def _notes(js) -> list[str]:
-    try:
-        return await (await js.key_value("authelia-claims")).keys()
-    except NoKeysError:
-        return []
+    return list(await held(js, "authelia-claims"))
 
 
 @pytest.mark.parametrize("status", [403, 409, 413, 422])

@@ -16,6 +16,7 @@ from app.domain.errors import IdentityLinkedElsewhere
 from app.domain.users import Address
 from providers.authelia.storage import records
 from tests.support.authelia import populated, signing_key
+from tests.support.buckets import held
 from tests.support.parts import Parts, caller, link, parts
 from tests.support.raw_client import connect
 
@@ -91,10 +92,10 @@ async def test_an_address_has_a_key_for_all_and_one_as_it_was_sent(replicas, kv)
     assert record["alternate_email"][-1] == {"email": SPELLINGS[1], "verified": True}
 
 
-async def test_a_plain_address_has_the_one_key_it_always_had(replicas, kv):
-    before = {one for one in await kv.keys() if one.startswith("lookup/authelia-users/email/")}
+async def test_a_plain_address_has_the_one_key_it_always_had(replicas, js):
+    before = {one for one in await held(js, "authelia-users") if one.startswith("lookup/authelia-users/email/")}
     await link(replicas[0], "ada", "New@example.org".lower())
-    after = {one for one in await kv.keys() if one.startswith("lookup/authelia-users/email/")}
+    after = {one for one in await held(js, "authelia-users") if one.startswith("lookup/authelia-users/email/")}
     assert after - before == {key("new@example.org")}
 
 
