@@ -297,6 +297,16 @@ async def test_who_is_impatient_goes_on_without_a_turn_and_takes_no_place_from_o
 
 
 @in_virtual_time
+async def test_a_large_one_that_goes_on_without_a_turn_is_answered_though_nobody_can_take_its_place():
+    turns = Turns(max_at_work=4, max_pending=3)
+    lane = turns.lane()
+    submitted(turns, *(Job(lane, 5.0) for _ in range(3)))
+    large, behind = submitted(turns, Reader(lane, 2.0, at_hand=True, size=2 * SMALL), Job(lane))
+    await turns.finished()
+    assert (large.refused, behind.begun) == ([(2.0, Replied)], 5.0)
+
+
+@in_virtual_time
 async def test_who_waits_no_more_is_not_held_whoever_stands_before_it():
     turns = Turns(max_at_work=1, max_pending=100)
     lane = turns.lane()
@@ -415,6 +425,23 @@ async def test_what_is_abandoned_is_told_at_once_and_cut_off_and_nothing_more_is
     await turns.finished()
     assert (told.refused, told.over, begun([*waiting, later])) == ([(1.0, RequestTimedOut)], 2.0, [None] * 3)
     assert turns.abandon() == 0
+
+
+@in_virtual_time
+async def test_of_what_is_abandoned_none_begins_for_another_that_left_and_none_is_held():
+    turns = Turns(max_at_work=8, max_pending=5)
+    lane = turns.lane()
+    submitted(turns, Job(lane, 9.0, size=MAX_BYTES_AT_WORK - 2 * SMALL))
+    waiting = submitted(turns, Job(lane, size=4 * SMALL), Job(lane, size=2 * SMALL))
+    for job in waiting:
+        job.deadline.begun = False
+    assert turns.abandon() == 3
+    assert [job.deadline.begun for job in waiting] == [False, False]
+    gone = [weakref.ref(job) for job in waiting]
+    del job, waiting
+    gc.collect()
+    assert [ref() for ref in gone] == [None, None]
+    await turns.finished()
 
 
 @in_virtual_time
