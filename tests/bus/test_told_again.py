@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from loguru import logger
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
 
 from app.bus.broadcast import TRY_AGAIN, Broadcast
 from app.bus.repetition import Repetition
@@ -64,18 +66,29 @@ async def test_each_kind_is_told_by_itself_and_sixteen_are_told_apart(log):
     some.close()
 
 
+class Subscription:
+    pending_msgs = unsubscribed = 0
+
+    async def unsubscribe(self) -> None:
+        self.unsubscribed += 1
+
+
 class Client:
     """What a broadcast needs of the client library."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes]] = []
         self.subscribed: list[tuple[str, dict[str, Any]]] = []
+        self.subscriptions: list[Subscription] = []
         self.flushed: list[int] = []
         self.error: Exception | None = None
+        self.closed = False
         self.on_flush: Any = lambda: None
 
     async def publish(self, subject: str, body: bytes) -> None:
         self.published.append((subject, body))
+        if self.closed:
+            raise ConnectionClosedError
 
     async def flush(self, seconds: int) -> None:
         self.flushed.append(seconds)
@@ -83,8 +96,10 @@ class Client:
         if self.error is not None:
             raise self.error
 
-    async def subscribe(self, subject: str, **options: Any) -> None:
+    async def subscribe(self, subject: str, **options: Any) -> Subscription:
         self.subscribed.append((subject, options))
+        self.subscriptions.append(Subscription())
+        return self.subscriptions[-1]
 
 
 class Listener:
@@ -107,8 +122,25 @@ async def test_a_message_is_told_when_the_server_has_it(log):
     assert await broadcast.tell(b"m") is True
     assert (client.published, client.flushed) == ([(SUBJECT, b"m")], [2])
     client.error = TimeoutError()
-    assert await broadcast.tell(b"m") is False
+    assert await broadcast.tell(b"n") is False
+    assert client.published[1:] == [(SUBJECT, b"n")] * 2  # once more, before whatever comes next
     assert log == [("other replicas could not be told of a change", "TimeoutError()", None)]
+    client.closed = True
+    assert await broadcast.tell(b"o") is False
+    assert [error for _, error, _ in log[1:]] == [repr(ConnectionClosedError())]
+
+
+@in_virtual_time
+async def test_whoever_listens_can_find_out_whether_messages_may_be_sent():
+    client = Client()
+    broadcast = Broadcast(client, SUBJECT)
+    await broadcast.probe()
+    assert client.published == []
+    Listener(broadcast)
+    await broadcast.probe()
+    client.closed = True
+    await broadcast.probe()
+    assert client.published == [(SUBJECT, b"")] * 2
 
 
 @in_virtual_time
@@ -124,11 +156,12 @@ async def test_it_stands_once_it_listens_until_the_connection_is_gone():
     assert "queue" not in options
     assert client.flushed == [2]
 
-    class Message:
-        data = b"m"
-
-    await options["cb"](Message)
+    for data in (b"", b"m"):  # an empty one only finds out whether messages may be sent
+        await options["cb"](Msg(None, subject=SUBJECT, data=data))
     assert listener.heard == [b"m"]
+    assert broadcast.unheard is False
+    client.subscriptions[0].pending_msgs = 1
+    assert broadcast.unheard is True
     broadcast.disconnected()
     assert (broadcast.stands, listener.lost) == (False, 1)
     broadcast.reconnected()
@@ -143,6 +176,7 @@ async def test_where_nobody_listens_nothing_is_subscribed():
     broadcast.disconnected()
     broadcast.reconnected()
     assert (broadcast.stands, client.subscribed, client.flushed) == (False, [], [])
+    assert broadcast.unheard is False
 
 
 @pytest.mark.parametrize("what", ["Subscription", "Publish"])
@@ -190,10 +224,12 @@ async def test_a_refusal_is_told_once_and_holds_no_longer_than_it_is_one(what, l
     assert (broadcast.stands, listener.lost, listener.back) == (True, 1, 1)
     await asyncio.sleep(100.0)
     assert len(client.subscribed) == 6  # it is tried no more
+    assert [one.unsubscribed for one in client.subscriptions] == [1] * 5 + [0]
     broadcast.refused(error)
     assert (broadcast.stands, listener.lost, len(log)) == (False, 2, 2)
-    broadcast.disconnected()
-    await asyncio.sleep(100.0)
+    for _ in range(2):  # a connection may be lost again before anything is asked of it
+        broadcast.disconnected()
+        await asyncio.sleep(100.0)
     assert (broadcast.stands, len(client.subscribed)) == (False, 6)
 
 
