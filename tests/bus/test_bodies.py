@@ -7,12 +7,13 @@ import contextlib
 import io
 import json
 from functools import partial
+from urllib.parse import quote
 
 import pytest
 
 from app.bus.bodies import MAX_NESTED, read, strings_sent, text
 from app.domain.disclosures import ImpersonationAttempt
-from app.domain.redaction import MAX_SECRETS, redact
+from app.domain.redaction import MAX_SECRET, MAX_SECRETS, redact
 from app.domain.users import UserMetadata
 from app.observability.logs import AuditLog
 from app.observability.telemetry import Telemetry
@@ -121,6 +122,24 @@ def test_only_arrays_and_objects_are_counted(field, good):
         json.loads(body)
         with pytest.raises(ValueError, match="too many"):
             read(UpdateMetadata, body)
+
+
+STRING = 'Bearer Öde "Straße"\t\\ \'X'
+
+
+@pytest.mark.parametrize("written", [str, str.lower, repr, json.dumps, quote])
+@pytest.mark.parametrize("string", [STRING, f" {STRING}\n", STRING.removeprefix("Bearer ")])
+def test_of_a_string_that_was_sent_nothing_is_shown_however_it_is_written(string, written):
+    text = f"<{written(string)}>"
+    sent = strings_sent(UpdateMetadata, json.dumps({"token": f" {STRING}\n"}).encode())
+    assert redact(text, sent) in {"<[redacted]>", '<"[redacted]">', "<'[redacted]'>"}
+
+
+@pytest.mark.parametrize("longer", [-1, 0, 1, 5_000])
+def test_of_a_string_of_any_length_nothing_is_shown(longer):
+    string = "".join(f"{number:x}-" for number in range(3_000))[: MAX_SECRET + longer]
+    sent = strings_sent(UpdateMetadata, json.dumps({"token": string}).encode())
+    assert redact(f"before {string}", sent) == "before [redacted]"
 
 
 def test_every_spelling_of_every_field_is_masked():
