@@ -86,6 +86,7 @@ def test_behind_an_odd_line_there_may_be_more_than_a_line_may_hold():
         b"MSG a 1 r\x0c x",
         b"HMSG a 1 r\x0cs 5",
         b"HMSG a 1 r\x0c x 5",
+        b"HMSG a 1\x0c 5",
         b"NSG a 1 r\x0cs 3",
         b"nothing",
         b"",
