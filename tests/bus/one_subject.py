@@ -4,22 +4,41 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from faststream import ContextRepo
+from loguru import logger
 from nats.aio.msg import Msg
 
 from app.bus.gate import take_turn
-from app.bus.subjects import Example, Subject
+from app.bus.subjects import PREFIX, Example, Subject
 from app.bus.subscriber import SubjectSubscriber
 from app.bus.turns import Turns
 from app.domain.deadline import current_deadline
+from app.domain.errors import UserNotFound
 from app.observability.telemetry import Telemetry
 from tests.support.virtual_time import now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import BaseModel
+
+    from app.observability.tracing import Tracing
+
+NO_TRACE = {"a": "b"}
+
+
+@contextlib.contextmanager
+def records(level: str) -> Iterator[list[dict[str, Any]]]:
+    kept: list[dict[str, Any]] = []
+    handler = logger.add(lambda message: kept.append(message.record), level=level)
+    try:
+        yield kept
+    finally:
+        logger.remove(handler)
 
 
 class Subscription:
@@ -53,11 +72,20 @@ class Client:
 class Service:
     """A subscriber to one subject, whose requests live for 10 s."""
 
-    def __init__(self, handler: Any, *, request: type[BaseModel] | None = None, at_once: int = 4, **injected: Any):
+    def __init__(
+        self,
+        handler: Any,
+        *,
+        request: type[BaseModel] | None = None,
+        at_once: int = 4,
+        prefix: str = PREFIX,
+        tracing: Tracing | None = None,
+        **injected: Any,
+    ):
         self.client = Client()
         self.turns = Turns(max_at_work=at_once, max_pending=10)
-        self.telemetry = Telemetry(version="0", provider="none")
-        instruments = self.telemetry.of_subject("test", lambda _: [])
+        self.telemetry = Telemetry(version="0", provider="none", tracing=tracing)
+        instruments = self.telemetry.of_subject("test", lambda body: [body.decode()])
         declared = Subject(
             name="test",
             area="Test",
@@ -67,16 +95,17 @@ class Service:
             malformed="failed to unmarshal",
             example=Example("", ""),
             injected={name: name for name in injected},
+            prefix=prefix,
         )
         self.subscriber = SubjectSubscriber(declared, self.turns, instruments, 10.0)
         self.context = ContextRepo()
         for name, service in injected.items():
             self.context.set_global(name, service)
 
-    async def ask(self, body: bytes = b"ada", reply: str = "_INBOX.me") -> None:
+    async def ask(self, body: bytes = b"ada", reply: str = "_INBOX.me", headers: dict[str, str] = NO_TRACE) -> None:
         if not self.client.subscribed:
             await self.subscriber.start(self.client, self.context)
-        message = Msg(None, subject="lfx.auth-service.test", reply=reply, data=body, headers={"a": "b"})
+        message = Msg(None, subject="lfx.auth-service.test", reply=reply, data=body, headers=headers)
         await self.subscriber.on_message(message)
         assert message.headers is None
 
@@ -109,3 +138,17 @@ async def writing(name: str) -> str:
     current_deadline().commit()
     await asyncio.sleep(float(name))
     return "done"
+
+
+async def refused_at_once(_: str) -> str:
+    raise UserNotFound
+
+
+async def refused_in_its_turn(_: str) -> str:
+    await take_turn()
+    raise UserNotFound
+
+
+async def refused_later(name: str) -> str:
+    await writing(name)
+    raise UserNotFound

@@ -5,20 +5,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
-from loguru import logger
 from pydantic import BaseModel
 
+from app.bus import subscriber
 from app.bus.gate import in_turn, take_turn
 from app.bus.replies import Data, Done, Failure, encode, encode_failure
 from app.bus.subjects import is_inbox
 from app.domain.deadline import current_deadline
 from app.domain.errors import InputRequired, InternalError, RequestTimedOut, UserNotFound
 from app.domain.ports import Absent
-from tests.bus.one_subject import Service, echo, slow, writing
+from tests.bus.one_subject import (
+    Service,
+    echo,
+    records,
+    refused_at_once,
+    refused_in_its_turn,
+    refused_later,
+    slow,
+    writing,
+)
 from tests.support.virtual_time import in_virtual_time, now
+
+if TYPE_CHECKING:
+    from app.bus.request import Request
 
 INTERNAL = {"success": False, "error": "internal error"}
 
@@ -34,10 +47,8 @@ class Maybe(BaseModel):
 
 @pytest.fixture
 def logged():
-    records: list[dict[str, Any]] = []
-    handler = logger.add(lambda message: records.append(message.record), level="WARNING")
-    yield records
-    logger.remove(handler)
+    with records("WARNING") as kept:
+        yield kept
 
 
 @in_virtual_time
@@ -72,11 +83,6 @@ async def test_a_request_past_its_time_is_told_so_once():
     assert service.client.published[0][2] == 10.0
     assert now() == pytest.approx(10.0)
     assert service.outcomes() == {"limit": 1}
-
-
-async def refused_later(name: str) -> str:
-    await writing(name)
-    raise UserNotFound
 
 
 @pytest.mark.parametrize(
@@ -114,6 +120,19 @@ async def test_a_reader_who_is_passed_over_gets_one_reply_without_a_turn():
 
 
 @in_virtual_time
+async def test_a_reader_who_is_passed_over_with_nothing_to_say_waits_on_without_a_limit():
+    async def patient(name: str) -> str:
+        assert name == "5" or not await take_turn(0.5)
+        return await slow(name)
+
+    service = Service(patient, at_once=1)
+    for name in (b"5", b"1"):
+        await service.ask(name)
+    assert await service.replies() == ["done", "done"]
+    assert [moment for *_, moment in service.client.published] == [5.0, 6.0]
+
+
+@in_virtual_time
 async def test_whoever_settles_has_waited_for_the_replies_of_requests_that_were_cut_off():
     service = Service(slow)
     await service.ask(b"5")
@@ -134,12 +153,68 @@ async def test_whatever_a_handler_raises_its_caller_gets_a_reply(error):
     assert service.outcomes() == {"internal_error": 1}
 
 
-@in_virtual_time
-async def test_a_failure_of_the_tree_is_told_by_its_line():
-    async def refused(_: str) -> str:
-        raise UserNotFound
+async def cancelled(name: str) -> str:
+    await take_turn()
+    if name == "writes":
+        current_deadline().commit()
+    asyncio.current_task().cancel()
+    await asyncio.sleep(1)
+    return "never"
 
-    service = Service(refused)
+
+@pytest.mark.parametrize("name", [b"reads", b"writes"])
+@in_virtual_time
+async def test_who_is_cut_off_before_its_time_is_told_so_whether_or_not_it_has_written(name, logged):
+    service = Service(cancelled)
+    await service.ask(name)
+    assert await service.replies() == [{"success": False, "error": RequestTimedOut.wire}]
+    assert (service.outcomes(), logged, now()) == ({"limit": 1}, [], 0.0)
+
+
+@in_virtual_time
+async def test_who_breaks_where_nothing_should_gets_a_reply_all_the_same():
+    async def answer(_: bytes) -> None:
+        await take_turn()
+        raise ZeroDivisionError
+
+    service = Service(echo)
+    service.subscriber.answer = answer
+    await service.ask()
+    assert await service.replies() == [INTERNAL]
+    assert service.outcomes() == {"internal_error": 1}
+
+
+@in_virtual_time
+async def test_what_goes_on_after_the_reply_until_its_time_is_up_gets_no_other():
+    async def leaving_work(_: str) -> str:
+        await take_turn()
+        current_deadline().attach(asyncio.create_task(asyncio.sleep(99)))
+        return "done"
+
+    service = Service(leaving_work)
+    await service.ask()
+    assert await service.replies() == ["done"]
+    assert (now(), service.outcomes()) == (10.0, {"success": 1})
+
+
+@in_virtual_time
+async def test_a_request_that_has_its_reply_is_refused_no_more():
+    requests: list[Request] = []
+    service = Service(slow)
+    service.turns.submit = requests.append
+    await service.ask()
+    (request,) = requests
+    request.body = b"at hand"
+    request.reply()
+    request.refuse(RequestTimedOut())
+    assert await service.replies() == ["at hand"]
+    request.coroutine.close()
+
+
+@pytest.mark.parametrize("handler", [refused_at_once, refused_in_its_turn])
+@in_virtual_time
+async def test_a_failure_of_the_tree_is_told_by_its_line(handler):
+    service = Service(handler)
     await service.ask()
     assert await service.replies() == [{"success": False, "error": "user not found"}]
     assert service.outcomes() == {"caller_error": 1}
@@ -178,11 +253,18 @@ async def test_without_an_inbox_nothing_is_sent_and_all_the_same_is_done_and_cou
     assert (await service.replies(), service.outcomes()) == ([], {"success": 1})
 
 
-@pytest.mark.parametrize("reply", ["$KV.a.b", "$SRV.PING", "lfx.user_profile.updated", "lfx.auth-service.test"])
+MEANT = ("$KV.a.b", "$SRV.PING", "lfx.user_profile.updated", "lfx.auth-service.test")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "reply"),
+    [*(("lfx.auth-service.", reply) for reply in MEANT), ("other.", MEANT[0]), ("other.", "other.test")],
+)
+@pytest.mark.parametrize("handler", [echo, slow])
 @in_virtual_time
-async def test_nothing_is_sent_where_it_would_mean_something(reply, logged):
-    service = Service(echo)
-    await service.ask(reply=reply)
+async def test_nothing_is_sent_where_it_would_mean_something(handler, prefix, reply, logged):
+    service = Service(handler, prefix=prefix)
+    await service.ask(b"1", reply)
     assert (await service.replies(), service.outcomes()) == ([], {"success": 1})
     assert len(logged) == 1
 
@@ -222,7 +304,19 @@ async def test_a_reply_that_cannot_be_sent_is_counted_and_harms_nothing(logged):
     service.client.error = ConnectionError("gone")
     await service.ask()
     assert service.value("auth_service_replies_lost_total") == 1
-    assert (service.outcomes(), len(logged)) == ({"success": 1}, 1)
+    assert service.outcomes() == {"success": 1}
+    assert [record["exception"].value for record in logged] == [service.client.error]
+
+
+@in_virtual_time
+async def test_a_request_lasts_from_its_message_to_its_reply(monkeypatch):
+    monkeypatch.setattr(subscriber, "time", SimpleNamespace(perf_counter=now))
+    service = Service(slow, at_once=1)
+    await asyncio.sleep(100)
+    for name in (b"2", b"3"):
+        await service.ask(name)
+    await service.replies()
+    assert service.telemetry.requests.subjects["test"].seconds == pytest.approx(2 + 5)
 
 
 @in_virtual_time
@@ -252,7 +346,25 @@ async def test_a_handler_that_waits_again_is_ended():
 
     service = Service(stubborn)
     await service.ask()
-    assert (await service.replies(), ended) == ([INTERNAL], [True])
+    assert (await service.replies(), ended, service.turns.at_work) == ([INTERNAL], [True], 0)
+
+
+@in_virtual_time
+async def test_who_never_gets_to_its_turn_needs_none_to_be_told():
+    async def stubborn(name: str) -> str:
+        if name != "stubborn":
+            return await slow(name)
+        with contextlib.suppress(RuntimeError):
+            await asyncio.sleep(1)
+        await asyncio.sleep(1)
+        return "never"
+
+    service = Service(stubborn, at_once=1)
+    await service.ask(b"5")
+    await service.ask(b"stubborn")
+    assert await service.replies() == [INTERNAL, "done"]
+    assert [moment for *_, moment in service.client.published] == [0.0, 5.0]
+    assert service.outcomes() == {"success": 1, "internal_error": 1}
 
 
 @in_virtual_time
@@ -294,6 +406,13 @@ async def test_leaving_the_queue_group_is_done_once():
     await service.subscriber.drain()
     await service.subscriber.drain()
     assert service.client.subscription.drained == 1
+
+
+@in_virtual_time
+async def test_who_never_joined_the_queue_group_has_nothing_to_leave():
+    service = Service(echo)
+    await service.subscriber.drain()
+    assert service.client.subscription.drained == 0
 
 
 @in_virtual_time

@@ -88,7 +88,12 @@ GROUPS: Final = (
     ),
     _group("forgetting", "providers/remembering", "forgetting", "providers/remembering directory forgetting"),
     _group("turns", "app/bus", "lanes turns", "bus whose_turn"),
-    _group("message", "app/bus", "bodies gate replies request subjects subscriber", "bus bodies one_message"),
+    _group(
+        "message",
+        "app/bus",
+        "bodies gate replies request subjects subscriber",
+        "bus bodies one_message traced_requests",
+    ),
     _group("parser", "app/bus/nats", "parser", "bus parser"),
     _group("repetition", "app/bus", "broadcast repetition", "bus told_again"),
 )
