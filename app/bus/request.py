@@ -27,13 +27,6 @@ _OVERHEAD: Final = 512
 places. Its objects take about 4 KiB."""
 
 
-def internal_error(cause: BaseException) -> InternalError:
-    """Return what a caller is told of a failure that is ours."""
-    error = InternalError()
-    error.__cause__ = cause
-    return error
-
-
 class Server(Protocol):
     """What a request uses of the subscriber of its subject."""
 
@@ -114,7 +107,8 @@ class Request:
         except GeneratorExit as error:
             fault = error
         end(self.coroutine)
-        self.body, self.error = encode_failure(InternalError.wire), internal_error(fault)
+        self.body, self.error = encode_failure(InternalError.wire), InternalError()
+        self._server.telemetry.unexpected(fault, self._message.data, self._trace)
         return False
 
     async def _serve(self) -> None:
@@ -144,5 +138,8 @@ class Request:
         """Send a reply if the work stopped without one. If it continued after the reply, log how it ended."""
         if self._late and self.deadline.committed:
             self._server.telemetry.ended_late(error or self.error, self._message.data, self._trace)
+        elif isinstance(error, asyncio.CancelledError):
+            self.refuse(RequestTimedOut())
         elif error is not None:
-            self.refuse(RequestTimedOut() if isinstance(error, asyncio.CancelledError) else internal_error(error))
+            self.refuse(InternalError())
+            self._server.telemetry.unexpected(error, self._message.data, self._trace)

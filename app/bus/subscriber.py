@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from app.bus import bodies
 from app.bus.replies import encode, encode_failure
-from app.bus.request import Request, internal_error
+from app.bus.request import Request
 from app.bus.router import refuse_if_absent
 from app.bus.subjects import is_inbox
 from app.domain.deadline import Deadline
@@ -115,7 +115,7 @@ class SubjectSubscriber:
             if isinstance(error, asyncio.CancelledError) and _is_cut_off():
                 raise
             self.telemetry.unexpected(error, data)
-            return encode_failure(InternalError.wire), internal_error(error)
+            return encode_failure(InternalError.wire), InternalError()
 
     async def reply(
         self, message: Msg, body: bytes, error: ServiceError | None, received: float, trace: Trace | None
@@ -123,8 +123,8 @@ class SubjectSubscriber:
         """Send the one reply, count it and log it."""
         if message.reply:
             if len(body) > self._client.max_payload:
-                error = internal_error(ValueError(f"a reply of {len(body)} bytes"))
-                self.telemetry.unexpected(error.__cause__, message.data, trace)  # type: ignore[arg-type]
+                self.telemetry.unexpected(ValueError(f"a reply of {len(body)} bytes"), message.data, trace)
+                error = InternalError()
                 body = encode_failure(error.wire)
             try:
                 await self._client.publish(message.reply, body)

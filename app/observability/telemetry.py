@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from app.domain.errors import WIRES, Fault, ServiceError, UpstreamError
 from app.observability.read_metrics import ReadTelemetry
 from app.observability.request_metrics import SUCCESS, RequestMetrics, SubjectCounts
-from app.observability.tracing import Trace, Tracing
+from app.observability.tracing import Trace, Tracing, current_trace
 from app.observability.upstream_metrics import UpstreamTelemetry
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class SubjectTelemetry:
 
     def unexpected(self, error: BaseException, body: bytes, trace: Trace | None = None) -> None:
         """Log an exception that nobody expected, with its traceback and without what the caller sent."""
-        record = self._log.bind(secrets=self._sent(body), trace=trace)
+        record = self._log.bind(secrets=self._sent(body), trace=trace or current_trace())
         record.opt(exception=error).error("unexpected exception")
 
     def reply_lost(self, error: BaseException, trace: Trace | None) -> None:

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -22,6 +25,17 @@ async def unavailable(_: str) -> str:
     raise ProviderUnavailable from ConnectionError("ada")
 
 
+async def broken(_: str) -> str:
+    raise ZeroDivisionError
+
+
+async def stubborn(_: str) -> str:
+    with contextlib.suppress(RuntimeError):
+        await asyncio.sleep(1)
+    await asyncio.sleep(1)
+    return "never"
+
+
 async def long(name: str) -> str:
     return "x" * int(name)
 
@@ -39,6 +53,8 @@ async def long_in_its_turn(name: str) -> str:
         (refused_later, b"15", "_INBOX.me", ["request refused", "write ended after the request had timed out"]),
         (slow, b"15", "_INBOX.me", ["request refused"]),
         (unavailable, b"ada", "_INBOX.me", ["request failed"]),
+        (broken, b"ada", "_INBOX.me", ["unexpected exception", "request failed"]),
+        (stubborn, b"ada", "_INBOX.me", ["unexpected exception", "request failed"]),
         (long, b"1001", "_INBOX.me", ["unexpected exception", "request failed"]),
         (long_in_its_turn, b"1001", "_INBOX.me", ["unexpected exception", "request failed"]),
         (echo, b"ada", "_INBOX.gone", ["reply could not be sent"]),
@@ -55,6 +71,22 @@ async def test_what_is_logged_of_a_request_says_its_trace_and_masks_its_body(han
     assert [record["message"] for record in kept] == messages
     assert {record["extra"]["trace"].trace_id for record in kept} == {TRACE}
     assert all(record["extra"].get("secrets", [body.decode()]) == [body.decode()] for record in kept)
+
+
+@in_virtual_time
+async def test_what_breaks_after_the_reply_is_logged():
+    async def quick(_: str) -> str:
+        await take_turn()
+        return "done"
+
+    service = Service(quick)
+    service.subscriber.telemetry.answered = None
+    with records("INFO") as kept:
+        await service.ask(headers=HEADERS)
+        assert await service.replies() == ["done"]
+    assert [(record["message"], record["extra"]["trace"].trace_id) for record in kept] == [
+        ("unexpected exception", TRACE)
+    ]
 
 
 @in_virtual_time
