@@ -82,7 +82,9 @@ class AutheliaIdentities:
             raise
         try:
             async with claimed(self._users, username, proof.address, IdentityLinkedElsewhere):
-                await self._users.change(username, lambda record: records.with_verified(record, proof.address))
+                await self._users.gain(
+                    username, proof.address, lambda record: records.with_verified(record, proof.address)
+                )
         except (IdentityLinkedElsewhere, UserNotFound, StorageFull, Unreadable):  # nothing was written
             await self._used.forget(proof.jti, begun)
             raise
@@ -130,7 +132,13 @@ class AutheliaIdentities:
                 return record
             return {**record, "identities": [*records.objects(record, "identities"), identity]}
 
-        await self._users.change(username, linked)
-        if not await self._social.is_claimed_by(username, provider, identity_id):
+        async def check() -> None:
+            if not await self._social.is_claimed_by(username, provider, identity_id):
+                raise IdentityLinkedElsewhere
+
+        await self._users.change(username, linked, check)
+        try:
+            await check()
+        except IdentityLinkedElsewhere:
             await self._users.change(username, lambda record: without_social(record, provider, identity_id))
-            raise IdentityLinkedElsewhere
+            raise

@@ -60,7 +60,7 @@ class Imports:
         """Give the address to a user who has none. Raises AddressHeld, StorageFull."""
         revision = await self._users.claim(username, email)
         try:
-            record = await self._users.change(username, lambda record: _with_email(record, email))
+            record = await self._users.gain(username, email, lambda record: _with_email(record, email))
         except StorageFull:
             await self._users.release(username, email, revision)
             raise

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from contextlib import suppress
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _AT_WORK: Final = "at work"
 _USED: Final = "used"
+_LOOK: Final = 2.0
+"""Seconds for a note without which the request succeeds too."""
 
 
 class UsedTokens:
@@ -55,12 +58,16 @@ class UsedTokens:
             return await self.finish(jti, username)
 
     async def settle(self, jti: str, username: str) -> None:
-        """Note that the token has linked if the account had begun with it, and was cut off after the last write."""
-        bucket = await self._claims()
-        entry = await bucket.get(_key(jti))
-        if records.parse(entry.value) == {"username": username, "state": _AT_WORK}:
-            with suppress(StaleRevision, ProviderUnavailable):  # it is linked all the same
-                await bucket.put(_key(jti), _note(username, _USED), entry.revision)
+        """Note that the token has linked if the account had begun with it, and was cut off after the last write.
+
+        It is linked all the same where that cannot be noted.
+        """
+        with suppress(StaleRevision, ProviderUnavailable, TimeoutError):
+            async with asyncio.timeout(_LOOK):
+                bucket = await self._claims()
+                entry = await bucket.get(_key(jti))
+                if records.parse(entry.value) == {"username": username, "state": _AT_WORK}:
+                    await bucket.put(_key(jti), _note(username, _USED), entry.revision)
 
     async def forget(self, jti: str, begun: int) -> None:
         """Take back the note that `begin` made: the token has not linked. What was written since stays."""

@@ -32,6 +32,8 @@ async def claimed(users: Users, username: str, address: Address, error: type[Ser
         raise error from held
     try:
         yield
+    except AddressHeld as held:  # the claim was taken over
+        raise error from held
     except ServiceError as failed:
         if not isinstance(failed, ProviderUnavailable) or isinstance(failed, StorageFull | Unreadable):
             await _give_back(users, username, address, revision)

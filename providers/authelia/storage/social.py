@@ -34,16 +34,26 @@ class SocialClaims:
     async def claim(self, username: str, provider: str, identity_id: str) -> bool:
         """Claim the identity for the user; False when it is somebody else's, or about to be. Raises StorageFull."""
         bucket = await self._claims()
+
+        def has_it(record: Record) -> bool:
+            return records.user(before, record).identity(provider, identity_id) is not None
+
+        async def lost() -> bool:
+            named = before not in ("", username) and records.is_username(before)
+            return not named or await self._users.shut_out(before, has_it)
+
         while True:
             entry = await bucket.get(_key(provider, identity_id))
-            if entry.value not in (None, username.encode()) and is_recent(entry, self._now()):
+            before = "" if entry.value is None else entry.value.decode("utf-8", "replace")
+            if (before not in ("", username) and is_recent(entry, self._now())) or not await lost():
                 return False
             try:
                 revision = await bucket.add(_key(provider, identity_id), username.encode(), entry.revision)
             except StaleRevision:
                 continue
             break
-        if await self._is_elsewhere(username, provider, identity_id):
+
+        if not await lost() or await self._is_elsewhere(username, provider, identity_id):
             await self.release(username, provider, identity_id, revision)
             return False
         return True

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.domain.codes import StaleRevision
-from app.domain.errors import UserNotFound
+from app.domain.errors import ProviderUnavailable, UserNotFound
 from app.domain.locks import KeyedLocks
 from app.domain.reads import UNHEARD
 from providers.authelia.storage import records
@@ -76,10 +76,13 @@ class Users:
         """Return the record of that user, None when there is none. Raises Unreadable."""
         return (await self._read(username))[0]
 
-    async def change(self, username: str, change: Callable[[Record], Record]) -> Record:
+    async def change(
+        self, username: str, change: Callable[[Record], Record], check: Callable[[], Awaitable[None]] | None = None
+    ) -> Record:
         """Replace the record by what `change` makes of it, from a fresh read on every conflict; return the result.
 
-        What `change` returns unchanged is not written. Raises UserNotFound and what `change` raises.
+        What `change` returns unchanged is not written. `check` is awaited between the read and the write. Raises
+        UserNotFound, and what `change` and `check` raise.
         """
         # In turn within this process: at once, all but one would come too late, again and again, and n changes cost n².
         async with self._turns.of(username):
@@ -90,9 +93,24 @@ class Users:
                 changed = change(record)
                 if changed == record:
                     return record
+                if check is not None:
+                    await check()
                 with suppress(StaleRevision):
                     await self._replace(username, entry, record, changed)
                     return changed
+
+    async def gain(self, username: str, address: Address, change: Callable[[Record], Record]) -> Record:
+        """Change the record so that it has an address that the user has claimed; see `change`.
+
+        Raises AddressHeld when the claim is somebody else's by now. Who takes a claim over writes the record of the
+        claimer again: a change that read the claim before is then too late.
+        """
+
+        async def check() -> None:
+            if (await self._keys.read(records.email_key(address)))[0] not in (None, username):
+                raise AddressHeld
+
+        return await self.change(username, change, check)
 
     async def create(self, username: str, email: Address, displayname: str) -> bool:
         """Store a new user whose address nobody else has; False when the user was there already.
@@ -125,10 +143,22 @@ class Users:
             record = None if username is None else await self.find(username)
             if username is not None and record is not None and records.holds(record, address):
                 return username, record
-            lies = username is not None and (record is None or not records.mentions(record, address))
-            if lies and not self._keys.is_fresh(entry):
-                await self._keys.drop(key, entry.revision)
+            if username is None or (record is not None and records.mentions(record, address)):
+                continue
+            if not self._keys.is_fresh(entry) and not await self._dropped(key, entry, username, address):
+                return await self.holder(address)
         return None
+
+    async def _dropped(self, key: str, entry: Entry, username: str, address: Address) -> bool:
+        """Remove a lookup key that lies; False if the user has the address by now.
+
+        One that cannot be removed stays for the next who reads it: nobody believes it.
+        """
+        with suppress(ProviderUnavailable):
+            if not await self.shut_out(username, lambda record: records.holds(record, address)):
+                return False
+            await self._keys.drop(key, entry.revision)
+        return True
 
     async def claim(self, username: str, address: Address) -> int:
         """Point the lookup key of the address at the user, before the record has it; return its revision.
@@ -140,7 +170,9 @@ class Users:
         while True:
             pointed, entry = await self._keys.read(key)
             loser = None if pointed in (None, username) else pointed
-            if loser is not None and (await self._holds(loser, address) or self._keys.is_fresh(entry)):
+            if loser is not None and (
+                await self._holds(loser, address) or self._keys.is_fresh(entry) or not await self._lost(loser, address)
+            ):
                 raise AddressHeld
             try:
                 revision = await self._keys.point(key, username, entry.revision)
@@ -148,12 +180,37 @@ class Users:
                 continue
             finally:
                 self._changes.note(addresses=[address])
-            if loser is not None and not await self._shut_out(loser, address):
+            if owner := await self._owner_beside(username, address, loser, entry):
                 with suppress(StaleRevision):
-                    await self._keys.point(key, loser, revision)
+                    await self._keys.point(key, owner, revision)
                 raise AddressHeld
             await self._settle_older(username, address)
             return revision
+
+    async def _owner_beside(self, username: str, address: Address, loser: str | None, before: Entry) -> str | None:
+        """Return who has got an address beside the claim just made; `before` is what the lookup key was.
+
+        Somebody who lost the claim may have written on the way. A key that named the user already, or nobody any more,
+        tells nothing of whom an attempt that was cut off took it from.
+        """
+        if loser is not None:
+            return None if await self._lost(loser, address) else loser
+        if not before.revision or await self._holds(username, address):
+            return None
+        for other in await self.usernames():
+            with suppress(Unreadable):
+                record = None if other == username else await self.find(other)
+                if record is not None and records.holds(record, address):
+                    return other
+        return None
+
+    async def _lost(self, loser: str, address: Address) -> bool:
+        """Shut out who has lost a claim, with the unverified entries of the address; False if the user has it."""
+        return await self.shut_out(
+            loser,
+            lambda record: records.holds(record, address),
+            lambda record: records.without_alternate(record, address, unverified_only=True),
+        )
 
     async def confirm(self, username: str, address: Address) -> bool:
         """Whether the claim still stood, once the record had the address; if not, the record loses it again.
@@ -224,19 +281,23 @@ class Users:
         finally:
             self._note(username, record, changed)
 
-    async def _shut_out(self, loser: str, address: Address) -> bool:
-        """Let no write of whoever lost a claim be made later, such as one without an answer; False if one was made."""
+    async def shut_out(
+        self, loser: str, has_it: Callable[[Record], bool], without: Callable[[Record], Record] = lambda record: record
+    ) -> bool:
+        """Let no write of whoever lost a claim be made later, such as one without an answer; False if one was made.
+
+        The record is written again, as `without` makes it.
+        """
         async with self._turns.of(loser):
             while True:
                 record, entry = await self._read(loser)
-                if record is not None and records.holds(record, address):
+                if record is not None and has_it(record):
                     return False
                 with suppress(StaleRevision):
                     if record is None:
                         await (await self._bucket()).delete(loser, entry.revision)
                     else:
-                        lost = records.without_alternate(record, address, unverified_only=True)
-                        await self._replace(loser, entry, record, lost)
+                        await self._replace(loser, entry, record, without(record))
                     return True
 
     def _note(self, username: str, *versions: Record) -> None:

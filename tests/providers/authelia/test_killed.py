@@ -38,7 +38,7 @@ WRITES = {
     "unlink": 2,  # record, lookup key
     "set_primary": 2,  # lookup key, record
     "create": 3,  # lookup keys of address and subject, record
-    "take_over": 5,  # token at work, lookup key, the other's record, record, token used
+    "take_over": 6,  # token at work, the other's record, lookup key, the other's record, record, token used
     "store_subject": 3,  # lookup key, record, the old lookup key
 }
 DEATHS = [(operation, writes) for operation, number in WRITES.items() for writes in range(number)]
