@@ -46,6 +46,7 @@ LOOK = "nats-py changed; look at app/bus/nats/client.py"
         "_process_op_err",
         "_process_err",
         "_process_info",
+        "_close",
     ],
 )
 def test_what_is_overridden_or_called_is_there(name):

@@ -7,12 +7,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
 import uvloop
-from nats.errors import ConnectionReconnectingError, MaxPayloadError
+from nats.errors import ConnectionReconnectingError, Error, MaxPayloadError
 
 from app.bus.nats.parser import TolerantParser
 from app.bus.nats.transport import BoundedTransport
@@ -146,15 +146,36 @@ async def test_who_is_turned_away_by_a_server_goes_to_the_next_of_its_cluster(at
         server.close()
 
 
+WELL, PONG = b'INFO {"max_payload":1048576}\r\n', b"PONG\r\n"
 GREETINGS = {
-    "longer than any": b'INFO {"max_payload":1048576,"connect_urls":[' + b'"10.0.0.1:4222",' * 3_000 + b'""]}\r\n',
-    "addresses that are none": b'INFO {"max_payload":1048576,"connect_urls":["[::1:4222", 5, null, "a:b", ""]}\r\n',
-    "addresses that are no list": b'INFO {"max_payload":1048576,"connect_urls":{"a":1}}\r\n',
-    "null": b"INFO null\r\n",
-    "nothing": b"INFO\r\n",
-    "no JSON": b"INFO {\r\n",
-    "another word": b"HTTP/1.1 400 Bad Request\r\n",
+    "longer than any": (
+        b'INFO {"max_payload":1048576,"connect_urls":[' + b'"10.0.0.1:4222",' * 3_000 + b'""]}\r\n',
+        PONG,
+    ),
+    "addresses that are none": (b'INFO {"connect_urls":["[::1:4222", 5, null, "a:b", ""]}\r\n', PONG),
+    "addresses that are no list": (b'INFO {"connect_urls":{"a":1}}\r\n', PONG),
+    "null": (b"INFO null\r\n", PONG),
+    "nothing": (b"INFO\r\n", PONG),
+    "no JSON": (b"INFO {\r\n", PONG),
+    "no UTF-8": (b'INFO {"server_id":"\xff"}\r\n', PONG),
+    "nested deep": (b'INFO {"a":' + b"[" * 15_000 + b"]" * 15_000 + b"}\r\n", PONG),
+    "a tab": (b"INFO\t{}\r\n", PONG),
+    "another word": (b"HTTP/1.1 400 Bad Request\r\n", PONG),
+    **{
+        f"max_payload {most}": (f'INFO {{"max_payload":{most}}}\r\n'.encode(), PONG)
+        for most in ('"1"', "null", "[]", "-1")
+    },
+    "a nonce that is no text": (b'INFO {"auth_required":true,"nonce":5}\r\n', PONG),
+    "a nonce that is half a character": (b'INFO {"auth_required":true,"nonce":"\\ud800"}\r\n', PONG),
+    "an error without words": (WELL, b"-ERR\r\n"),
+    "an error that is no UTF-8": (WELL, b"-ERR '\xff'\r\n"),
+    "another word for a PONG": (WELL, b"OK\r\n"),
+    "an empty line for a PONG": (WELL, b"\r\n"),
+    "a PING before the PONG": (WELL, b"PING\r\nPONG\r\n"),
+    "another INFO before the PONG": (WELL, WELL + PONG),
 }
+SEED = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
+"""An example's key of a user, with which a nonce is signed."""
 
 
 @pytest.mark.parametrize("name", GREETINGS)
@@ -165,17 +186,122 @@ async def test_an_odd_greeting_uses_an_attempt_up_at_most(name):
         """Take the first client until it subscribes; greet the second one oddly."""
         connections.append(writer)
         number = len(connections)
-        writer.write(GREETINGS[name] if number == 2 else b'INFO {"max_payload":1048576}\r\n')
+        greeting, answer = GREETINGS[name] if number == 2 else (WELL, PONG)
+        writer.write(greeting)
         while (line := await reader.readline()) and not (line.startswith(b"SUB") and number == 1):
             if line == b"PING\r\n":
-                writer.write(b"PONG\r\n")
+                writer.write(answer)
+                answer = PONG
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await connected(url, max_reconnect_attempts=-1, nkeys_seed_str=SEED)
+        await client.subscribe("a", cb=ignore)
+        await until(lambda: len(connections) >= 2 and client.is_connected)
+        assert len(connections) <= 3
+        await client.close()
+
+
+async def test_a_server_may_ask_before_it_answers():
+    """As nats-server does where the client's first PING takes longer than two seconds to get there."""
+    said = []
+
+    async def serve(reader, writer) -> None:
+        writer.write(WELL)
+        while line := await reader.readline():
+            said.append(line)
+            if line == b"PING\r\n":
+                writer.write(b"PING\r\n")
+            if line == PONG or said.count(b"PING\r\n") > 1:
+                writer.write(PONG)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        client = await connected(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert client.is_connected
+        assert said[1:] == [b"PING\r\n", PONG]
+        await client.close()
+
+
+async def test_what_an_account_may_send_at_most_is_heard(tmp_path):
+    accounts = "accounts { A { users: [{user: a, password: a}], limits: { max_payload: 300 } } }\nno_auth_user: a"
+    with configured(tmp_path, accounts) as server:
+        client = await connected(server.url)
+        await until(lambda: client.max_payload == 300)
+        with pytest.raises(MaxPayloadError):
+            await client.publish("a", b"x" * 301)
+        await client.publish("a", b"x" * 300)
+        await client.flush()
+        assert client.is_connected
+        await client.close()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_a_client_that_gives_up_with_something_to_send_says_so(loop):
+    closed = []
+
+    async def note() -> None:
+        closed.append(True)
+
+    async def give_up() -> None:
+        with nats_server() as server:
+            client = await connected(server.url, max_reconnect_attempts=20, reconnect_time_wait=0.1, closed_cb=note)
+        await until(lambda: client.is_reconnecting)
+        await client.publish("a", b"a reply")
+        await until(lambda: closed)
+        assert client.is_closed
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(give_up())
+
+
+async def test_connections_that_are_cut_off_again_and_again_while_replies_are_sent_end_nothing():
+    connections, is_ill = [], True
+
+    async def serve(reader, writer) -> None:
+        connections.append(writer)
+        writer.write(WELL)
+        pings = 0
+        while line := await reader.readline():
+            pings += line == b"PING\r\n"
+            if is_ill and pings == 2:
+                break
+            if line == b"PING\r\n":
+                writer.write(PONG)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         client = await connected(url, max_reconnect_attempts=-1)
         await client.subscribe("a", cb=ignore)
-        await until(lambda: len(connections) >= 2 and client.is_connected)
+        with pytest.raises(ConnectionReconnectingError):
+            await client.flush()
+
+        async def reply() -> None:
+            while is_ill:
+                with suppress(OSError, Error):
+                    await client.publish("a", b"x" * 1_000)
+                await asyncio.sleep(0.001)
+
+        replies = asyncio.create_task(reply())
+        await until(lambda: len(connections) > 200 or client.is_closed, 120)
+        is_ill = False
+        await replies
+        await until(lambda: client.is_connected)
+        await client.flush()
+        await client.close()
+
+
+async def test_a_member_of_a_cluster_proves_the_name_that_was_configured():
+    """However many members told of each other meanwhile."""
+    with nats_server() as server:
+        client = await connected(f"nats://localhost:{server.port}", max_reconnect_attempts=-1)
+        client._server_info["tls_required"] = True
+        for number in range(3):
+            await client._process_info({"connect_urls": [f"10.0.0.{number}:4222", "10.0.0.9:4222"]})
+            client._current_server = next(one for one in client._server_pool if one.discovered)
+        assert {one.tls_name for one in client._server_pool if one.discovered} == {"localhost"}
         await client.close()
 
 

@@ -26,7 +26,7 @@ from nats.errors import (
 
 from app.bus.nats.parser import TolerantParser
 from app.bus.nats.refusals import TOO_MANY
-from app.bus.nats.transport import BoundedTransport
+from app.bus.nats.transport import BoundedTransport, is_size
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -120,8 +120,11 @@ class DecodingClient(Client):
         return sent
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:  # noqa: FBT001, FBT002 - as nats-py has it
-        # As it comes, a server of the cluster gets no login that stands in an address, is listed beside itself, and is
-        # kept for as long as the process lives. The order says whose turn is next.
+        # As it comes, the account's own limit on messages, which a server tells of after CONNECT, is not heard. And a
+        # server of the cluster gets no login that stands in an address, must prove the address of whoever told of it,
+        # is listed beside itself, and is kept for as long as the process lives. The order says whose turn is next.
+        if isinstance(info, dict) and is_size(most := info.get("max_payload")):
+            self._max_payload = most
         told = info.get("connect_urls") if isinstance(info, dict) else None
         if not isinstance(told, list) or self._current_server is None:
             return
@@ -130,6 +133,7 @@ class DecodingClient(Client):
         if not told:
             return
         login, at, _ = self._current_server.uri.netloc.rpartition("@")
+        name = self._current_server.tls_name or self._current_server.uri.hostname
         there = {_place_of(server) for server in self._server_pool if not server.discovered}
         kept = []
         for server in self._server_pool:
@@ -138,6 +142,8 @@ class DecodingClient(Client):
                 if place not in told or place in there:
                     continue
                 there.add(place)
+                if server.tls_name is not None:
+                    server.tls_name = name
                 if at:
                     server.uri = self._parse_server_uri(f"{server.uri.scheme}://{login}@{place}")
             kept.append(server)
@@ -219,6 +225,8 @@ class ReconnectingClient(DecodingClient):
                 pong.exception()  # nobody need be there to look at it
         try:
             await super()._attempt_reconnect()
+        except asyncio.InvalidStateError:
+            return  # cancelled for the next one, which an older one had told of its end already
         except Exception as error:  # noqa: BLE001 - for example credentials that were spoilt meanwhile
             self._err = error
             await self._error_cb(error)
@@ -247,6 +255,13 @@ class ReconnectingClient(DecodingClient):
                 await self._error_cb(error)
             else:
                 return
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:  # noqa: FBT001, FBT002 - as nats-py has it
+        # As it comes, what waits to be sent is written to the connection that is gone. That fails: nobody is told that
+        # the client is closed, and it cannot be closed again.
+        if not self.is_connected:
+            self._pending, self._pending_data_size = [], 0
+        await super()._close(status, do_cbs)
 
     async def _connect_to_server(self, s: Srv) -> None:
         s.last_attempt = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 from nats.aio.transport import TcpTransport
 
@@ -22,6 +22,23 @@ class _Gone(ConnectionResetError, RuntimeError):
     """The connection is closed. The library expects the one in some places and the other in others."""
 
 
+def is_size(value: object) -> TypeGuard[int]:
+    """Whether it can be the largest number of bytes that a server takes."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_greeting(line: bytes) -> bool:
+    """Whether the library can read the line as a server's INFO."""
+    try:
+        info = json.loads(line.removeprefix(b"INFO ").decode())
+    except (ValueError, RecursionError):
+        return False
+    if not line.startswith(b"INFO ") or not isinstance(info, dict):
+        return False
+    nonce = info.get("nonce", "")
+    return is_size(info.get("max_payload", 1)) and isinstance(nonce, str) and nonce.isascii()
+
+
 class BoundedTransport(TcpTransport):
     """A connection over TCP or TLS."""
 
@@ -30,6 +47,7 @@ class BoundedTransport(TcpTransport):
         super().__init__()  # type: ignore[no-untyped-call]
         self._parser = parser
         self._has_more = False
+        self._is_greeted = False
 
     async def read(self, buffer_size: int) -> bytes:
         """Read what has come. Of a burst little at once: its messages are dealt with in one turn of the event loop."""
@@ -42,12 +60,27 @@ class BoundedTransport(TcpTransport):
         return data
 
     async def readline(self) -> bytes:
-        """Read a line of the server's greeting. One that is none ends the attempt, as the end of the stream does."""
+        """Read the server's greeting, then what it answers to CONNECT and PING: PONG, or an error.
+
+        A line that is none of these ends the attempt, as the end of the stream does. A PING is answered: the server
+        sends one where ours takes seconds to get there.
+        """
         try:
-            line: bytes = await super().readline()  # type: ignore[no-untyped-call]
-            if line.endswith(b"\n") and (not line.startswith(b"INFO") or isinstance(json.loads(line[4:]), dict)):
-                return line
-        except ValueError:  # longer than any, or no JSON
+            while (line := bytes(await super().readline())).endswith(b"\n"):  # type: ignore[no-untyped-call]
+                if not self._is_greeted:
+                    self._is_greeted = _is_greeting(line)
+                    if not self._is_greeted:
+                        break
+                    return line
+                if line.startswith(b"-ERR"):
+                    return b"-ERR " + line[4:].decode(errors="replace").strip().encode() + b"\r\n"
+                if line.startswith(b"PONG"):
+                    return line
+                if line.startswith(b"PING"):
+                    self.write(b"PONG\r\n")
+                elif not line.startswith(b"INFO"):
+                    break
+        except ValueError:  # longer than any
             pass
         raise _Gone
 
