@@ -39,10 +39,6 @@ def _ignore(_: bytes) -> None:
     """Take no note."""
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
 class Broadcast:
     """Sends messages to all replicas, and receives theirs."""
 
@@ -56,8 +52,8 @@ class Broadcast:
         self._trying: asyncio.Task[None] | None = None
         self._subscription: Subscription | None = None
         self._heard: Callable[[bytes], None] = _ignore
-        self._lost: Callable[[], None] = _nothing
-        self._back: Callable[[], None] = _nothing
+        self._lost: Callable[[], None] = lambda: None
+        self._back: Callable[[], None] = lambda: None
 
     @property
     def stands(self) -> bool:

@@ -74,15 +74,11 @@ def seconds_of(duration: str, option: str) -> float:
     return seconds
 
 
-def _nobody(_: Exception) -> None:
-    """Listen to no fault."""
-
-
 @asynccontextmanager
 async def connected(
     settings: NatsSettings,
     seconds: float,
-    told: Callable[[Exception], None] = _nobody,
+    told: Callable[[Exception], None] = lambda _: None,
     **more: Any,  # noqa: ANN401
 ) -> AsyncIterator[Client]:
     """Connect within `seconds`, give the connection, and close it at the end. `more` goes to the client library.

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from app.domain.users import Address, User
 
 
-def _unnoticed(_: bytes) -> None:
-    """Do nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Absent:
     """Replaces a capability that the provider lacks. The reply is always `error`, before any other check.
@@ -31,7 +27,7 @@ class Absent:
     """
 
     error: type[ServiceError]
-    note: Callable[[bytes], None] = _unnoticed
+    note: Callable[[bytes], None] = lambda _: None
 
 
 class Callers(Protocol):
@@ -236,24 +232,8 @@ class Upstream(Protocol):
         ...
 
 
-def _no() -> bool:
-    return False
-
-
-def _unheard() -> None:
-    """Take no note."""
-
-
-def _ready() -> Mapping[str, str]:
-    return {}
-
-
 async def _leave() -> None:
     """Release nothing."""
-
-
-def _nothing() -> Mapping[str, float]:
-    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,11 +263,11 @@ class Provider:
     passwords: Passwords | Absent
     reset_links: ResetLinks | Absent
     impersonation: Impersonation | Absent
-    readiness: Callable[[], Mapping[str, str]] = _ready
-    measurements: Callable[[], Mapping[str, float]] = _nothing
+    readiness: Callable[[], Mapping[str, str]] = dict[str, str]
+    measurements: Callable[[], Mapping[str, float]] = dict[str, float]
     secret: Callable[[], str] = str
-    limited: Callable[[], bool] = _no
-    changed: Callable[[], None] = _unheard
+    limited: Callable[[], bool] = bool
+    changed: Callable[[], None] = lambda: None
     leave: Callable[[], Awaitable[None]] = _leave
 
     @property

@@ -42,10 +42,6 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
 )
 
 
-def _nothing_further(_: Settings) -> Iterable[str]:
-    return ()
-
-
 class Settings:
     """All settings, read on construction and never again."""
 
@@ -53,7 +49,7 @@ class Settings:
         self,
         *sections: Section,
         env_file: Path | None = None,
-        further: Callable[[Settings], Iterable[str]] = _nothing_further,
+        further: Callable[[Settings], Iterable[str]] = lambda _: (),
     ) -> None:
         """Take sections that are given, read the others from the environment (and from `env_file`, for development).
 

@@ -41,10 +41,6 @@ _MOST_OWED: Final = 4096
 _noted: ContextVar[dict[bytes, None]] = ContextVar("noted")
 
 
-def _nothing() -> None:
-    """Do nothing."""
-
-
 class Forgetting:
     """Forgets, and tells other replicas to forget. For providers it is `app.domain.reads.Changes`."""
 
@@ -57,7 +53,7 @@ class Forgetting:
         self._names = Names()
         self._secret: Callable[[], str] = str
         self._secret_of_names = ""
-        self._changed: Callable[[], None] = _nothing
+        self._changed: Callable[[], None] = lambda: None
         self._owed: dict[bytes, dict[bytes, None]] = {}
         self._last_told = 0
         self._tasks: set[asyncio.Task[None]] = set()
