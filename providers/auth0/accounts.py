@@ -11,7 +11,6 @@ from app.domain.errors import Fault, ServiceError, SetPrimaryFailed
 if TYPE_CHECKING:
     from app.domain.users import Address, User
     from providers.auth0.management import Management
-    from providers.auth0.mapping import WireUser
     from providers.auth0.stubs import Stubs
 
 
@@ -32,7 +31,7 @@ class Auth0Accounts:
 
     async def _keep(self, user: User, address: Address) -> None:
         made = await self._stubs.make(address, SetPrimaryFailed)
-        stub = made or await self._stubs.left_behind(address, _any)
+        stub = made or await self._stubs.left_behind(address, lambda _: True)
         try:
             if stub is None:
                 raise SetPrimaryFailed().blamed_on(Fault.CONFLICT)
@@ -40,9 +39,6 @@ class Auth0Accounts:
         except ServiceError:
             # A stub that was there before is somebody's way to sign in: it stays. But the same request, sent twice, may
             # have made and linked it meanwhile.
-            if not await (self._stubs.remove(made, user, _any) if made else self._stubs.linked(user, address)):
+            linked = self._stubs.remove(made, user, lambda _: True) if made else self._stubs.linked(user, address)
+            if not await linked:
                 raise
-
-
-def _any(_: WireUser) -> bool:
-    return True

@@ -53,7 +53,7 @@ class Auth0Aliases:
         try:
             await self._stubs.link(user, stub, LinkEmailFailed)
         except ServiceError as error:
-            if not await self._stubs.remove(stub, user, _is_managed):
+            if not await self._stubs.remove(stub, user, lambda made: made.system_managed):
                 raise LinkEmailFailed().blamed_on(error.fault) from (error.__cause__ or error)
             if not isinstance(error, ProviderUnavailable):  # a refusal: another claim of the account has linked it
                 raise AlreadyClaimed from error
@@ -76,7 +76,3 @@ class Auth0Aliases:
     def _was_left(self, stub: WireUser) -> bool:
         created = stub.created()
         return stub.system_managed and created is not None and created < self._now() - SETTLED
-
-
-def _is_managed(stub: WireUser) -> bool:
-    return stub.system_managed

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.domain.errors import UserNotFound
+from app.domain.errors import UserNotFound, fail
 from app.domain.lookups import ByEmail, is_reference
 from app.domain.reads import Meant
 from app.domain.spellings import forms, same
@@ -41,13 +41,13 @@ class Auth0Directory(ByEmail):
             users = await self._management.search_email("email", address, shared=not fresh)
             asked = forms(address)
             found = _with_primary([user for user in users if user.email not in asked], address)
-        return _nobody() if found is None else to_user(found)
+        return to_user(found or fail(UserNotFound))
 
     async def by_alternate_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user who has `address` as a verified e-mail identity."""
         users = await self._management.search_email("identities.profileData.email", address, shared=not fresh)
         found = (to_user(user) for user in users)
-        return next((user for user in found if _is_verified_alternate(user, address)), None) or _nobody()
+        return next((user for user in found if _is_verified_alternate(user, address)), None) or fail(UserNotFound)
 
     async def of_caller(self, caller: Caller) -> User:
         """Find the account that a verified token speaks for."""
@@ -55,7 +55,7 @@ class Auth0Directory(ByEmail):
 
     async def by_subject(self, subject: str) -> User:
         """Find the user with that subject identifier."""
-        return to_user(await self._by_subject(subject, shared=False))
+        return to_user(await self._management.get(subject))
 
     async def resolve(self, reference: str) -> User:
         """Find the user meant by a token, a subject identifier (contains `|`) or a username."""
@@ -77,7 +77,7 @@ class Auth0Directory(ByEmail):
         """Find the user who is meant."""
         if meant.username:
             return await self._by_username(meant.username)
-        return to_user(await self._by_subject(meant.subject, shared=True))
+        return to_user(await self._management.get(meant.subject, shared=True))
 
     async def _by_username(self, username: str) -> User:
         users = await self._management.search("identities.user_id", username, shared=True)
@@ -88,10 +88,7 @@ class Auth0Directory(ByEmail):
         if subject.endswith(f"|{username}"):
             raise UserNotFound
         # A username that is unsafe as an id is one that no identity has; its user is found as `username_to_sub` says.
-        return to_user(await self._by_subject(subject, shared=True))
-
-    async def _by_subject(self, subject: str, *, shared: bool) -> WireUser:
-        return await self._management.get(subject, shared=shared)
+        return to_user(await self._management.get(subject, shared=True))
 
 
 def _is_verified_alternate(user: User, address: Address) -> bool:
@@ -101,7 +98,3 @@ def _is_verified_alternate(user: User, address: Address) -> bool:
 
 def _with_primary(users: list[WireUser], address: Address) -> WireUser | None:
     return next((user for user in users if same(user.email, address) and user.has_database_identity), None)
-
-
-def _nobody() -> User:
-    raise UserNotFound

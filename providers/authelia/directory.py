@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from app.domain.errors import UserNotFound
+from app.domain.errors import UserNotFound, fail
 from app.domain.lookups import is_reference
 from app.domain.reads import Meant
 from providers.authelia.callers import TOKEN_PREFIX
@@ -34,10 +34,7 @@ class AutheliaDirectory:
 
         In one read: between two, the primary e-mail and an alternate may change places.
         """
-        found = await self._users.holder(address)
-        if found is None:
-            raise UserNotFound
-        return records.user(*found)
+        return records.user(*(await self._users.holder(address) or fail(UserNotFound)))
 
     async def of_caller(self, caller: Caller) -> User:
         """Find the account that a verified token speaks for: the one of its `preferred_username`."""
@@ -45,10 +42,7 @@ class AutheliaDirectory:
 
     async def by_subject(self, subject: str) -> User:
         """Find the user with that subject identifier, stored or derived."""
-        found = await self._users.subjects.owner(subject)
-        if found is None:
-            raise UserNotFound
-        return records.user(*found)
+        return records.user(*(await self._users.subjects.owner(subject) or fail(UserNotFound)))
 
     async def by_username(self, username: str) -> User:
         """Find the user with that username."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.domain.errors import UserNotFound
+from app.domain.errors import UserNotFound, fail
 from app.domain.spellings import comparable
 
 if TYPE_CHECKING:
@@ -47,11 +47,11 @@ class Store:
 
     def by_subject(self, subject: str) -> Entry:
         """Return the user with that subject identifier. Raises UserNotFound."""
-        return _found(self._by_subject.get(subject))
+        return self._by_subject.get(subject) or fail(UserNotFound)
 
     def by_username(self, username: str) -> Entry:
         """Return the user with that username. Raises UserNotFound."""
-        return _found(self._by_username.get(username))
+        return self._by_username.get(username) or fail(UserNotFound)
 
     def by_token(self, token: str) -> Entry | None:
         """Return the user whose token that is."""
@@ -59,11 +59,11 @@ class Store:
 
     def by_primary(self, address: Address) -> Entry:
         """Return the user whose primary e-mail that is. Raises UserNotFound."""
-        return _found(self._by_primary.get(comparable(address)))
+        return self._by_primary.get(comparable(address)) or fail(UserNotFound)
 
     def by_alternate(self, address: Address) -> Entry:
         """Return the user who has that verified e-mail identity. Raises UserNotFound."""
-        return _found(self._by_alternate.get(comparable(address)))
+        return self._by_alternate.get(comparable(address)) or fail(UserNotFound)
 
     def owner(self, address: Address) -> Entry | None:
         """Return who has the address, as primary or verified alternate."""
@@ -93,9 +93,3 @@ class Store:
             for identity in entry.user.alternate_emails:
                 if identity.email_verified:
                     self._by_alternate.setdefault(comparable(identity.email), entry)
-
-
-def _found(entry: Entry | None) -> Entry:
-    if entry is None:
-        raise UserNotFound
-    return entry

@@ -132,13 +132,13 @@ class Tokens:
             genuine = False
         if not genuine:
             raise InvalidToken
-        audiences = claims.get("aud")
+        audience = claims.get("aud")
         scopes = claims.get("scope")
         return Verified(
             subject=claims["sub"],
             issuer=claims["iss"] if isinstance(claims.get("iss"), str) else "",
             audiences=frozenset(
-                [audiences] if isinstance(audiences, str) else [word for word in _list(audiences) if _is_word(word)]
+                word for word in (audience if isinstance(audience, list) else [audience]) if isinstance(word, str)
             ),
             scopes=frozenset(scopes.split(" ")) if isinstance(scopes, str) else frozenset(),
             expires=float(claims["exp"]),
@@ -164,11 +164,3 @@ def _is_moment(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return abs(value) < 2**53 and math.isfinite(value)
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
