@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -81,10 +81,10 @@ async def create(settings: Settings, dependencies: Dependencies) -> AsyncIterato
         async with _open(settings, dependencies) as provider:
             yield provider
     else:
-        from providers.remembering import remembering  # noqa: PLC0415 - as above
+        from providers.remembering import Remembering  # noqa: PLC0415 - as above
 
         async with (
-            remembering(settings.reads, dependencies.reads) as memory,
+            aclosing(Remembering(settings.reads, dependencies.reads)) as memory,
             _open(settings, replace(dependencies, changes=memory)) as provider,
         ):
             yield memory.over(provider)

@@ -15,7 +15,7 @@ from app.domain.errors import Fault, ServiceError, UserNotFound
 from app.domain.reads import Source
 from providers.remembering.memory import ABSENT_FOR, ADDRESS, SUBJECT, USERNAME
 from providers.remembering.records import packed, unpacked
-from providers.remembering.renewals import Renewals, Trial
+from providers.remembering.renewals import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from providers.remembering.forgetting import Forgetting
     from providers.remembering.memory import AtHand, Memory
     from providers.remembering.outages import Outage
+    from providers.remembering.renewals import Renewals
 
     Ask = Callable[[], Awaitable[User]]
 
@@ -61,6 +62,7 @@ class Parts:
     memory: Memory
     forgetting: Forgetting
     outage: Outage
+    renewals: Renewals
     notes: ReadNotes
     turn: Turn
 
@@ -79,8 +81,8 @@ class RememberingDirectory:
         self._notes = parts.notes
         self._turn = parts.turn
         self._rules = rules
+        self._renewals = parts.renewals
         self._trying = 0
-        self._renewals = Renewals(rules.longest_read)
 
     async def by_email(self, address: Address, *, fresh: bool = False) -> User:
         """Find the user with the primary e-mail `address`, else the user with it as a verified alternate.
@@ -113,14 +115,6 @@ class RememberingDirectory:
         key = USERNAME + names.username(meant.username) if meant.username else SUBJECT + names.user(meant.subject)
         owner = names.user(meant.subject) if meant.username and meant.subject else b""
         return await self._read(key, lambda: self._directory.find(meant), owner)
-
-    async def settle(self) -> None:
-        """Wait for background reads that have begun to write, for a second at most."""
-        await self._renewals.settle()
-
-    async def close(self) -> None:
-        """End the reads that renew answers."""
-        await self._renewals.close()
 
     async def _read(self, key: bytes, ask: Ask, owner: bytes = b"") -> User:
         """Return the user of `key`: from memory if allowed, else from `ask`. `owner`: who it must be."""

@@ -81,18 +81,28 @@ class Forgetting:
             noted.update(dict.fromkeys(named))
 
     async def forget(self, *user_ids: str, addresses: Iterable[str] = ()) -> None:
-        """Forget users here at once. Return when NATS has the message for all other replicas."""
+        """Forget users that others have changed: by subject identifiers, before and after, and by addresses.
+
+        This process forgets at once. When this returns, NATS has the message for all other replicas. It is harmless to
+        call it twice, or in another order than that of the changes.
+        """
         named = self._hashes(user_ids, addresses)
         self._forget(named)
         await self._tell(FORGET, named)
 
     async def forget_fresh(self) -> None:
-        """Let no answer read until now replace a call, here and in all other replicas."""
+        """Let no answer read until now replace a call, in all replicas: changes may have been missed.
+
+        Such answers may still replace errors.
+        """
         self._distrust()
         await self._tell(FORGET_FRESH)
 
     async def tell(self, kind: bytes) -> None:
-        """Send every replica, including this one, a message for `hear`. A late message does not count."""
+        """Send a message of that kind to all replicas, including this one. A kind is one byte, not `f`, `n` or `a`.
+
+        If it cannot be sent at once, it is dropped, because it describes only the present.
+        """
         names = self.names
         if names.shared and self._broadcast.stands:
             now = time.time_ns().to_bytes(WIDTH, "big")
@@ -100,7 +110,10 @@ class Forgetting:
                 await self._broadcast.tell(message)
 
     def hear(self, kind: bytes, heard: Callable[[], None]) -> None:
-        """Call `heard` for every message of that kind (one byte) from a replica that has the key."""
+        """Call `heard` when a replica has sent a message of that kind, at most some seconds ago.
+
+        Only replicas with the same secret can send one. A repeated message is ignored.
+        """
         self._heard[kind] = heard
 
     def telling(self, capability: T) -> T:

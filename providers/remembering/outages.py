@@ -8,16 +8,14 @@ from typing import Final
 
 from loguru import logger
 
-QUIET: Final = 10.0
+_QUIET: Final = 10.0
 """Seconds without a stale answer after which an outage counts as over."""
 
 
 class Outage:
     """Logs the first stale answer and the end. `/readyz?verbose` shows the time between."""
 
-    def __init__(self, quiet: float = QUIET) -> None:
-        """Take the seconds without a stale answer after which the outage is over."""
-        self._quiet = quiet
+    def __init__(self) -> None:
         self._given = 0
         self._began = self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -40,7 +38,7 @@ class Outage:
         self._last = loop.time()
         if not self._given:
             self._began = self._last
-            self._timer = loop.call_later(self._quiet, self._look)
+            self._timer = loop.call_later(_QUIET, self._look)
             logger.warning("the provider does not answer: remembered answers are given")
         self._given += 1
 
@@ -51,7 +49,7 @@ class Outage:
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
-        if (left := self._last + self._quiet - loop.time()) > 0:
+        if (left := self._last + _QUIET - loop.time()) > 0:
             self._timer = loop.call_later(left, self._look)
             return
         lasted = round(self._last - self._began, 1)

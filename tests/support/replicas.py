@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from app.settings import HttpSettings, NatsSettings, WorkSettings
 from app.settings.reads import ReadSettings
 from providers.authelia import authelia_provider
 from providers.authelia.cluster.pace import Pace
-from providers.remembering import remembering
+from providers.remembering import Remembering
 from tests.support.raw_client import connect
 from tests.support.waiting import until
 
@@ -63,7 +63,7 @@ async def _service(settings: Settings, stage: Stage, providers: list[Any]) -> As
     @asynccontextmanager
     async def create(given: Any, dependencies: Any) -> AsyncIterator[Any]:
         async with (
-            remembering(given.reads, dependencies.reads) as memory,
+            aclosing(Remembering(given.reads, dependencies.reads)) as memory,
             authelia_provider(
                 given, replace(dependencies, changes=memory), kubernetes=stage.api, pace=Pace(gather=0.3)
             ) as provider,

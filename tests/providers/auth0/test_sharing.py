@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
 from app.domain.reads import ReadContext
 from app.settings.reads import ReadSettings
 from providers.auth0.tenant import client
-from providers.remembering import remembering
+from providers.remembering import Remembering
 from tests.providers.auth0.bus import on_the_bus
 from tests.providers.auth0.conftest import ready, until
 from tests.providers.auth0.users import caller
@@ -66,7 +66,7 @@ async def test_what_is_read_after_changes_were_missed_is_not_older_than_they_are
     monkeypatch.setattr(client, "SHARED_FOR", 30.0)  # what is 50 ms otherwise, which a busy machine is past too soon
     alone = Alone()
     context = ReadContext(broadcast=alone, notes=alone, turn=alone.turn, request_timeout=2.0)
-    async with opened() as provider, remembering(ReadSettings(fresh_for=600.0), context) as answers:
+    async with opened() as provider, aclosing(Remembering(ReadSettings(fresh_for=600.0), context)) as answers:
         await ready(provider)
         directory = answers.over(provider).directory
         tenant.faults.add("delay", "users.get", seconds=0.3, times=1)

@@ -15,6 +15,7 @@ from providers.remembering.directory import Parts, RememberingDirectory, Rules
 from providers.remembering.forgetting import Forgetting
 from providers.remembering.memory import Memory
 from providers.remembering.outages import Outage
+from providers.remembering.renewals import Renewals
 from tests.support.virtual_time import now
 
 ADA = User("auth0|ada", "ada", "ada@example.org")
@@ -101,7 +102,8 @@ class Alone:
         self.fresh_for, self.limited, self.unheard = fresh_for, False, False
         self.memory = Memory(1024**2, 20.0)
         self.forgetting = Forgetting(self.memory, self, self, now)
-        parts = Parts(self.memory, self.forgetting, self.outage, self, turn or self.turn)
+        self.renewals = Renewals(10.0)
+        parts = Parts(self.memory, self.forgetting, self.outage, self.renewals, self, turn or self.turn)
         rules = Rules(
             fresh_for=lambda: self.fresh_for,
             stale_for=stale_for,

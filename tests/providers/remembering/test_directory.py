@@ -140,7 +140,7 @@ async def test_a_provider_that_is_slow_is_tried_with_patience_and_read_on_for_me
     alone.provider.error = ProviderUnavailable()
     alone.provider.seconds = 0.0
     assert (await alone.read()).primary_email == "new@example.org"
-    await alone.directory.close()
+    await alone.renewals.close()
 
 
 @in_virtual_time
@@ -154,7 +154,7 @@ async def test_once_a_renewal_has_ended_there_may_be_another():
         assert alone.asked() == 1
         await asyncio.sleep(4.0)
         assert alone.asked() == 1
-    await alone.directory.close()
+    await alone.renewals.close()
 
 
 @in_virtual_time
@@ -192,7 +192,7 @@ async def test_renewals_are_bounded_and_end_with_the_directory():
     await asyncio.gather(*map(alone.read, names))
     assert alone.asked() == 20 + 16
     before = now()
-    await alone.directory.close()
+    await alone.renewals.close()
     assert now() == before
     assert len(asyncio.all_tasks()) == 1
 

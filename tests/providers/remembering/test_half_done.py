@@ -109,7 +109,7 @@ async def test_a_renewal_that_has_begun_to_write_has_the_time_of_another_request
     await asyncio.sleep(30.0)
     assert alone.provider.writes == [("begun", 6.0), ("ended", ended)][: 1 + bool(ended)]
     assert alone.provider.at_work == 0
-    await alone.directory.close()
+    await alone.renewals.close()
 
 
 @in_virtual_time
@@ -118,9 +118,9 @@ async def test_a_renewal_that_has_begun_to_write_ends_before_the_service_does():
     await alone.read()
     alone.provider.seconds, alone.provider.write_seconds = 5.0, 0.7
     await alone.read()
-    await alone.directory.settle()
+    await alone.renewals.settle()
     assert now() == pytest.approx(1.0)  # nothing is written yet
     await asyncio.sleep(5.5)
-    await alone.directory.settle()
+    await alone.renewals.settle()
     assert alone.provider.writes == [("begun", 6.0), ("ended", pytest.approx(6.7))]
-    await alone.directory.close()
+    await alone.renewals.close()

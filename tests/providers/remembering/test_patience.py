@@ -66,7 +66,7 @@ async def test_an_answer_at_hand_is_given_within_the_requests_time_however_long_
     alone.waits, alone.provider.seconds, begun = waits, 60.0, now()
     assert await alone.read() == ADA
     assert now() - begun == pytest.approx(9.0)
-    await alone.directory.close()
+    await alone.renewals.close()
 
 
 @in_virtual_time
