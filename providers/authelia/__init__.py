@@ -19,7 +19,6 @@ from app.domain.errors import (
 )
 from app.domain.ports import Absent, Provider
 from app.domain.tasks import beside
-from app.settings import ConfigurationError
 from providers.authelia.callers import MAX_ANSWER, AutheliaCallers, AutheliaClients, Userinfo
 from providers.authelia.cluster.api import Api
 from providers.authelia.cluster.kubernetes import Cluster
@@ -29,7 +28,7 @@ from providers.authelia.cluster.restarts import Restarts
 from providers.authelia.cluster.sync import Synchronisation
 from providers.authelia.codes.mailer import Mailer
 from providers.authelia.codes.sends import AllSends
-from providers.authelia.codes.signing import NotASigningKey, SigningKey
+from providers.authelia.codes.signing import SigningKey
 from providers.authelia.codes.store import AutheliaVerification, KvCodeStore
 from providers.authelia.codes.used_tokens import UsedTokens
 from providers.authelia.directory import AutheliaDirectory, AutheliaSubjects
@@ -52,7 +51,7 @@ from providers.authelia.storage.users import Users
 from providers.http import open_client
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
 
     from nats.aio.client import Client
 
@@ -60,7 +59,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
     from app.settings.authelia import AutheliaSettings
     from providers import Dependencies
-    from providers.authelia.storage.kv import Bucket
+    from providers.authelia.storage.kv import Open
 
 CONTRACT: Final = Pace()
 _CODES_TTL: Final = 5 * 60.0
@@ -80,9 +79,6 @@ async def authelia_provider(
 
     `kubernetes` makes a client of its API for a namespace, in-cluster or by `KUBECONFIG` unless it is given; `pace`
     holds the times of synchronisation.
-
-    Raises:
-        ConfigurationError: the signing key is none.
     """
     if settings.authelia.trust_unverified_identity_tokens:
         logger.warning(
@@ -134,12 +130,12 @@ class _Kept:
     now: Callable[[], float]
 
     @property
-    def ledger(self) -> Callable[[], Awaitable[Bucket]]:
+    def ledger(self) -> Open:
         """What opens the bucket of what must outlive a code."""
         return self.buckets.opener(self.names.otp_ledger_bucket)
 
     @property
-    def claims(self) -> Callable[[], Awaitable[Bucket]]:
+    def claims(self) -> Open:
         """What opens the bucket of what must outlive a process; earlier that stood in the ledger."""
         return moved(self.buckets.opener(self.names.claims_bucket), self.ledger)
 
@@ -148,10 +144,7 @@ def _kept(settings: Settings, dependencies: Dependencies, now: Callable[[], floa
     opened = Buckets(dependencies.nats, settings.nats.timeout, dependencies.upstream)
     names = settings.authelia
     buckets = OpenBuckets(opened, _layout(names))
-    try:
-        signing = SigningKey(settings.authelia.signing_key, buckets.opener(names.signing_key_bucket), now)
-    except NotASigningKey as error:
-        raise ConfigurationError(f"bad configuration:\n  AUTHELIA_SIGNING_KEY: {error}") from None
+    signing = SigningKey(names.signing_key, buckets.opener(names.signing_key_bucket), now)
     users = Users(buckets.opener(names.users_bucket), now, changes=dependencies.changes)
     return _Kept(buckets, names, users, signing, now)
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from providers.authelia.cluster.sync import Synchronisation
     from providers.authelia.codes.mailer import Mailer
     from providers.authelia.start import Start
-    from providers.authelia.storage.kv import Bucket, BucketOptions
+    from providers.authelia.storage.kv import Bucket, BucketOptions, Open
     from providers.authelia.storage.nats_bucket import Buckets
 
 
@@ -29,7 +29,7 @@ class OpenBuckets:
         """The buckets that have not been open yet."""
         return sorted(self._layout.keys() - self._open.keys())
 
-    def opener(self, name: str) -> Callable[[], Awaitable[Bucket]]:
+    def opener(self, name: str) -> Open:
         """Return what gives the bucket. Raises ProviderUnavailable when called."""
 
         async def opened() -> Bucket:

@@ -19,10 +19,10 @@ from app.domain.codes import StaleRevision
 from providers.authelia.storage import records
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from providers.authelia.cluster.pace import Pace
-    from providers.authelia.storage.kv import Bucket
+    from providers.authelia.storage.kv import Open
 
 _OWED: Final = "sync/restart"
 _NOT_BEGUN: Final = "owed"
@@ -44,7 +44,7 @@ class Owed:
 class Restarts:
     """The notes, in a bucket."""
 
-    def __init__(self, bucket: Callable[[], Awaitable[Bucket]], now: Callable[[], float], pace: Pace) -> None:
+    def __init__(self, bucket: Open, now: Callable[[], float], pace: Pace) -> None:
         """Take the bucket, the clock (Unix seconds), and how long a restart is left to who began it, or put off."""
         self._bucket = bucket
         self._now = now

@@ -16,9 +16,9 @@ from app.domain.errors import ProviderUnavailable, TooManyCodes
 from providers.authelia.storage.records import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from providers.authelia.storage.kv import Bucket
+    from providers.authelia.storage.kv import Open
 
 KEY: Final = "sends"
 _FINE: Final = 1
@@ -33,7 +33,7 @@ Slots = list[tuple[int, int]]
 class AllSends:
     """Counts sends by compare-and-set, in a record of the ledger: pairs of seconds since the one before, and sends."""
 
-    def __init__(self, ledger: Callable[[], Awaitable[Bucket]], limit: int, now: Callable[[], float]) -> None:
+    def __init__(self, ledger: Open, limit: int, now: Callable[[], float]) -> None:
         """Take the bucket, how many an hour there may be, and the clock (Unix seconds)."""
         self._ledger = ledger
         self._limit = limit

@@ -19,11 +19,11 @@ from app.domain.identity_tokens import IdentityTokens
 from app.settings.secret_texts import pem_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from pydantic import SecretStr
 
-    from providers.authelia.storage.kv import Bucket
+    from providers.authelia.storage.kv import Open
 
 KEY_NAME: Final = "signing-key"
 _BITS: Final = 2048
@@ -73,9 +73,7 @@ class SigningKey:
     If the key is gone, a replica that has it puts it back. While the bucket cannot be read, the last key is used.
     """
 
-    def __init__(
-        self, given: SecretStr | None, bucket: Callable[[], Awaitable[Bucket]], now: Callable[[], float]
-    ) -> None:
+    def __init__(self, given: SecretStr | None, bucket: Open, now: Callable[[], float]) -> None:
         """Take the setting, the bucket and the clock (Unix seconds). Raises NotASigningKey."""
         self._bucket = bucket
         self._now = now

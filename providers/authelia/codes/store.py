@@ -16,15 +16,13 @@ from providers.authelia.storage.kv import StorageFull
 from providers.authelia.storage.records import hashed, parse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from app.domain.users import Address
     from providers.authelia.codes.mailer import Mailer
     from providers.authelia.codes.sends import AllSends
     from providers.authelia.codes.signing import Keys, SigningKey
-    from providers.authelia.storage.kv import Bucket
-
-    Open = Callable[[], Awaitable[Bucket]]
+    from providers.authelia.storage.kv import Open
 
 
 class KvCodeStore:

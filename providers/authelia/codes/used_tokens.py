@@ -14,9 +14,7 @@ from app.domain.errors import InvalidIdentityToken, ProviderUnavailable
 from providers.authelia.storage import records
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from providers.authelia.storage.kv import Bucket
+    from providers.authelia.storage.kv import Open
 
 _AT_WORK: Final = "at work"
 _USED: Final = "used"
@@ -27,7 +25,7 @@ _LOOK: Final = 2.0
 class UsedTokens:
     """Notes of identity tokens that have linked, by their `jti`; they outlive the tokens by far."""
 
-    def __init__(self, claims: Callable[[], Awaitable[Bucket]]) -> None:
+    def __init__(self, claims: Open) -> None:
         """Take the bucket."""
         self._claims = claims
 

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from app.domain.errors import ProviderUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
+
+    Open = Callable[[], Awaitable["Bucket"]]
+    """Gives an opened bucket. Raises ProviderUnavailable."""
 
 MAX_KEY: Final = 512
 """Characters of a key. The server ends a connection that writes to a subject of more than 4,096."""

@@ -12,9 +12,9 @@ from app.domain.errors import ProviderUnavailable
 from providers.authelia.storage import records
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from providers.authelia.storage.kv import Bucket, Entry
+    from providers.authelia.storage.kv import Entry, Open
 
 CLAIM_TIME: Final = 60.0
 """Seconds for which a lookup key that its user's record does not bear out is left alone: the user may be at work."""
@@ -24,7 +24,7 @@ CLAIM_TIME: Final = 60.0
 class LookupKeys:
     """The keys, each written and removed by compare-and-set; `now` ages them (Unix seconds)."""
 
-    bucket: Callable[[], Awaitable[Bucket]]
+    bucket: Open
     now: Callable[[], float]
 
     async def read(self, key: str) -> tuple[str | None, Entry]:

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 from providers.authelia.storage.kv import Entry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from providers.authelia.storage.kv import Bucket
+    from providers.authelia.storage.kv import Bucket, Open
 
 
 class MovedBucket:
     """A bucket beside its predecessor, which is read and never written.
 
-    What the predecessor has appears as never changed here: the first change is made here, from nothing.
+    What the predecessor has appears as never changed here: the first change is made here, from nothing. What is removed
+    here is not seen there any more.
     """
 
     def __init__(self, bucket: Bucket, before: Bucket) -> None:
         """Take the bucket, and the one that it comes after."""
         self._bucket = bucket
         self._before = before
+        self.put, self.add, self.delete, self.has_room = bucket.put, bucket.add, bucket.delete, bucket.has_room
 
     async def get(self, key: str) -> Entry:
         """Return what stands under the key; where nothing ever did, what stands in the predecessor."""
@@ -35,30 +35,12 @@ class MovedBucket:
         old = await self._before.get(key)
         return Entry(old.value, entry.revision, old.written)
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
-        """Compare and set. Raises StaleRevision."""
-        return await self._bucket.put(key, value, revision)
-
-    async def add(self, key: str, value: bytes, revision: int) -> int:
-        """Put what is new. Raises StaleRevision, StorageFull."""
-        return await self._bucket.add(key, value, revision)
-
-    async def delete(self, key: str, revision: int) -> None:
-        """Compare and remove; what stands in the predecessor is not seen any more. Raises StaleRevision."""
-        await self._bucket.delete(key, revision)
-
     async def keys(self) -> list[str]:
         """Return every key, those of the predecessor included."""
         return sorted({*await self._bucket.keys(), *await self._before.keys()})
 
-    async def has_room(self) -> bool:
-        """Whether something new may come in."""
-        return await self._bucket.has_room()
 
-
-def moved(
-    bucket: Callable[[], Awaitable[Bucket]], before: Callable[[], Awaitable[Bucket]]
-) -> Callable[[], Awaitable[Bucket]]:
+def moved(bucket: Open, before: Open) -> Open:
     """Return what opens both."""
 
     async def opened() -> Bucket:

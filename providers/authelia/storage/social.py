@@ -13,9 +13,9 @@ from providers.authelia.storage import records
 from providers.authelia.storage.lookup_keys import is_recent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
-    from providers.authelia.storage.kv import Bucket
+    from providers.authelia.storage.kv import Open
     from providers.authelia.storage.records import Record
     from providers.authelia.storage.users import Users
 
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 class SocialClaims:
     """Claims of social identities. They matter while somebody links; later the records tell whose it is."""
 
-    def __init__(
-        self, users: Users, claims: Callable[[], Awaitable[Bucket]], now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, users: Users, claims: Open, now: Callable[[], float] = time.time) -> None:
         """Take the users, the bucket, and the clock that ages claims (Unix seconds)."""
         self._users = users
         self._claims = claims

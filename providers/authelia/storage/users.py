@@ -23,14 +23,12 @@ from providers.authelia.storage.lookup_keys import LookupKeys
 from providers.authelia.storage.subjects import Subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from app.domain.reads import Changes
     from app.domain.users import Address
-    from providers.authelia.storage.kv import Bucket, Entry
+    from providers.authelia.storage.kv import Entry, Open
     from providers.authelia.storage.records import Record
-
-    Open = Callable[[], Awaitable[Bucket]]
 
 
 class AddressHeld(Exception):
