@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
-from app.cli.tenant.requirements.common import connection, enabled_for
+from app.cli.tenant.findings import Difference, Finding, differs, missing, well
+from app.cli.tenant.requirements.common import changing_options, connection, enabled_for, making_connection
 from app.cli.tenant.tenant import MARK, Role, TenantSetup
-
-if TYPE_CHECKING:
-    from auth0.management.types import ConnectionForList
 
 NAME: Final = "email"
 _WHAT: Final = "e-mail connection"
@@ -37,14 +34,18 @@ async def look(tenant: TenantSetup) -> list[Finding]:
     profile = await tenant.application(Role.PROFILE)
     found = await connection(tenant, NAME)
     if found is None:
-        return [missing(_WHAT, f"there is no connection {NAME}", _making(tenant))]
+        options = _mended({"name": NAME, "email": _MAIL})
+        fields = {"strategy": "email", "options": options, "metadata": {MARK: _MARK}}
+        make = making_connection(tenant, NAME, "codes", [Role.PROFILE], fields)
+        return [missing(_WHAT, f"there is no connection {NAME}", make)]
     if found.strategy != "email":
         remedy = "give that connection another name"
         return [differs(_WHAT, [Difference("strategy", "email", str(found.strategy))], remedy=remedy)]
     foreign = (found.metadata or {}).get(MARK) != _MARK
     wrong, steps = _wrong(found.options or {}), []
     if wrong:
-        steps.append(_mending(tenant, found, [one.what for one in wrong], foreign=foreign))
+        what = f"change {', '.join(one.what for one in wrong)} of {NAME}"
+        steps.append(changing_options(tenant, found, what, _mended, foreign=foreign))
     disabled, enabling = await enabled_for(tenant, found, profile, foreign=foreign)
     if wrong or disabled:
         return [differs(_WHAT, wrong + disabled, *steps, *enabling)]
@@ -85,35 +86,3 @@ def _mended(options: dict[str, Any]) -> dict[str, Any]:
         "disable_signup": False,
         "brute_force_protection": True,
     }
-
-
-def _making(tenant: TenantSetup) -> Step:
-    async def run() -> None:
-        profile = await tenant.application(Role.PROFILE)
-        options: Any = _mended({"name": NAME, "email": _MAIL})
-        await tenant.admin.call(
-            "create connection",
-            lambda: tenant.admin.api.connections.create(
-                name=NAME,
-                strategy="email",
-                options=options,
-                enabled_clients=[profile.client_id] if profile.client_id else [],
-                metadata={MARK: _MARK},
-            ),
-            writes=True,
-        )
-
-    return Step(f"make the connection {NAME}, with codes", Order.CONNECTION, run)
-
-
-def _mending(tenant: TenantSetup, found: ConnectionForList, what: list[str], *, foreign: bool) -> Step:
-    async def run() -> None:
-        connections = tenant.admin.api.connections
-        # Options are replaced as a whole: what stands there now stays.
-        now = await tenant.admin.call("get connection", lambda: connections.get(str(found.id)))
-        options: Any = _mended(now.options or {})
-        await tenant.admin.call(
-            "update connection", lambda: connections.update(str(found.id), options=options), writes=True
-        )
-
-    return Step(f"change {', '.join(what)} of {NAME}", Order.CONNECTION, run, foreign=foreign)

@@ -11,11 +11,13 @@ from app.cli.tenant.errors import TenantError, Unreadable
 from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from auth0.management.types import ClientGrantResponseContent, ConnectionForList, GetClientResponseContent
 
-    from app.cli.tenant.tenant import Application, TenantSetup
+    from app.cli.tenant.tenant import Application, Role, TenantSetup
+
+    Options = dict[str, Any]
 
 RS256: Final = "RS256"
 _SECONDS: Final = 36_000
@@ -169,6 +171,39 @@ async def connection(tenant: TenantSetup, name: str) -> ConnectionForList | None
     connections = tenant.admin.api.connections
     found = await tenant.admin.all("list connections", lambda: connections.list(name=name, take=50))
     return next((one for one in found if one.name == name), None)
+
+
+def making_connection(tenant: TenantSetup, name: str, what: str, roles: Iterable[Role], fields: dict[str, Any]) -> Step:
+    """Return the step that makes a connection, enabled for those applications that are there by then."""
+
+    async def run() -> None:
+        # As it stands when the step is made: the applications may have been made a moment ago.
+        applications = [await tenant.application(role) for role in roles]
+        clients, connections = [one.client_id for one in applications if one.client_id], tenant.admin.api.connections
+        await tenant.admin.call(
+            "create connection",
+            lambda: connections.create(name=name, enabled_clients=clients, **fields),
+            writes=True,
+        )
+
+    return Step(f"make the connection {name}, with {what}", Order.CONNECTION, run)
+
+
+def changing_options(
+    tenant: TenantSetup, found: ConnectionForList, what: str, mended: Callable[[Options], Options], *, foreign: bool
+) -> Step:
+    """Return the step that changes options of a connection to what `mended` makes of them."""
+
+    async def run() -> None:
+        connections = tenant.admin.api.connections
+        # Options are replaced as a whole: what stands there now stays.
+        now = await tenant.admin.call("get connection", lambda: connections.get(str(found.id)))
+        options: Any = mended(now.options or {})
+        await tenant.admin.call(
+            "update connection", lambda: connections.update(str(found.id), options=options), writes=True
+        )
+
+    return Step(what, Order.CONNECTION, run, foreign=foreign)
 
 
 async def enabled_for(

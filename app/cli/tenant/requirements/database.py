@@ -3,14 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from app.cli.tenant.findings import Difference, Finding, Order, Step, differs, missing, well
-from app.cli.tenant.requirements.common import connection, enabled_for
+from app.cli.tenant.findings import Difference, Finding, differs, missing, well
+from app.cli.tenant.requirements.common import changing_options, connection, enabled_for, making_connection
 from app.cli.tenant.tenant import MARK, Role, TenantSetup
-
-if TYPE_CHECKING:
-    from auth0.management.types import ConnectionForList
 
 NAME: Final = "Username-Password-Authentication"
 _WHAT: Final = "database connection"
@@ -22,7 +19,10 @@ async def look(tenant: TenantSetup) -> list[Finding]:
     profile = await tenant.application(Role.PROFILE)
     found = await connection(tenant, NAME)
     if found is None:
-        return [missing(_WHAT, f"there is no connection {NAME}", _making(tenant))]
+        options = {"requires_username": True, "brute_force_protection": True}
+        fields = {"strategy": "auth0", "options": options, "metadata": {MARK: _MARK}}
+        make = making_connection(tenant, NAME, "usernames", [Role.PROFILE, Role.LFX_ONE], fields)
+        return [missing(_WHAT, f"there is no connection {NAME}", make)]
     foreign = (found.metadata or {}).get(MARK) != _MARK
     wrong, steps = [], []
     if found.strategy != "auth0":
@@ -30,45 +30,12 @@ async def look(tenant: TenantSetup) -> list[Finding]:
         return [differs(_WHAT, [Difference("strategy", "auth0", str(found.strategy))], remedy=remedy)]
     if not _has_usernames(found.options or {}):
         wrong.append(Difference("usernames", "required", "not required"))
-        steps.append(_requiring(tenant, found, foreign=foreign))
+        steps.append(changing_options(tenant, found, f"require usernames in {NAME}", _with_usernames, foreign=foreign))
     disabled, enabling = await enabled_for(tenant, found, profile, foreign=foreign)
     wrong, steps = wrong + disabled, steps + enabling
     if wrong:
         return [differs(_WHAT, wrong, *steps)]
     return [well(_WHAT, f"{NAME}, with usernames, enabled for {profile.role.title}")]
-
-
-def _making(tenant: TenantSetup) -> Step:
-    async def run() -> None:
-        # As it stands when the step is made: the applications may have been made a moment ago.
-        roles = (Role.PROFILE, Role.LFX_ONE)
-        applications = [await tenant.application(role) for role in roles]
-        await tenant.admin.call(
-            "create connection",
-            lambda: tenant.admin.api.connections.create(
-                name=NAME,
-                strategy="auth0",
-                options={"requires_username": True, "brute_force_protection": True},
-                enabled_clients=[one.client_id for one in applications if one.client_id],
-                metadata={MARK: _MARK},
-            ),
-            writes=True,
-        )
-
-    return Step(f"make the connection {NAME}, with usernames", Order.CONNECTION, run)
-
-
-def _requiring(tenant: TenantSetup, found: ConnectionForList, *, foreign: bool) -> Step:
-    async def run() -> None:
-        connections = tenant.admin.api.connections
-        # Options are replaced as a whole: what stands there now stays.
-        now = await tenant.admin.call("get connection", lambda: connections.get(str(found.id)))
-        options: Any = _with_usernames(now.options or {})
-        await tenant.admin.call(
-            "update connection", lambda: connections.update(str(found.id), options=options), writes=True
-        )
-
-    return Step(f"require usernames in {NAME}", Order.CONNECTION, run, foreign=foreign)
 
 
 def _has_usernames(options: dict[str, Any]) -> bool:
