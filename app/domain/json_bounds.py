@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Counts the values of a JSON text without parsing it: parsing time depends on values, not on bytes."""
+"""Counts the values of a JSON text without parsing it: parsing time depends on values, not on bytes.
+
+And the hooks of `json.loads` that refuse what RFC 8259 does not have, or what two readers may take in two ways.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, NoReturn
 
 NESTED: Final = (b"[", b"{")
 """The characters at the beginning of arrays and objects."""
@@ -23,6 +26,19 @@ def holds_more(most: int, data: bytes, marks: tuple[bytes, ...]) -> bool:
 def values(data: bytes) -> int:
     """Return about how many values a JSON text holds."""
     return _count(_outside_strings(data, VALUES), VALUES) + 1
+
+
+def no_constant(constant: str) -> NoReturn:
+    """Raise ValueError for `NaN` and `Infinity`, which are no JSON (section 6): for `parse_constant`."""
+    raise ValueError(constant)
+
+
+def no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; raise ValueError when a name occurs twice in it (section 4): for `object_pairs_hook`."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return members
 
 
 def _count(data: bytes, marks: tuple[bytes, ...]) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeGuard
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -25,6 +25,11 @@ class Caller:
     subject: str
     token: SecretStr
     username: str = ""
+
+
+def is_token(value: object) -> TypeGuard[str]:
+    """Whether `value` is one word of ASCII, as a token must be that stands in a header (RFC 6750, section 2.1)."""
+    return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable() and " " not in value
 
 
 def bare(text: str) -> str:

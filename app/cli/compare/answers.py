@@ -6,9 +6,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, NoReturn
+from typing import Final
 
-from app.domain.json_bounds import NESTED, VALUES, holds_more
+from app.domain.json_bounds import NESTED, VALUES, holds_more, no_constant, no_name_twice
 
 MAX_READ: Final = 1024 * 1024
 """Bytes of a reply that is understood; longer ones are compared byte by byte."""
@@ -76,18 +76,7 @@ def understood(body: bytes) -> Text | Object | Opaque:
         return Opaque("too many values")
     try:
         # Binary floats would make one number of two (RFC 8259, section 6).
-        value = json.loads(text, parse_constant=_refuse, parse_float=Decimal, object_pairs_hook=_unrepeated)
+        value = json.loads(text, parse_constant=no_constant, parse_float=Decimal, object_pairs_hook=no_name_twice)
     except (ValueError, ArithmeticError, RecursionError):
         return Opaque("no JSON")
     return Object(value) if isinstance(value, dict) else Opaque("no JSON")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return members

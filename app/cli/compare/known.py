@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from app.cli.compare.differences import Kind, type_of
-from app.cli.compare.reads import Read
+from app.cli.compare.reads import BY_ADDRESS, BY_REFERENCE, Read
 
 if TYPE_CHECKING:
     from app.cli.compare.differences import Difference
     from app.cli.compare.reads import Request
 
-_BY_EMAIL: Final = (Read.EMAIL_TO_USERNAME, Read.EMAIL_TO_SUB)
-_BY_REFERENCE: Final = (Read.METADATA, Read.EMAILS, Read.IDENTITIES)
 _LOOKED_AT: Final = 500
 """Characters of an error text that decide."""
 
@@ -107,7 +105,7 @@ KNOWN: Final = (
         "an account that is not there",
         "the tenant's words, `The user does not exist.`",
         "`user not found`",
-        _BY_REFERENCE,
+        BY_REFERENCE,
         Kind.ERROR,
         old=r"(?i)the user does not exist|user not found by criteria",
         new=r"user not found\Z",
@@ -116,7 +114,7 @@ KNOWN: Final = (
         "an expired token",
         "`token has expired at` and the time",
         "`token has expired`",
-        _BY_REFERENCE,
+        BY_REFERENCE,
         Kind.ERROR,
         old=r"token has expired at ",
         new=r"token has expired\Z",
@@ -125,7 +123,7 @@ KNOWN: Final = (
         "a token of another issuer",
         "`invalid issuer`, with both names",
         "`invalid issuer`",
-        _BY_REFERENCE,
+        BY_REFERENCE,
         Kind.ERROR,
         old=r"invalid issuer '",
         new=r"invalid issuer\Z",
@@ -134,7 +132,7 @@ KNOWN: Final = (
         "a token that cannot be read or lacks a claim",
         "`failed to parse JWT token` and why, `missing 'aud' claim in token`",
         "`invalid token`",
-        _BY_REFERENCE,
+        BY_REFERENCE,
         Kind.ERROR,
         old=r"failed to parse JWT token|missing (?:or invalid )?'\w{1,20}' claim in token|no suitable RSA key",
         new=r"invalid token\Z",
@@ -144,7 +142,7 @@ KNOWN: Final = (
         "`failed to search user`, `failed to get M2M token`, with the library's words",
         "`identity provider unavailable`, `identity provider rate limit reached, try again later` or "
         "`failed to search user`",
-        (*_BY_EMAIL, *_BY_REFERENCE),
+        (*BY_ADDRESS, *BY_REFERENCE),
         Kind.ERROR,
         old=r"failed to (?:search user|get M2M token|fetch JWKS)",
         new=r"identity provider |failed to search user\Z",
@@ -153,7 +151,7 @@ KNOWN: Final = (
         "an address in another spelling (IDNA, NFC)",
         "`user not found`",
         "its user",
-        _BY_EMAIL,
+        BY_ADDRESS,
         Kind.OUTCOME,
         old=r"error: user not found\Z",
         new=r"success\Z",

@@ -34,8 +34,8 @@ class Read(StrEnum):
 
 
 READS: Final = {read.value: read for read in Read}
-_BY_ADDRESS: Final = (Read.EMAIL_TO_USERNAME, Read.EMAIL_TO_SUB)
-_BY_REFERENCE: Final = (Read.METADATA, Read.EMAILS, Read.IDENTITIES)
+BY_ADDRESS: Final = (Read.EMAIL_TO_USERNAME, Read.EMAIL_TO_SUB)
+BY_REFERENCE: Final = (Read.METADATA, Read.EMAILS, Read.IDENTITIES)
 _JSON: Final = (Read.EMAILS, Read.IDENTITIES)
 
 
@@ -74,7 +74,7 @@ def requests_for(line: bytes) -> Iterator[Request]:
 
 def _reads_for(text: str) -> tuple[Read, ...]:
     if text[:_BEGINNING].lower().startswith(_TOKENS) or "|" in text:
-        return _BY_REFERENCE
+        return BY_REFERENCE
     if "@" in text:
-        return _BY_ADDRESS
-    return (Read.USERNAME_TO_SUB, *_BY_REFERENCE)
+        return BY_ADDRESS
+    return (Read.USERNAME_TO_SUB, *BY_REFERENCE)

@@ -13,6 +13,7 @@ from jose import JOSEError, jwt
 from app.cli.tenant import scopes
 from app.cli.tenant.errors import TenantError, Unreachable, Unusable
 from app.cli.tenant.findings import Difference, Finding, State, differs, unknown, well
+from app.domain.tokens import is_token
 
 if TYPE_CHECKING:
     from app.cli.tenant.admin_api import AdminApi
@@ -42,7 +43,7 @@ async def token(admin: AdminApi, settings: AdministrationSettings, given: str, a
     known = (given or settings.token.get_secret_value()).strip()
     secret = settings.client_secret.get_secret_value()
     if known:
-        if not _is_one_word(known):
+        if not is_token(known):
             raise Unusable("the token is none: it must be one word of ASCII")
         return known
     if not settings.client_id or not secret:
@@ -53,15 +54,10 @@ async def token(admin: AdminApi, settings: AdministrationSettings, given: str, a
     except TenantError as error:
         raise Unreachable(str(error)) from None
     granted = answer.get("access_token")
-    if not isinstance(granted, str) or not _is_one_word(granted):
+    if not is_token(granted):
         why = admin.shown(answer.get("error_description") or answer.get("error") or "no token came")
         raise Unreachable(f"AUTH0_ADMIN_CLIENT_ID gets no token for {audience}: {why}")
     return granted
-
-
-def _is_one_word(text: str) -> bool:
-    """Whether it can be a token, which goes into a header field (RFC 6750, section 2.1)."""
-    return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def audience_of(token: str, host: str) -> str:

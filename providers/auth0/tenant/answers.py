@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.halves import whole
-from app.domain.json_bounds import VALUES, holds_more, values
+from app.domain.json_bounds import VALUES, holds_more, no_constant, values
 from providers.http import BrokenAnswer, TooMuch
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _short(body: bytes) -> list[Any]:
 
 def _parsed(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
     # UTF-8, as RFC 8259, section 8.1, wants it; by itself the library takes halves of surrogate pairs in it.
-    content = json.loads(body.decode("utf-8-sig"), parse_int=_int, parse_float=_decimal, parse_constant=_refuse)
+    content = json.loads(body.decode("utf-8-sig"), parse_int=_int, parse_float=_decimal, parse_constant=no_constant)
     return whole(content, body)
 
 
@@ -182,7 +182,3 @@ def _cut_at_depth(body: bytes) -> bytes:
                     begin = token.end()
                 depth -= 1
     return b"".join((*kept, body[begin:]))
-
-
-def _refuse(_: str) -> Any:  # noqa: ANN401 - as json.loads wants it
-    raise ValueError("not JSON (RFC 8259, section 6)")

@@ -16,6 +16,7 @@ from loguru import logger
 from app.domain.deadline import set_deadline
 from app.domain.errors import ProviderUnavailable
 from app.domain.tasks import beside
+from app.domain.tokens import is_token
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import CredentialsRefused
 from providers.auth0.tenant.flights import Flights, Progress
@@ -176,18 +177,13 @@ class Credentials:
             raise CredentialsRefused(f"own token refused with status {answer.status}{why}")
         content = answer.json()
         value, life = (content.get("access_token"), content.get("expires_in")) if isinstance(content, dict) else (0, 0)
-        if not _is_header_safe(value) or isinstance(life, bool) or not isinstance(life, int) or life <= 0:
+        if not is_token(value) or isinstance(life, bool) or not isinstance(life, int) or life <= 0:
             raise BrokenAnswer("no token")
         now = self._now()
         usable = now + life - MARGIN
         scope = content.get("scope")
         self.granted = frozenset(scope.split()) if isinstance(scope, str) else None
-        return _Token(str(value), usable, usable - _AHEAD * max(0.0, life - MARGIN))
-
-
-def _is_header_safe(value: object) -> bool:
-    """Whether `value` is a token that can stand in a header (RFC 6750, section 2.1)."""
-    return isinstance(value, str) and bool(value) and value.isascii() and value.isprintable() and " " not in value
+        return _Token(value, usable, usable - _AHEAD * max(0.0, life - MARGIN))
 
 
 def client_proof(assertions: Assertions) -> dict[str, str]:

@@ -10,6 +10,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.domain.json_bounds import no_constant, no_name_twice
+
 MAX_TOKEN: Final = 16 * 1024
 """Characters of a token that are looked at."""
 
@@ -83,20 +85,9 @@ def _decode(part: str) -> bytes:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unrepeated, parse_constant=_refuse)
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=no_name_twice, parse_constant=no_constant)
     except (ValueError, RecursionError) as error:
         raise NotAToken from error
     if not isinstance(value, dict):
         raise NotAToken
     return value
-
-
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise NotAToken
-    return members
-
-
-def _refuse(_: str) -> Any:  # noqa: ANN401 - as json.loads wants it
-    raise NotAToken
