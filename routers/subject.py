@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, SkipValidation
 
 from app.bus.replies import Data, Done
-from app.bus.router import COMMON_ERRORS, Router
+from app.bus.router import Router
 from app.bus.subjects import Example
 from app.domain.errors import (
     AuthTokenRequired,
@@ -26,21 +26,7 @@ from app.domain.errors import (
 if TYPE_CHECKING:
     from app.domain.errors import ServiceError
 
-__all__ = [
-    "COMMON_ERRORS",
-    "READ_ERRORS",
-    "TOKEN_ERRORS",
-    "UPSTREAM_ERRORS",
-    "Caller",
-    "Data",
-    "Done",
-    "Example",
-    "Request",
-    "Router",
-    "Text",
-    "TextBody",
-    "missing",
-]
+__all__ = ["Data", "Done", "Example", "Router"]  # of the bus, for the areas
 
 UPSTREAM_ERRORS: tuple[type[ServiceError], ...] = (ProviderUnavailable, RateLimited)
 """What a subject may answer that asks an identity provider."""
