@@ -130,22 +130,13 @@ class Documents:
     def routes(self) -> Mapping[str, Callable[[], Answer]]:
         """Return what is served at which path: media type, body and headers."""
         return {
-            "/docs": lambda: self._page,
-            "/asyncapi.yaml": lambda: ("application/yaml", self._yaml, {}),
-            "/asyncapi.json": lambda: ("application/json", self._json, {}),
+            "/docs": self._page,
+            "/asyncapi.yaml": lambda: ("application/yaml", self.yaml().encode(), {}),
+            "/asyncapi.json": lambda: ("application/json", self.json().encode(), {}),
             **{f"/docs/{name}": partial(assets.answer, name) for name in assets.NAMES},
             **{f"/{assets.address(name)}": partial(assets.answer, name, for_ever=True) for name in assets.NAMES},
         }
 
-    @cached_property
-    def _yaml(self) -> bytes:
-        return self.yaml().encode()
-
-    @cached_property
-    def _json(self) -> bytes:
-        return self.json().encode()
-
-    @cached_property
     def _page(self) -> Answer:
         from app.documentation.page.render import HEADERS, render  # noqa: PLC0415 - a service that nobody reads about needs no Jinja2
 

@@ -28,6 +28,18 @@ def _pages(parts):
     return create_pages(lambda: parts, lambda: b"metric 1\n", {"/docs": lambda: ("text/html", b"<p>", {"X-Own": "1"})})
 
 
+async def test_a_document_is_made_once():
+    made = []
+
+    def make():
+        made.append("/docs")
+        return "text/html", b"<p>", {}
+
+    async with serving(create_pages(dict, bytes, {"/docs": make}), ANYWHERE) as port:
+        assert [(await _ask(port, "/docs"))[2] for _ in range(2)] == [b"<p>"] * 2
+    assert made == ["/docs"]
+
+
 @pytest.mark.parametrize(
     ("path", "body"), [("/livez", b"OK"), ("/readyz", b"OK"), ("/metrics", b"metric 1\n"), ("/docs", b"<p>")]
 )

@@ -120,11 +120,6 @@ def test_an_asset_that_changes_gets_a_new_address(page: str) -> None:
     assert routes["/docs/page.css"]()[2] == {}
 
 
-def test_it_is_made_once() -> None:
-    routes = documents().routes()
-    assert routes["/docs"]() is routes["/docs"]()
-
-
 EVIL = '<script>alert("1")</script><img src=x onerror=alert(1)> [x](javascript:alert(1))'
 
 
