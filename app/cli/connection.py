@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 _BETWEEN: Final = 0.1
 
@@ -56,7 +57,7 @@ def nats_at(url: str | None, prefix: str | None = None, option: str = "--nats-ur
     return settings.model_copy(update=given)
 
 
-def _checked(check: Callable[[_T], _T], value: _T, option: str) -> _T:
+def _checked(check: Callable[[_T], _R], value: _T, option: str) -> _R:
     try:
         return check(value)
     except ValueError as error:
@@ -65,10 +66,7 @@ def _checked(check: Callable[[_T], _T], value: _T, option: str) -> _T:
 
 def seconds_of(duration: str, option: str) -> float:
     """Return the seconds of what was given for an option. Raises BadParameter for no duration, or an endless one."""
-    try:
-        seconds = parse_duration(duration)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
+    seconds = _checked(parse_duration, duration, option)
     if not isinstance(seconds, float) or not 0 < seconds < float("inf"):
         raise typer.BadParameter("must be greater than 0 and finite", param_hint=option)
     return seconds
@@ -90,6 +88,7 @@ async def connected(
         ConfigurationError: a certificate or key cannot be loaded.
     """
     options = {
+        "name": "auth-service",
         "max_reconnect_attempts": 0,
         "reconnect_time_wait": _BETWEEN,
         "connect_timeout": seconds / len(settings.servers),
@@ -110,12 +109,7 @@ async def connected(
     try:
         try:
             async with asyncio.timeout(seconds):
-                await client.connect(
-                    list(settings.servers),
-                    error_cb=remember,
-                    name="auth-service",
-                    **options,
-                )
+                await client.connect(list(settings.servers), error_cb=remember, **options)
         except Exception as error:  # noqa: BLE001 - a bad address or seed raises whatever the library happens to do with it
             raise Unreachable(f"NATS at {without_passwords(settings)}: {_reason(error, faults)}") from None
         yield client
