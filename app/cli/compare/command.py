@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli.compare.options import Form, Options
+from app.cli.compare.report import Form
 
 _OF_NATS = "NATS_URL, or nats://localhost:4222"
 _OF_PREFIX = "SUBJECT_PREFIX, or lfx.auth-service."
@@ -54,7 +54,7 @@ def compare(  # noqa: PLR0913, PLR0917 - a parameter an option
 
     Example: auth-service compare --new-prefix lfx.auth-service-next. --from-traffic 10m
     """
-    from app.cli.compare.running import compared  # noqa: PLC0415 - see the module's first line
+    from app.cli.compare.running import Options, compared  # noqa: PLC0415 - see the module's first line
 
     options = Options(
         old=old,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from app.cli.compare.options import Form
 from app.cli.terminal import table
 
 if TYPE_CHECKING:
@@ -17,6 +16,14 @@ if TYPE_CHECKING:
     from app.cli.compare.tally import Class, Latencies, Tally
 
 _COLUMNS: Final = ("subject", "asked", "same", "known", "passing", "differ", "old p50/p99 ms", "new p50/p99 ms")
+
+
+class Form(StrEnum):
+    """How a report is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
 
 
 class Verdict(StrEnum):

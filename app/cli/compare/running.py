@@ -7,8 +7,9 @@ import asyncio
 import math
 import signal
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
     from nats.aio.client import Client
 
-    from app.cli.compare.options import Options
     from app.cli.compare.progress import Progress
-    from app.cli.compare.reads import Request
+    from app.cli.compare.report import Form
     from app.cli.compare.sources import Source
     from app.settings import NatsSettings
 
@@ -54,6 +54,22 @@ _ASKED: Final = "it was asked to"
 
 class _OneService(Exception):
     """Two names of one NATS, and one prefix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `auth-service compare`, as they were typed in."""
+
+    old: str | None
+    new: str | None
+    old_prefix: str | None
+    new_prefix: str | None
+    inputs: str | None
+    from_traffic: str | None
+    rate: float
+    timeout: str
+    show: bool
+    form: Form
 
 
 @dataclass(frozen=True)
@@ -90,17 +106,12 @@ def compared(options: Options) -> int:
     return _STATUSES[Verdict(found["verdict"])]
 
 
-@contextmanager
-def _opened(inputs: str | None) -> Iterator[RawIOBase | None]:
+def _opened(inputs: str | None) -> AbstractContextManager[RawIOBase | None]:
     if inputs is None:
-        yield None
-        return
+        return nullcontext()
     if inputs == "-":
-        with open(_STDIN, "rb", buffering=0, closefd=False) as file:
-            yield file
-        return
-    with open(inputs, "rb", buffering=0) as file:  # noqa: PTH123 - any path, a pipe's too
-        yield file
+        return open(_STDIN, "rb", buffering=0, closefd=False)
+    return open(inputs, "rb", buffering=0)  # noqa: PTH123 - any path, a pipe's too
 
 
 def _planned(options: Options, file: RawIOBase | None) -> _Plan:
@@ -193,12 +204,9 @@ async def _connected(
 
 @asynccontextmanager
 async def _side(which: str, nats: NatsSettings, plan: _Plan, tally: Tally, end: _End) -> AsyncIterator[Side]:
-    def twice(request: Request) -> None:
-        tally.twice(request, which)
-
     async with (
         _connected(nats, end) as client,
-        Side(client, nats.subject_prefix, plan.timeout, twice) as side,
+        Side(client, nats.subject_prefix, plan.timeout, partial(tally.twice, which=which)) as side,
     ):
         yield side
 
