@@ -142,6 +142,10 @@ class Retries:
         return pause
 
 
+async def nothing() -> None:
+    """Prepare nothing, for a call without a token."""
+
+
 def _judge(kind: Kind, answer: Answer) -> Failure | None:
     if answer.status == errors.TOO_MANY and kind.lane is None:
         return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +21,7 @@ from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.errors import CredentialsRefused
 from providers.auth0.tenant.flights import Flights, Progress
 from providers.auth0.tenant.limiter import Lane
+from providers.auth0.tenant.retries import nothing
 from providers.auth0.tokens.background import Background
 from providers.http import BrokenAnswer
 
@@ -84,10 +85,7 @@ class Credentials:
         self, line: Line, assertions: Assertions, form: dict[str, str], now: Callable[[], float] = time.time
     ) -> None:
         """Take how the tenant is called, what proves who asks, the grant's fields, and the clock (Unix seconds)."""
-        self._http = line.http
-        self._retries = line.retries
-        self._budget = line.budget
-        self._upstream = line.upstream
+        self._line = line
         self._assertions = assertions
         self._form = form
         self._now = now
@@ -125,7 +123,7 @@ class Credentials:
 
     async def _keep(self) -> None:
         while True:
-            set_deadline(self._budget.background())
+            set_deadline(self._line.budget.background())
             await self._background.run(self._fetches.join("token", self._fetch))
             await self._until_due(self._background.failures)
 
@@ -135,26 +133,24 @@ class Credentials:
             return
         self._discarded.clear()
         pause = max(1.0, self._token.replace_at - self._now())
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._discarded.wait()
-        except TimeoutError:
-            return
 
     async def _fetch(self, progress: Progress) -> str:
         try:
-            answer = await self._retries.run(_TOKEN, _nothing, self._ask, progress)
+            answer = await self._line.retries.run(_TOKEN, nothing, self._ask, progress)
             token = self._read(answer)
         except BaseException:  # counted however it ended, and passed on
-            self._upstream.refreshed("m2m_token", "failed")
+            self._line.upstream.refreshed("m2m_token", "failed")
             raise
-        self._upstream.refreshed("m2m_token", "ok")
+        self._line.upstream.refreshed("m2m_token", "ok")
         self._token = token
         self.had_one = True
         return token.value
 
     async def _ask(self, _: None) -> Answer:
-        answer = await self._http.send(
+        answer = await self._line.http.send(
             Call(
                 kind=_TOKEN,
                 method="POST",
@@ -193,7 +189,3 @@ def client_proof(assertions: Assertions) -> dict[str, str]:
         "client_assertion_type": ASSERTION_TYPE,
         "client_assertion": assertions.sign(),
     }
-
-
-async def _nothing() -> None:
-    return None

@@ -17,6 +17,7 @@ from providers.auth0.tenant import errors
 from providers.auth0.tenant.calls import Call, Kind
 from providers.auth0.tenant.flights import Flights, Progress
 from providers.auth0.tenant.limiter import Lane
+from providers.auth0.tenant.retries import nothing
 from providers.auth0.tokens.background import Background
 from providers.http import BrokenAnswer
 
@@ -39,6 +40,9 @@ _MAX_LENGTH: Final = 4 * 1024
 _MIN_BITS: Final = 2048
 _PAUSES: Final = (1.0, 2.0, 5.0, 10.0, 30.0)
 _KEYS: Final = Kind("jwks", Lane.KEYS)
+_CALL: Final = Call(
+    kind=_KEYS, method="GET", path="/.well-known/jwks.json", fallback=ProviderUnavailable, anonymous=True
+)
 
 
 class Key(Protocol):
@@ -54,10 +58,7 @@ class Keys:
 
     def __init__(self, line: Line, monotonic: Callable[[], float]) -> None:
         """Take how the tenant is called, and a clock that never jumps (seconds)."""
-        self._http = line.http
-        self._retries = line.retries
-        self._budget = line.budget
-        self._upstream = line.upstream
+        self._line = line
         self._clock = monotonic
         self._keys: dict[str, tuple[tuple[str, str], Key]] = {}
         self._fetched_at: float | None = None
@@ -108,7 +109,7 @@ class Keys:
 
     async def _keep(self) -> None:
         while True:
-            set_deadline(self._budget.background())
+            set_deadline(self._line.budget.background())
             await self._background.run(self._fetches.join("keys", self._fetch))
             failures = self._background.failures
             await asyncio.sleep(_PAUSES[min(failures - 1, len(_PAUSES) - 1)] if failures else REFRESH)
@@ -117,28 +118,22 @@ class Keys:
         read: list[dict[str, tuple[tuple[str, str], Key]]] = []
 
         async def ask(_: None) -> Answer:
-            answer = await self._ask()
+            answer = await self._line.http.send(_CALL, "")
             if answer.ok:
                 read[:] = [self._read(answer)]  # one without keys is broken, and asked for again
             return answer
 
         try:
-            await self._retries.run(_KEYS, _nothing, ask, progress)
+            await self._line.retries.run(_KEYS, nothing, ask, progress)
             if not read:
                 raise errors.of_exception(_KEYS.name, BrokenAnswer("no key set")).error  # noqa: TRY301 - as those above
         except BaseException:  # remembered however it ended, and passed on
             self._failed_at = self._clock()
-            self._upstream.refreshed("jwks", "failed")
+            self._line.upstream.refreshed("jwks", "failed")
             raise
-        self._upstream.refreshed("jwks", "ok")
+        self._line.upstream.refreshed("jwks", "ok")
         self._fetched_at, self._failed_at = self._clock(), None
         self._keys = read[0]
-
-    async def _ask(self) -> Answer:
-        call = Call(
-            kind=_KEYS, method="GET", path="/.well-known/jwks.json", fallback=ProviderUnavailable, anonymous=True
-        )
-        return await self._http.send(call, "")
 
     def _read(self, answer: Answer) -> dict[str, tuple[tuple[str, str], Key]]:
         content = answer.json()
@@ -149,8 +144,7 @@ class Keys:
         for member in members[:_MAX_KEYS]:
             if (material := _material(member)) is not None:
                 kept = self._keys.get(member["kid"])
-                same = kept is not None and kept[0] == material
-                keys[member["kid"]] = kept if kept is not None and same else (material, _construct(material))
+                keys[member["kid"]] = kept if kept and kept[0] == material else (material, _construct(material))
         if not keys:
             raise BrokenAnswer("a key set without a key for RS256")
         return keys
@@ -179,7 +173,3 @@ def _construct(material: tuple[str, str]) -> Key:
     modulus, exponent = material
     key: Key = jwk.construct({"kty": "RSA", "n": modulus, "e": exponent}, "RS256")
     return key
-
-
-async def _nothing() -> None:
-    return None
