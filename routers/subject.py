@@ -31,27 +31,13 @@ __all__ = ["Data", "Done", "Example", "Router"]  # of the bus, for the areas
 UPSTREAM_ERRORS: tuple[type[ServiceError], ...] = (ProviderUnavailable, RateLimited)
 """What a subject may answer that asks an identity provider."""
 
-TOKEN_ERRORS: tuple[type[ServiceError], ...] = (
-    InvalidToken,
-    TokenExpired,
-    InvalidIssuer,
-    InvalidAudience,
-    MissingScope,
-    UserNotFound,
-    SearchFailed,
-    *UPSTREAM_ERRORS,
-)
+_OF_TOKEN: tuple[type[ServiceError], ...] = (InvalidToken, TokenExpired, InvalidIssuer, InvalidAudience)
+_OF_USER: tuple[type[ServiceError], ...] = (UserNotFound, SearchFailed, *UPSTREAM_ERRORS)
+
+TOKEN_ERRORS: tuple[type[ServiceError], ...] = (*_OF_TOKEN, MissingScope, *_OF_USER)
 """What a subject may answer that acts on the caller's account."""
 
-READ_ERRORS: tuple[type[ServiceError], ...] = (
-    InvalidToken,
-    TokenExpired,
-    InvalidIssuer,
-    InvalidAudience,
-    UserNotFound,
-    SearchFailed,
-    *UPSTREAM_ERRORS,
-)
+READ_ERRORS: tuple[type[ServiceError], ...] = (*_OF_TOKEN, *_OF_USER)
 """What a subject may answer that takes a token, a subject identifier or a username."""
 
 
