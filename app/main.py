@@ -234,14 +234,6 @@ async def _serve_connected(
     return 0
 
 
-def configured() -> Settings:
-    """Return the settings that the environment holds, looked at as far as can be without a connection.
-
-    Raises ConfigurationError, which names everything that is wrong.
-    """
-    return Settings(further=providers.faults)
-
-
 def run(
     settings: Settings,
     started: Callable[[Service], Coroutine[Any, Any, None]] | None = None,

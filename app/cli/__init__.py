@@ -126,11 +126,12 @@ def serve() -> None:
     Exit status: 0 after a drain; 1 when NATS is not reachable or the HTTP
     address is in use; 2 when the configuration is bad.
     """
-    from app.main import configured, run  # noqa: PLC0415 - see the module's first line
-    from app.settings import ConfigurationError  # noqa: PLC0415 - the same
+    import providers  # noqa: PLC0415 - see the module's first line
+    from app.main import run  # noqa: PLC0415 - the same
+    from app.settings import ConfigurationError, Settings  # noqa: PLC0415 - the same
 
     try:
-        settings = configured()
+        settings = Settings(further=providers.faults)
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     try:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.main import configured
+import providers
 from app.settings import SECTIONS, ConfigurationError, Settings
 from app.settings.exporters import tidy_environment
 from tests.stand_ins.certificates import Authority
@@ -172,7 +172,7 @@ def named(environment):
     """The variables that the message names, and the message."""
     with patch.dict(os.environ, environment):
         try:
-            configured()
+            Settings(further=providers.faults)
         except ConfigurationError as error:
             first, *lines = str(error).splitlines()
             assert first == "bad configuration:"
