@@ -22,10 +22,6 @@ Reference = Annotated[
 ]
 
 
-def _text_or_nothing(value: object) -> object:
-    return value if isinstance(value, str) else ""
-
-
 class UpdateMetadata(Request):
     """What is to change on whose profile. Other fields are accepted and ignored."""
 
@@ -35,7 +31,7 @@ class UpdateMetadata(Request):
         examples=["eyJ…"],
         json_schema_extra=missing(TokenRequired),
     )
-    username: Annotated[str, BeforeValidator(_text_or_nothing)] = Field(
+    username: Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else "")] = Field(
         "",
         description="Whose profile it is, where a client's token may say so; ignored otherwise.",
     )

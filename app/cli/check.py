@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
 
 from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
@@ -36,13 +36,9 @@ def examine() -> int:
     # On standard error, beside the table; the sink keeps secrets out of it.
     set_up_logs(settings.log.model_copy(update={"format": "console"}), settings.secrets, sys.stderr)
     found = run(_examined(settings))
-    rows = [(one.what, str(one.state), _shown(one.why, settings.secrets)) for one in found]
+    rows = [(one.what, str(one.state), printable(redact(one.why, settings.secrets))) for one in found]
     say(table(rows, indent=""))
     return OK if all(one.state is State.OK for one in found) else FAILED
-
-
-def _shown(why: str, secrets: tuple[str, ...]) -> str:
-    return printable(redact(why, secrets))
 
 
 async def _examined(settings: Settings) -> list[Finding]:
@@ -58,7 +54,9 @@ async def _examined(settings: Settings) -> list[Finding]:
 
 async def _nats(settings: Settings, stack: AsyncExitStack) -> tuple[Client, Finding]:
     try:
-        client = await stack.enter_async_context(_as_the_service(settings))
+        # With the service's inbox: the rights of its user may allow no other.
+        connecting = connected(settings.nats, settings.nats.timeout, inbox_prefix=INBOX_PREFIX)
+        client = await stack.enter_async_context(connecting)
         begun = time.perf_counter()
         async with asyncio.timeout(settings.nats.timeout):
             await client.flush()
@@ -70,11 +68,6 @@ async def _nats(settings: Settings, stack: AsyncExitStack) -> tuple[Client, Find
     address = client.connected_url.netloc.rpartition("@")[2] if client.connected_url else ""
     version = client.connected_server_version
     return client, good("NATS", f"{address}, nats-server {version.major}.{version.minor}, {milliseconds:.1f} ms away")
-
-
-def _as_the_service(settings: Settings) -> AbstractAsyncContextManager[Client]:
-    # With its inbox: the rights of its user may allow no other.
-    return connected(settings.nats, settings.nats.timeout, inbox_prefix=INBOX_PREFIX)
 
 
 async def _provider(settings: Settings, dependencies: Dependencies) -> list[Finding]:

@@ -83,14 +83,11 @@ class NatsServer:
         while time.monotonic() < deadline and self._process.poll() is None:
             with socket.socket() as probe:
                 # Whoever answers must be this server: it ends by itself when somebody else has the port.
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0 and self._announced(log):
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0 and b"Server is ready" in log.read_bytes():
                     return
             time.sleep(0.01)
         self.stop()
         raise NatsServerUnavailable(f"nats-server did not start on port {self.port}")
-
-    def _announced(self, log: Path) -> bool:
-        return b"Server is ready" in log.read_bytes()
 
     def stop(self) -> None:
         """End the server; kill it when it does not end by itself."""
