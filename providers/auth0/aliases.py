@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from loguru import logger
@@ -34,7 +33,7 @@ class Auth0Aliases:
     before. So the first stays, whatever the others do.
     """
 
-    def __init__(self, stubs: Stubs, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, stubs: Stubs, now: Callable[[], float]) -> None:
         """Take what makes stubs, and the clock (Unix seconds)."""
         self._stubs = stubs
         self._now = now

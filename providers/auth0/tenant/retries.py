@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from app.domain.deadline import current_deadline
@@ -41,13 +40,7 @@ _NOT_DONE: Final = frozenset((Outcome.REFUSED, Outcome.RATE_LIMITED, Outcome.NOT
 class Retries:
     """Makes attempts until one is answered or time is up."""
 
-    def __init__(
-        self,
-        budget: Budget,
-        limiter: Limiter,
-        upstream: Upstream,
-        now: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, budget: Budget, limiter: Limiter, upstream: Upstream, now: Callable[[], float]) -> None:
         """Take how long there is, the limits learnt, who counts, and the clock (Unix seconds)."""
         self._budget = budget
         self._limiter = limiter
