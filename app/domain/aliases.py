@@ -131,8 +131,7 @@ class Aliases:
         Raises AuthTokenRequired, DomainNotAllowed, AlreadyClaimed, AliasInvalid, AliasReserved, AliasNotAvailable,
         and what verifying a token raises.
         """
-        token = bare(token)
-        require(token, AuthTokenRequired)
+        token = require(bare(token), AuthTokenRequired)
         domain = self._policy.domain(domain)
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
         async with self._claims.of(caller.subject):

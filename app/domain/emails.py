@@ -42,9 +42,7 @@ class Emails:
 
         Raises AuthTokenRequired, UserNotFound, and what verifying a token raises.
         """
-        reference = bare(reference)
-        require(reference, AuthTokenRequired)
-        return await self._directory.resolve(reference)
+        return await self._directory.resolve(require(bare(reference), AuthTokenRequired))
 
     async def set_primary(self, token: str, email: str) -> None:
         """Make a verified, linked address the primary one; the old one stays usable as an alternate.
@@ -52,10 +50,8 @@ class Emails:
         Raises AuthTokenRequired, EmailRequired, InvalidEmailFormat, NotLinked, NotVerified, and what verifying
         a token raises.
         """
-        token, email = bare(token), email.strip()
-        require(token, AuthTokenRequired)
-        require(email, EmailRequired)
-        address = parse_address(email, InvalidEmailFormat)
+        token = require(bare(token), AuthTokenRequired)
+        address = parse_address(require(email.strip(), EmailRequired), InvalidEmailFormat)
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
         user = await self._directory.of_caller(caller)
         if same(user.primary_email, address):
@@ -97,7 +93,6 @@ class EmailLinking:
         Raises InvalidEmail, EmailAndCodeRequired, EmailAlreadyLinked, and the errors of codes.
         """
         address = parse_address(email, InvalidEmail)
-        code = code.strip()
-        require(code, EmailAndCodeRequired)
+        code = require(code.strip(), EmailAndCodeRequired)
         await refuse_taken(self._directory, address)
         return await self._verification.redeem(address, code)

@@ -16,10 +16,13 @@ declares its own.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+T = TypeVar("T")
 
 
 class Fault(StrEnum):
@@ -83,10 +86,11 @@ def fail(error: type[ServiceError]) -> NoReturn:
     raise error
 
 
-def require(value: object, error: type[ServiceError]) -> None:
-    """Raise `error` when `value` is empty or missing."""
+def require(value: T, error: type[ServiceError]) -> T:
+    """Return `value`; raise `error` when it is empty or missing."""
     if not value:
         raise error
+    return value
 
 
 # --- of the request ---------------------------------------------------------------------------

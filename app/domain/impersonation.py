@@ -49,8 +49,7 @@ class Impersonation:
         subject, outcome = "", "failed"
         audience = audience.strip()
         try:
-            subject_token = bare(subject_token)
-            require(subject_token, SubjectTokenRequired)
+            subject_token = require(bare(subject_token), SubjectTokenRequired)
             require(target_user.strip(), TargetUserRequired)
             if audience and audience not in self._impersonation.audiences:
                 raise AudienceNotAllowed

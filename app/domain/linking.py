@@ -40,9 +40,7 @@ class Linking:
 
         Raises AuthTokenRequired, UserNotFound, and what verifying a token raises.
         """
-        reference = bare(reference)
-        require(reference, AuthTokenRequired)
-        return (await self._directory.resolve(reference)).identities
+        return (await self._directory.resolve(require(bare(reference), AuthTokenRequired))).identities
 
     async def link(self, token: str, identity_token: str) -> None:
         """Link the identity that `identity_token` proves to the caller's account.
@@ -50,12 +48,9 @@ class Linking:
         Raises AuthTokenRequired, IdentityTokenRequired, IdentityTokenWithoutSubject, IdentityTokenOfAccount,
         InvalidIdentityToken, IdentityLinkedElsewhere, and what verifying a token raises.
         """
-        token, identity_token = bare(token), bare(identity_token)
-        require(token, AuthTokenRequired)
-        require(identity_token, IdentityTokenRequired)
-        subject = unverified_subject(identity_token)
-        if not subject:
-            raise IdentityTokenWithoutSubject
+        token = require(bare(token), AuthTokenRequired)
+        identity_token = require(bare(identity_token), IdentityTokenRequired)
+        subject = require(unverified_subject(identity_token), IdentityTokenWithoutSubject)
         if subject.startswith("auth0|"):
             raise IdentityTokenOfAccount
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
@@ -67,11 +62,10 @@ class Linking:
         Raises AuthTokenRequired, ProviderRequired, IdentityIdRequired, SystemManagedIdentity, IdentityNotFound,
         and what verifying a token raises.
         """
-        token, provider, identity_id = bare(token), provider.strip(), identity_id.strip()
-        require(token, AuthTokenRequired)
+        token = require(bare(token), AuthTokenRequired)
         caller = await self._callers.verify(token, scope=UPDATE_IDENTITIES)
-        require(provider, ProviderRequired)
-        require(identity_id, IdentityIdRequired)
+        provider = require(provider.strip(), ProviderRequired)
+        identity_id = require(identity_id.strip(), IdentityIdRequired)
         if max(len(provider), len(identity_id)) > _LONGEST:  # before anything that costs
             raise IdentityNotFound
         await self._identities.unlink(caller, provider, identity_id)

@@ -69,9 +69,7 @@ class Lookups:
 
     async def username_of_email(self, email: str) -> str:
         """Return the username of the user who has the address. Raises EmailRequired, UserNotFound."""
-        user = await self._user_of_email(email)
-        require(user.username, UserNotFound)
-        return user.username
+        return require((await self._user_of_email(email)).username, UserNotFound)
 
     async def subject_of_email(self, email: str) -> str:
         """Return the subject identifier of the user who has the address. Raises EmailRequired, UserNotFound."""
@@ -89,5 +87,4 @@ class Lookups:
         return stored or subject_ids.derive(username)
 
     async def _user_of_email(self, email: str) -> User:
-        require(email, EmailRequired)
-        return await self._directory.by_email(parse_address(email, UserNotFound))
+        return await self._directory.by_email(parse_address(require(email, EmailRequired), UserNotFound))

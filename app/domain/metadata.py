@@ -124,8 +124,7 @@ class Metadata:
 
         Raises InputRequired, UserNotFound, and what verifying a token raises.
         """
-        reference = bare(reference)
-        require(reference, InputRequired)
+        reference = require(bare(reference), InputRequired)
         if not is_unicode(reference):
             raise UserNotFound
         return known((await self._directory.resolve(reference)).user_metadata)
@@ -138,8 +137,7 @@ class Metadata:
         Raises TokenRequired, MetadataRequired, UserNotFound, UpdateFailed for a field that is too long, and what
         verifying a token raises.
         """
-        token = bare(token)
-        require(token, TokenRequired)
+        token = require(bare(token), TokenRequired)
         if change is None:
             raise MetadataRequired
         caller = await self._caller(token, username.strip())

@@ -28,8 +28,7 @@ class Passwords:
         Raises TokenRequired, CurrentPasswordRequired, NewPasswordRequired, IncorrectPassword, and what verifying a
         token raises.
         """
-        token = bare(token)
-        require(token, TokenRequired)
+        token = require(bare(token), TokenRequired)
         require(current.strip(), CurrentPasswordRequired)
         require(new.strip(), NewPasswordRequired)
         caller = await self._callers.verify(token, scope=UPDATE_METADATA)
@@ -47,8 +46,7 @@ class PasswordResets:
 
     async def send_link(self, token: str) -> None:
         """Mail a link to the caller's primary e-mail. Raises TokenRequired, NoEmailAddress, and what a token raises."""
-        token = bare(token)
-        require(token, TokenRequired)
+        token = require(bare(token), TokenRequired)
         caller = await self._callers.verify(token, scope=UPDATE_METADATA)
         user = await self._directory.of_caller(caller)
         await self._links.send(parse_address(user.primary_email, NoEmailAddress))
