@@ -104,30 +104,12 @@ class TenantClient:
         self._writes = 0
         self._reads: Flights[Answer] = Flights(line.budget, SHARED_FOR)
 
-    async def call(self, call: Call) -> Answer:
-        """Return the answer to `call`: a success, or a refusal that the call lets pass.
+    async def call(self, call: Call, progress: Progress | None = None) -> Answer:
+        """Return the answer to `call`: a success, or a refusal that the call lets pass. `progress` is of shared work.
 
         Raises ProviderUnavailable, RateLimited, UserNotFound (404), for a caller's token InvalidToken (401) and
         MissingScope (403), and what the call names.
         """
-        return await self._call(call, None)
-
-    async def shared(self, call: Call) -> Answer:
-        """Return the answer to a read, which others who ask the same at the same time share.
-
-        After a write that is known here, by this process or by `changed`, a read does not join an earlier read. What it
-        joins was sent at most `SHARED_FOR` seconds ago, so it is older than another write by no more than that.
-        """
-        key = (self._writes, call.same)
-        if self._reads.to_join(key):
-            self._upstream.coalesced(call.kind.name)
-        return await self._reads.join(key, lambda progress: self._call(call, progress))
-
-    def changed(self) -> None:
-        """Take note that some user was changed, by whomever."""
-        self._writes += 1
-
-    async def _call(self, call: Call, progress: Progress | None) -> Answer:
         try:
             return await self._answered(call, progress)
         except CredentialsRefused as refused:
@@ -139,6 +121,21 @@ class TenantClient:
                 self._writes += 1
             if call.touches or call.addresses:
                 self._changes.note(*call.touches, addresses=call.addresses)
+
+    async def shared(self, call: Call) -> Answer:
+        """Return the answer to a read, which others who ask the same at the same time share.
+
+        After a write that is known here, by this process or by `changed`, a read does not join an earlier read. What it
+        joins was sent at most `SHARED_FOR` seconds ago, so it is older than another write by no more than that.
+        """
+        key = (self._writes, call.same)
+        if self._reads.to_join(key):
+            self._upstream.coalesced(call.kind.name)
+        return await self._reads.join(key, lambda progress: self.call(call, progress))
+
+    def changed(self) -> None:
+        """Take note that some user was changed, by whomever."""
+        self._writes += 1
 
     async def _answered(self, call: Call, progress: Progress | None) -> Answer:
         own = call.token is None and not call.anonymous
