@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from app.domain.errors import InvalidToken, TokenExpired
+from app.domain.errors import InvalidToken, TokenExpired, fail
 from app.domain.identity_tokens import unverified_claims
 from app.domain.tokens import Caller
 
@@ -27,10 +27,7 @@ class MockCallers:
 
     async def verify(self, token: str, *, scope: str) -> Caller:  # noqa: ARG002 - the mock's tokens have no scopes
         """Return whoever the token names. Raises InvalidToken, TokenExpired."""
-        subject = self.subject_of(token)
-        if subject is None:
-            raise InvalidToken
-        return Caller(subject, SecretStr(token))
+        return Caller(self.subject_of(token) or fail(InvalidToken), SecretStr(token))
 
     def subject_of(self, token: str) -> str | None:
         """Return the subject that a token names, None when it is no token. Raises InvalidToken, TokenExpired."""
