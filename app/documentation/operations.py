@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +34,7 @@ def failures(subject: Subject) -> list[dict[str, str]]:
     """Return every error of a subject in the order of the checks: its string, what it means, whose fault it is."""
 
     def told(errors: Iterable[type[ServiceError]]) -> list[dict[str, str]]:
-        return [{"error": e.wire, "meaning": _prose(e.__doc__), "fault": e.fault.value} for e in errors]
+        return [{"error": e.wire, "meaning": inspect.getdoc(e) or "", "fault": e.fault.value} for e in errors]
 
     malformed = {"error": subject.malformed or "", "meaning": _MALFORMED, "fault": Malformed.fault.value}
     return [*told(subject.unavailable), *([malformed] if subject.malformed else []), *told(subject.errors)]
@@ -128,7 +129,7 @@ def event(event: Event, schemas: Schemas) -> dict[str, Any]:
                 "channel": {"$ref": f"#/channels/{name}"},
                 "title": name,
                 "summary": summary,
-                "description": _prose(model.__doc__),
+                "description": inspect.getdoc(model),
                 "tags": [{"name": "Events"}],
                 "messages": [{"$ref": f"#/channels/{name}/messages/event"}],
             }
@@ -155,7 +156,3 @@ def _failure(errors: list[dict[str, str]], schemas: Schemas) -> Schema:
 
 def _component(name: str, role: str) -> dict[str, str]:
     return {"$ref": f"#/components/messages/{name}.{role}"}
-
-
-def _prose(documentation: str | None) -> str:
-    return "\n".join(line.strip() for line in (documentation or "").strip().splitlines())

@@ -16,7 +16,6 @@ from app.interruption import nothing_in_hand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import ModuleType
 
 _UNUSABLE: Final = 2
 _MISSING: Final = (
@@ -143,8 +142,7 @@ def _loaded() -> Any:  # noqa: ANN401 - a module, typed where it is written
             raise
         typer.echo(_MISSING, err=True)
         raise typer.Exit(_UNUSABLE) from None
-    module: ModuleType = run
-    return module
+    return run
 
 
 @contextmanager
