@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from app.cli.dev.stand_in import StandIn, StandInMissing, Try
+from app.cli.dev.stand_in import StandIn, StandInMissing, Try, body
 from app.settings.auth0 import Auth0Settings
 
 if TYPE_CHECKING:
@@ -88,9 +87,6 @@ def tokens_of(tenant: Any) -> dict[str, str]:  # noqa: ANN401 - its class belong
 
 
 def _requests() -> list[Try]:
-    def body(**members: object) -> str:
-        return json.dumps(members)
-
     return [
         Try("email_to_sub", "ada@example.org"),
         Try("user_emails.read", body(user={"auth_token": "auth0|ada"})),

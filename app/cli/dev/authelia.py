@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from app.cli.dev.stand_in import StandIn, StandInMissing, Try
+from app.cli.dev.stand_in import StandIn, StandInMissing, Try, body
 from app.settings.authelia import AutheliaSettings, EmailSettings
 
 if TYPE_CHECKING:
@@ -71,9 +70,6 @@ def _table(users: list[dict[str, str]]) -> list[tuple[str, str, str]]:
 
 
 def _requests() -> list[Try]:
-    def body(**members: Any) -> str:  # noqa: ANN401 - whatever a request holds
-        return json.dumps(members)
-
     return [
         Try("user_emails.read", body(user={"auth_token": "ada"})),
         Try("email_linking.send_verification", _NEW_ADDRESS, "the mail is shown in this terminal"),

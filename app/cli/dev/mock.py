@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from app.cli.dev.stand_in import StandIn, Try
+from app.cli.dev.stand_in import StandIn, Try, body
 from providers.mock.users_file import load_users
 
 if TYPE_CHECKING:
@@ -36,12 +35,12 @@ def _requests(users: list[tuple[User, str]]) -> list[Try]:
     user, token = known
     bodies = {
         "email_to_sub": user.primary_email,
-        "user_emails.read": json.dumps({"user": {"auth_token": user.user_id}}),
-        "user_metadata.update": token and json.dumps({"user_metadata": {"city": "Oslo"}}),
+        "user_emails.read": body(user={"auth_token": user.user_id}),
+        "user_metadata.update": token and body(user_metadata={"city": "Oslo"}),
     }
     name = user.username or user.user_id
     return [
-        Try(subject, body, user=name if subject == "user_metadata.update" else "")
-        for subject, body in bodies.items()
-        if body
+        Try(subject, sent, user=name if subject == "user_metadata.update" else "")
+        for subject, sent in bodies.items()
+        if sent
     ]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -40,6 +41,11 @@ class Try:
     body: str
     remark: str = ""
     user: str = ""
+
+
+def body(**members: object) -> str:
+    """Return the body of a request with these members."""
+    return json.dumps(members)
 
 
 @dataclass(frozen=True, slots=True)
