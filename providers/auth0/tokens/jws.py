@@ -10,10 +10,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Any, Final
 
+from app.domain.identity_tokens import MAX_TOKEN
 from app.domain.json_bounds import no_constant, no_name_twice
-
-MAX_TOKEN: Final = 16 * 1024
-"""Characters of a token that are looked at."""
 
 _SEGMENTS: Final = 3
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*")
