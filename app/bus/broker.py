@@ -95,9 +95,8 @@ class AuthBroker(ConnectingBroker):
         ]
         declared = [subscriber.declaration for subscriber in self.subject_subscribers]
         self._discovery = Discovery(declared, telemetry.requests.subjects, telemetry.version)
-        self._opened = self._subscribed = False
+        self._opened = self._subscribed = self._draining = False
         self._refused = ""
-        self._draining = False
         self._drain_began = 0.0
         self._errors = Repetition("NATS error")
         self._telemetry = telemetry
