@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from app.cli.dev.nats_server import NatsServer, nats_server
+from app.cli.dev.nats_server import NatsServer
+from tests.support.ports import nats_server
 from tests.support.sayable import make_sayable
 
 if TYPE_CHECKING:

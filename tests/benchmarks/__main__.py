@@ -15,10 +15,10 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
-from app.cli.dev.nats_server import nats_server
 from tests.benchmarks import auth0, authelia, comparing, hostile, measure, remembering, telemetry
 from tests.benchmarks.processes import echo, generator, service
 from tests.support.fleet import replaced_under_load
+from tests.support.ports import nats_server
 
 PARTS = (
     "start",

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 import nats
 import yaml
 
-from app.cli.dev.nats_server import nats_server
 from tests.benchmarks.measure import ECHO, Round, Work, faults, measured
 from tests.benchmarks.processes import cpu_seconds, echo, generator, service
 from tests.stand_ins.authelia import authelia_process
+from tests.support.ports import nats_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

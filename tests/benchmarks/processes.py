@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.cli.dev.children import end
-from app.cli.dev.nats_server import free_port
 from tests.benchmarks.load import Tally
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Final
 
 import nats
 
-from app.cli.dev.nats_server import nats_server
 from tests.benchmarks.load import Order
 from tests.benchmarks.measure import EMAIL_TO_SUB, Work, faults, measured
 from tests.benchmarks.processes import generator, service
 from tests.stand_ins.auth0 import tenant_process
+from tests.support.ports import nats_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

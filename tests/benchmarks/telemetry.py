@@ -14,10 +14,10 @@ from statistics import median
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from app.cli.dev.nats_server import nats_server
 from tests.benchmarks.measure import USERNAME_TO_SUB, faults, measured
 from tests.benchmarks.processes import generator, service
 from tests.support.collector import http_collector
+from tests.support.ports import nats_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli import app
-from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.certificates import Authority
+from tests.support.ports import nats_server
 
 COMMANDS = [
     ["check"],

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from app.cli.dev.nats_server import nats_server
 from tests.support.contract import Place
+from tests.support.ports import nats_server
 from tests.support.transports import TRANSPORTS
 from tests.support.worlds import WORLDS
 

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import nats as nats_py
 
-from app.cli.dev.nats_server import free_port, nats_server
 from tests.docs.blocks import CLONE, fits
 from tests.docs.parser.__main__ import find
 from tests.docs.tables import TOP
 from tests.support.command import started
+from tests.support.ports import free_port, nats_server
 
 PATIENCE = 300
 LOOKED_AT = """\

@@ -13,8 +13,8 @@ from urllib.request import urlopen
 import nats as client_library
 import pytest
 
-from app.cli.dev.nats_server import free_port, nats_server
 from tests.image.engine import Engine, Image, NoEngine, confined
+from tests.support.ports import free_port, nats_server
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from app.cli.dev.nats_server import free_port, nats_server
 from tests.docs.blocks import blocks
 from tests.image.dockerfile import ROOT, exec_form, let_through, only, stages
 from tests.image.engine import Image
+from tests.support.ports import free_port, nats_server
 
 FINAL = stages()[-1]
 MEBIBYTE = 1024 * 1024

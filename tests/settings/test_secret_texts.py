@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
-from app.cli.dev.nats_server import nats_server
 from app.settings import ConfigurationError, Settings
 from providers.authelia.codes.signing import NotASigningKey, parse_key
 from tests.stand_ins.certificates import write_certificates
+from tests.support.ports import nats_server
 
 
 @cache

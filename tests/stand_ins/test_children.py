@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from app.cli.dev.children import end
-from app.cli.dev.nats_server import nats_server
 from tests.support.command import alive
+from tests.support.ports import nats_server
 
 _DEAF = "trap '' TERM; echo ready; while :; do read -r _ || :; done"
 """Ends by nothing but SIGKILL while its input is there."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import nats
 
-from app.cli.dev.nats_server import NatsServer, free_port
+from app.cli.dev.nats_server import NatsServer
+from tests.support.ports import free_port
 from tests.support.raw_client import connect
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 
-from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import _kubeconfig
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.kubernetes import CONFIGMAP, DAEMONSET, SECRET, Kubernetes
@@ -22,6 +21,7 @@ from tests.stand_ins.userinfo import Userinfo
 from tests.support.accounts import accounts
 from tests.support.buckets import held
 from tests.support.command import run
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 
 BUCKETS = ["authelia-users", "authelia-email-otp", "authelia-otp-ledger", "authelia-claims", "authelia-signing-key"]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.dev.nats_server import nats_server
 from app.cli.request import readable
 from app.cli.terminal import table
 from tests.support.command import run, started
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.auth0 import tenant_process
 from tests.support.hostile import KINDS, attack
+from tests.support.ports import nats_server
 from tests.system.processes import process
 
 

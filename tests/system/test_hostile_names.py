@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
 from tests.support.hostile import FIELDS, attack
+from tests.support.ports import nats_server
 from tests.system.processes import process
 
 

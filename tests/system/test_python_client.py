@@ -16,11 +16,11 @@ import nats as client_library
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from app.cli.dev.nats_server import nats_server
 from app.domain import errors
 from clients.python import lfx_auth_service as client
 from routers import subjects
 from tests.support.command import started
+from tests.support.ports import nats_server
 
 PACKAGE = Path(client.__file__).parent
 

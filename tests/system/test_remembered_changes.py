@@ -18,10 +18,10 @@ import nats.errors
 import pytest
 from nats import connect
 
-from app.cli.dev.nats_server import nats_server
 from tests.providers.remembering.course import Course, people
 from tests.stand_ins.auth0.process import tenant_process
 from tests.support.fleet import PREFIX, Fleet
+from tests.support.ports import nats_server
 from tests.support.waiting import until
 
 CHANGES = int(os.environ.get("REMEMBERED_CHANGES", "60"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.dev.nats_server import free_port
+from tests.support.ports import free_port
 
 DEAF = "127.0.0.77"
 LOOKS_FOR = 30

@@ -16,9 +16,9 @@ from app.cli.compare.answers import Answer
 from app.cli.compare.differences import Difference, Kind, differences
 from app.cli.compare.masking import Mask
 from app.cli.compare.reads import Read, Request, requests_for
-from app.cli.dev.nats_server import nats_server
 from tests.cli.compare.command import NEW, OLD, beside, compare, end, start
 from tests.support.answering import NOT_FOUND, answering
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 from tests.support.waiting import until
 

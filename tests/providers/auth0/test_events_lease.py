@@ -8,8 +8,8 @@ from nats.aio.client import Client
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 
-from app.cli.dev.nats_server import nats_server
 from providers.auth0.events.lease import Lease, LeaseUnavailable, NoJetStream
+from tests.support.ports import nats_server
 
 
 class Odd(Client):

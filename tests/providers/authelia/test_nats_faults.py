@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
-from app.cli.dev.nats_server import nats_server
 from app.domain.errors import ProviderUnavailable
 from app.domain.tokens import Caller
 from app.domain.users import Address
@@ -21,6 +20,7 @@ from tests.stand_ins.kubernetes import CONFIGMAP
 from tests.support.authelia import populated
 from tests.support.parts import caller
 from tests.support.people import ada
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 from tests.support.waiting import time_left, until
 

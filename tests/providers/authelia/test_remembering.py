@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from app.cli.dev.nats_server import nats_server
 from app.settings.reads import ReadSettings
 from tests.support.authelia import populated
 from tests.support.people import ada, grace
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 from tests.support.replicas import replicas_of
 from tests.support.waiting import until
