@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The service on a mock provider whose look-ups by reference take as long as the reference says: `<seconds>:<user>`.
+"""The service on a mock provider whose look-ups by reference wait as the reference says: `<seconds or a file>:<user>`.
 
-`python -m tests.support.slow_service`, configured by the environment like the service itself.
+A file is waited for until it is there. `python -m tests.support.slow_service`, configured by the environment like the
+service itself.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import providers
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
 
 
 async def _wait(reference: str) -> None:
-    seconds, colon, _ = reference.partition(":")
-    if colon:
-        await asyncio.sleep(float(seconds))
+    what, colon, _ = reference.partition(":")
+    if "/" in what:
+        while not Path(what).exists():  # noqa: ASYNC110, ASYNC240 - another process makes it
+            await asyncio.sleep(0.05)
+    elif colon:
+        await asyncio.sleep(float(what))
 
 
 @asynccontextmanager

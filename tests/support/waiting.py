@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-async def until(holds: Callable[[], Any], seconds: float = 30.0) -> None:
+PATIENCE = 60.0
+"""Seconds that only a fault can reach: a process that gets no processor, or stands, is back before."""
+
+
+async def until(holds: Callable[[], Any], seconds: float = PATIENCE) -> None:
     """Wait until something holds; `holds` may give an awaitable."""
     async with asyncio.timeout(seconds):
         while not (await found if inspect.isawaitable(found := holds()) else found):  # noqa: ASYNC110 - whatever it is, it has no event

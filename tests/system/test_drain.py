@@ -7,9 +7,10 @@ import asyncio
 import signal
 import time
 
-import nats as nats_py
 import pytest
 
+from tests.support.raw_client import connect
+from tests.support.waiting import PATIENCE
 from tests.system.processes import process, slow
 
 PREFIX = "lfx.auth-service."
@@ -45,13 +46,18 @@ def _in_hand(service) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_300_requests_in_flight_get_300_proper_replies(nats, tmp_path, number):
-    client = await nats_py.connect(nats.url)
-    with process(nats.url, tmp_path, slow) as service:
+    client = await connect(nats.url)
+    done = tmp_path / "done"
+    with process(nats.url, tmp_path, slow, REQUEST_TIMEOUT="60s") as service:
         service.until_ready()
-        replies, full = await _send(client, 300, b"1:nomail")
+        replies, full = await _send(client, 300, f"{done}:nomail".encode())
         await asyncio.to_thread(service.until, lambda: _in_hand(service) == 300)
-        assert await asyncio.to_thread(service.end, number) == 0
-        async with asyncio.timeout(10):
+        service.popen.send_signal(number)
+        await asyncio.to_thread(service.until, lambda: service.get("/readyz")[0] != 200)
+        assert replies == []
+        done.touch()
+        assert await asyncio.to_thread(service.popen.wait, 60) == 0
+        async with asyncio.timeout(PATIENCE):
             await full.wait()
         await client.flush()
         assert replies == [NO_MAIL] * 300
@@ -59,7 +65,7 @@ async def test_300_requests_in_flight_get_300_proper_replies(nats, tmp_path, num
 
 
 async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within_25_seconds(nats, tmp_path):
-    client = await nats_py.connect(nats.url)
+    client = await connect(nats.url)
     with process(nats.url, tmp_path, slow, REQUEST_TIMEOUT="60s", MAX_CONCURRENT_REQUESTS="4") as service:
         service.until_ready()
         replies, full = await _send(client, 20, b"50:nomail")
@@ -67,7 +73,7 @@ async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within
         begun = time.monotonic()
         assert await asyncio.to_thread(service.end) == 0
         assert time.monotonic() - begun < 25
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await full.wait()
         await client.flush()
         assert replies == [TIMED_OUT] * 20
@@ -75,13 +81,13 @@ async def test_what_does_not_end_in_time_is_answered_and_the_process_gone_within
 
 
 async def test_20000_requests_at_once_get_20000_replies_and_memory_stays_flat(nats, tmp_path):
-    client = await nats_py.connect(nats.url)
+    client = await connect(nats.url)
     with process(nats.url, tmp_path) as service:
         service.until_ready()
         memory = []
         for _ in range(6):
             replies, full = await _send(client, 20_000, b"nomail")
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await full.wait()
             await client.flush()
             assert replies == [NO_MAIL] * 20_000
