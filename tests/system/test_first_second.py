@@ -38,9 +38,6 @@ IN_TIME = 1.0
 """Seconds in which most are gone, on a busy machine too: that is thirty times as long as it takes."""
 
 BEGUN_WITHIN = 20.0
-TO_BLOCK = 0.25
-"""Seconds that `env` has to be loaded and to block SIGTERM; it takes a millisecond, the service's first second more."""
-
 LOST = "lost"
 COMMAND = exec_form(only(stages()[-1], "ENTRYPOINT")) + exec_form(only(stages()[-1], "CMD"))
 UNSHARE = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child"]
@@ -79,7 +76,8 @@ def _begun(pid: int) -> int:
         assert _wait(lambda: _children(pid), BEGUN_WITHIN)
         (pid,) = _children(pid)
         assert _wait(lambda: _status(pid)["Name"] != UNSHARE[0], BEGUN_WITHIN)
-    _wait(lambda: _holds_on_to_sigterm(pid), TO_BLOCK)  # what never does so is told all the same
+    # `env` blocks SIGTERM before it becomes the service; a service that was begun without is told all the same.
+    _wait(lambda: _holds_on_to_sigterm(pid) or _status(pid)["Name"] != "env", BEGUN_WITHIN)
     return pid
 
 
