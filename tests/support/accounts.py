@@ -12,9 +12,11 @@ import nkeys
 import pytest
 
 from app.bus.nats.client import ReconnectingClient
-from app.cli.dev.nats_server import NatsServer, nats_server
+from app.cli.dev.nats_server import NatsServer
 from app.main import running
 from app.settings import AliasSettings, HttpSettings, NatsSettings, Settings
+from tests.support.ports import nats_server
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +50,12 @@ class Bus:
         prefix = prefix or f"_INBOX.{name.lower().replace('_', '-')}"
         seed = self.seeds[name]
         await client.connect(
-            self.url, nkeys_seed_str=seed, inbox_prefix=prefix, error_cb=on_error, max_reconnect_attempts=0
+            self.url,
+            nkeys_seed_str=seed,
+            inbox_prefix=prefix,
+            error_cb=on_error,
+            max_reconnect_attempts=0,
+            connect_timeout=PATIENCE,
         )
         async with client:
             yield client, refused
