@@ -38,6 +38,8 @@ OTHERS = {
 }
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhdXRoMHxhZGEifQ.c2lnbmF0dXJl"
 
+LAST = b"last"
+
 
 async def heard(url, old, send, *arguments):
     """Let it listen, call `send` over and over until it has heard something, end it as Ctrl-C does."""
@@ -46,12 +48,14 @@ async def heard(url, old, send, *arguments):
         own = len(old.received)
         # Its own questions reach the old service too: the first one says that it listens.
         while len(old.received) == own:
-            await client.request(f"{OLD}username_to_sub", b"first", timeout=10)
+            await client.request(f"{OLD}username_to_sub", b"first", timeout=60)
             await asyncio.sleep(0.05)
             own += 1
         await send(client)
-        await client.flush()
-        await until(lambda: settled(old), 30)
+        # What it asks last: by then it has asked all that it heard before.
+        await client.request(f"{OLD}username_to_sub", LAST)
+        await until(lambda: old.received.count(("username_to_sub", LAST)) >= 2)
+        await until(lambda: settled(old))
     process.send_signal(signal.SIGINT)
     return await end(process)
 
@@ -83,7 +87,7 @@ async def test_reads_are_asked_of_both_and_nothing_else_ever(nats):
 
 async def test_two_comparisons_do_not_ask_each_others_questions(nats):
     async def send(client):
-        await client.request(f"{OLD}email_to_sub", b"ada@example.org", timeout=10)
+        await client.request(f"{OLD}email_to_sub", b"ada@example.org", timeout=60)
 
     async with answering(nats.url, OLD) as old, answering(nats.url, NEW) as new:
         first = await start(nats.url, "--from-traffic", "10m")
@@ -117,7 +121,7 @@ async def test_under_load_no_request_of_a_caller_is_lost_or_doubled(nats):
         process = await start(nats.url, "--from-traffic", f"{SECONDS + 60:g}s", "--rate", "200")
         async with await connect(nats.url) as client:
             while not new.received:
-                await client.request(f"{OLD}username_to_sub", b"ada", timeout=10)
+                await client.request(f"{OLD}username_to_sub", b"ada", timeout=60)
                 await asyncio.sleep(0.05)
             await asyncio.sleep(0.5)
             before, asked = len(old.received), len(new.received)
