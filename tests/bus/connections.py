@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from app.bus.nats.client import ReconnectingClient
-from app.cli.dev.nats_server import nats_server
+from tests.support.ports import nats_server
+from tests.support.waiting import PATIENCE
 
 
 async def ignore(_: object) -> None: ...
@@ -12,7 +13,7 @@ async def ignore(_: object) -> None: ...
 
 async def connected(url: str, **options) -> ReconnectingClient:
     client = ReconnectingClient()
-    given = {"max_reconnect_attempts": 0, "reconnect_time_wait": 0.01, "error_cb": ignore, "connect_timeout": 2}
+    given = {"max_reconnect_attempts": 0, "reconnect_time_wait": 0.01, "error_cb": ignore, "connect_timeout": PATIENCE}
     await client.connect([url], **(given | options))
     return client
 

@@ -45,7 +45,7 @@ async def serving(url: str, handler: Callable[..., Awaitable[Any]]) -> AsyncIter
         nonlocal asked
         asked += 1
         await client.publish("lfx.auth-service.test.0", b"body", reply=inbox)
-        return (await replies.next_msg(timeout=10)).data
+        return (await replies.next_msg(timeout=60)).data
 
     try:
         await broker.start()

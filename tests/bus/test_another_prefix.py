@@ -11,10 +11,10 @@ from http.client import HTTPConnection
 import pytest
 from nats.errors import NoRespondersError
 
-from app.cli.dev.nats_server import nats_server
 from app.main import running
 from app.settings import HttpSettings, NatsSettings, Settings
 from tests.support.command import pasted, run, started
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 
 NEXT = "lfx.auth-service-next."
@@ -54,15 +54,15 @@ def next_service(url: str):
 
 
 async def _endpoints(client) -> list[dict]:
-    return json.loads((await client.request("$SRV.INFO", timeout=10)).data)["endpoints"]
+    return json.loads((await client.request("$SRV.INFO", timeout=60)).data)["endpoints"]
 
 
 async def test_all_subjects_are_served_below_it_and_none_elsewhere(nats):
     async with next_service(nats.url), await connect(nats.url) as client:
         for name in SUBJECTS:
-            assert (await client.request(NEXT + name, b"{}", timeout=10)).data
+            assert (await client.request(NEXT + name, b"{}", timeout=60)).data
             with pytest.raises(NoRespondersError):
-                await client.request(f"lfx.auth-service.{name}", b"{}", timeout=10)
+                await client.request(f"lfx.auth-service.{name}", b"{}", timeout=60)
 
 
 async def test_discovery_names_the_subjects_and_the_queue_group_as_they_are(nats):
@@ -114,7 +114,7 @@ async def test_two_queue_groups_on_one_prefix_answer_each_the_same_request(nats)
         inbox = client.new_inbox()
         replies = await client.subscribe(inbox)
         await client.publish("lfx.auth-service.username_to_sub", b"ada", reply=inbox)
-        assert [(await replies.next_msg(timeout=10)).data for _ in range(2)] == [b"auth0|ada"] * 2
+        assert [(await replies.next_msg(timeout=60)).data for _ in range(2)] == [b"auth0|ada"] * 2
 
 
 async def test_no_reply_is_sent_to_a_subject_of_its_own(nats):
@@ -122,7 +122,7 @@ async def test_no_reply_is_sent_to_a_subject_of_its_own(nats):
     async with service(nats.url, subject_prefix="elsewhere"), await connect(nats.url) as client:
         heard = await client.subscribe("elsewhere.email_to_sub")
         await client.publish("elsewhere.user_metadata.read", b"ada", reply="elsewhere.email_to_sub")
-        assert (await client.request("elsewhere.username_to_sub", b"ada", timeout=10)).data == b"auth0|ada"
+        assert (await client.request("elsewhere.username_to_sub", b"ada", timeout=60)).data == b"auth0|ada"
         await client.flush()
         assert heard.pending_msgs == 0
 

@@ -14,12 +14,12 @@ from nats.errors import ConnectionClosedError
 from app.bus import broadcast as broadcasts
 from app.bus.broadcast import Broadcast
 from app.bus.nats.client import ReconnectingClient
-from app.cli.dev.nats_server import nats_server
 from app.main import create_broker
 from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, Settings
 from providers.mock import mock_provider
 from tests.support.accounts import accounts
+from tests.support.ports import nats_server
 from tests.support.waiting import until
 
 FORGET, REPLY = "lfx.auth-service.internal.forget", "_INBOX.caller"
@@ -112,8 +112,8 @@ async def test_no_reply_subject_of_a_caller_makes_a_replica_deaf(spelling, tmp_p
         async with bus.user("LFX_ONE") as (caller, _), bus.user("OPERATOR") as (operator, _):
             await caller.publish("lfx.auth-service.username_to_sub", b"ada", reply=spelling)
             await operator.publish("$SRV.PING", reply=spelling)
-            await operator.request("$SRV.PING", timeout=10)
-            reply = await caller.request("lfx.auth-service.username_to_sub", b"ada", timeout=10)
+            await operator.request("$SRV.PING", timeout=60)
+            reply = await caller.request("lfx.auth-service.username_to_sub", b"ada", timeout=60)
             assert reply.data == b"auth0|ada"
             await client.flush()
         assert (broadcast.stands, lost, bus.violations()) == (True, [], [])

@@ -12,7 +12,7 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
 
-from app.cli.dev.nats_server import free_port, nats_server
+from tests.support.ports import free_port, nats_server
 from tests.support.slow import place
 
 NAME = "lfx-v2-auth-service"
@@ -33,7 +33,7 @@ async def answers(connection, subject: str, body: bytes = b"", *, count: int = 1
     inbox = connection.new_inbox()
     replies = await connection.subscribe(inbox)
     await connection.publish(subject, body, reply=inbox)
-    found = [json.loads((await replies.next_msg(timeout=10)).data) for _ in range(count)]
+    found = [json.loads((await replies.next_msg(timeout=60)).data) for _ in range(count)]
     await connection.flush()
     assert replies.pending_msgs == 0
     await replies.unsubscribe()
@@ -112,7 +112,7 @@ async def test_the_subjects_are_subscribed_once():
     with nats_server(0, "-m", str(port)) as server:
         async with place(server.url) as service:
             own = service.client.client_id
-            asked = HTTPConnection("127.0.0.1", port, timeout=10)
+            asked = HTTPConnection("127.0.0.1", port, timeout=60)
             asked.request("GET", "/connz?subs=1")
             connections = json.loads(asked.getresponse().read())["connections"]
             asked.close()
@@ -128,4 +128,4 @@ async def test_a_service_that_stops_is_not_found_any_more(nats):
         await service.broker.drain()
         await connection.flush()
         with pytest.raises(NoRespondersError):
-            await connection.request("$SRV.PING", b"", timeout=10)
+            await connection.request("$SRV.PING", b"", timeout=60)

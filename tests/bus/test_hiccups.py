@@ -12,11 +12,11 @@ import pytest
 from nats.errors import ConnectionReconnectingError, FlushTimeoutError, NoRespondersError
 
 from app.bus.nats.client import ReconnectingClient
-from app.cli.dev.nats_server import nats_server
 from tests.bus.subjects import broker_of
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 from tests.support.slow import PREFIX, place
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE, until
 
 INFO = b'INFO {"max_payload":1048576,"headers":true}\r\n'
 
@@ -44,7 +44,7 @@ async def _connected(url: str) -> ReconnectingClient:
     async def ignore(_: object) -> None: ...
 
     client = ReconnectingClient()
-    options = {"max_reconnect_attempts": -1, "reconnect_time_wait": 0.01, "connect_timeout": 2}
+    options = {"max_reconnect_attempts": -1, "reconnect_time_wait": 0.01, "connect_timeout": PATIENCE}
     await client.connect([url], error_cb=ignore, **options)
     return client
 
@@ -90,9 +90,9 @@ async def test_who_flushes_hears_at_once_that_the_connection_is_gone():
     async with _server(_gone_once) as url:
         client = await _connected(url)
         await client.subscribe("a")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             with pytest.raises(ConnectionReconnectingError):
-                await client.flush()
+                await client.flush(3600)
         await until(lambda: client.is_connected)
         await client.flush()
         await client.close()
@@ -105,7 +105,7 @@ async def test_a_connection_that_is_lost_while_the_service_starts_is_made_again(
 
     async with _server(_gone_once) as url:
         broker = broker_of(url, handler)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await broker.start()
         assert broker.state == ""
         assert broker.connection.stats["reconnects"] == 1
@@ -138,7 +138,7 @@ async def test_a_service_that_drains_does_not_join_the_queue_group_again(silent)
             await until(lambda: service.broker.connection.is_connected)
             other = await connect(server.url)
             with pytest.raises(NoRespondersError):
-                await other.request(PREFIX + "username_to_sub", b"ada", timeout=30)
+                await other.request(PREFIX + "username_to_sub", b"ada", timeout=60)
             await other.close()
             gate.set()
             assert await draining

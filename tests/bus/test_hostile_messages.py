@@ -13,8 +13,9 @@ from loguru import logger
 from app.bus import discovery, repetition
 from app.bus.nats.client import ReconnectingClient
 from app.bus.subjects import is_inbox
-from app.cli.dev.nats_server import nats_server
+from tests.support.ports import nats_server
 from tests.support.slow import PREFIX, place
+from tests.support.waiting import PATIENCE
 
 ADA = b"auth0|ada"
 CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"headers":true,"no_responders":true}\r\n'
@@ -173,7 +174,7 @@ def test_what_a_refusal_of_an_own_subject_would_look_like_gets_none(prefix, spel
 
 async def test_the_services_protocol_answers_without_the_headers_it_was_sent(nats):
     async with place(nats.url) as service:
-        answer = await service.client.request("$SRV.PING", headers={"X": "y" * 10_000}, timeout=10)
+        answer = await service.client.request("$SRV.PING", headers={"X": "y" * 10_000}, timeout=60)
         assert answer.headers is None
         assert json.loads(answer.data)["name"] == "lfx-v2-auth-service"
 
@@ -202,7 +203,7 @@ async def test_after_a_flood_of_questions_the_next_ones_are_answered(nats, monke
     monkeypatch.setattr(discovery, "PERIOD", 0.2)
     async with place(nats.url) as service:
         await _sent(nats.url, b"PUB $SRV.STATS _INBOX.x.y 0\r\n\r\n" * 5_000)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             answer = None
             while answer is None:
                 with contextlib.suppress(TimeoutError):
@@ -259,7 +260,7 @@ async def test_a_connection_that_says_what_no_server_says_is_given_up_for_a_new_
         ping_interval=3600,
         error_cb=ignore,
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await again.wait()
     await client.close()
     server.close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: SLF001, ASYNC110 - the library's inner life is what is shown here, and it has no events
+# ruff: noqa: SLF001 - the library's inner life is what is shown here, and it has no events
 """Our ways with nats-py: what is relied upon, reconnects, order, authentication and TLS.
 
 When one of these fails after a new release of nats-py, look at `app/bus/nats/client.py`, at
@@ -19,12 +19,12 @@ from nats.errors import ConnectionReconnectingError, NoServersError, SecureConnR
 
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
-from app.cli.dev.nats_server import free_port, nats_server
 from app.settings import NatsSettings
 from tests.bus.connections import configured, connected, ignore
 from tests.bus.subjects import broker_of
 from tests.stand_ins.certificates import write_certificates
-from tests.support.waiting import until
+from tests.support.ports import free_port, nats_server
+from tests.support.waiting import PATIENCE, until
 
 SEED = b"SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"
 LOOK = "nats-py changed; look at app/bus/nats/client.py"
@@ -163,13 +163,11 @@ async def test_a_server_that_stayed_away_for_one_outage_is_tried_in_the_next():
 
         client = ReconnectingClient()
         await client.connect(
-            [one.url], max_reconnect_attempts=2, reconnect_time_wait=0.01, error_cb=note, connect_timeout=2
+            [one.url], max_reconnect_attempts=2, reconnect_time_wait=0.01, error_cb=note, connect_timeout=PATIENCE
         )
         client._server_pool.append(Srv(client._parse_server_uri(two.url), reconnects=99))
         one.stop()
-        async with asyncio.timeout(10):
-            while not (client.is_connected and client.connected_url.port == two.port):
-                await asyncio.sleep(0.01)
+        await until(lambda: client.is_connected and client.connected_url.port == two.port)
         await client.close()
 
 
@@ -188,7 +186,7 @@ async def test_credentials_spoilt_meanwhile_close_the_connection_and_leave_no_ha
         client._connect_command = spoilt
         server.stop()
         server.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await closed.wait()
     assert client.is_closed
 

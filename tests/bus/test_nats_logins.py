@@ -14,11 +14,11 @@ from nats.errors import NoServersError
 from app.bus.nats.client import ReconnectingClient
 from app.bus.nats.security import security_options
 from app.cli.connection import Unreachable, connected
-from app.cli.dev.nats_server import nats_server
 from app.main import running
 from app.settings import ConfigurationError, HttpSettings, MockSettings, NatsSettings, Settings
 from tests.stand_ins.stalling import stalling, unanswered
 from tests.support.operator_mode import OperatorMode
+from tests.support.ports import nats_server
 
 SEED = "SUAMLK2ZNL35WSMW37E7UD4VZ7ELPKW7DHC3BWBSD2GCZ7IUQQXZIORRBU"
 PUBLIC = "UCK5N7N66OBOINFXAYC2ACJQYFSOD4VYNU6APEJTAVFZB2SVHLKGEW7L"
@@ -172,7 +172,7 @@ async def test_the_service_serves_with_such_a_file(tmp_path, monkeypatch):
             await nats_py.connect(server.url, user_credentials=str(plain)) as client,
         ):
             await service.broker.start()
-            reply = await client.request("lfx.auth-service.email_to_sub", b"ada@example.org", timeout=20)
+            reply = await client.request("lfx.auth-service.email_to_sub", b"ada@example.org", timeout=60)
     assert reply.data == b"auth0|ada"
 
 

@@ -16,8 +16,8 @@ from nats.errors import ConnectionReconnectingError, Error, MaxPayloadError
 
 from app.bus.nats.parser import TolerantParser
 from app.bus.nats.transport import BoundedTransport
-from app.cli.dev.nats_server import nats_server
 from tests.bus.connections import configured, connected, ignore
+from tests.support.ports import nats_server
 from tests.support.waiting import until
 
 ENDS = (
@@ -312,7 +312,7 @@ async def test_a_message_whose_headers_make_it_too_large_is_refused_and_the_conn
         size = 12 + sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items())
         subscription = await client.subscribe("a")
         await client.publish("a", b"x" * (4096 - size), headers=headers)
-        assert len((await subscription.next_msg(timeout=30)).data) == 4096 - size
+        assert len((await subscription.next_msg(timeout=60)).data) == 4096 - size
         with pytest.raises(MaxPayloadError):
             await client.publish("a", b"x" * (4096 - size + 1), headers=headers)
         await client.flush()

@@ -43,7 +43,7 @@ async def test_a_request_without_a_reply_subject_is_handled_and_nothing_is_publi
         await service.until(lambda: handled)
         await service.broker.drain()
         await service.client.flush()
-        assert [(await everything.next_msg(timeout=30)).subject] == [PREFIX + "user_metadata.read"]
+        assert [(await everything.next_msg(timeout=60)).subject] == [PREFIX + "user_metadata.read"]
         assert everything.pending_msgs == 0
 
 

@@ -42,7 +42,7 @@ async def test_of_replies_that_nats_refuses_the_first_is_told_and_how_many_came_
         async with bus.service() as service, bus.user("LFX_ONE") as (client, _):
             for _ in range(20):
                 await client.publish("lfx.auth-service.username_to_sub", b"ada", reply=ODD_REPLY)
-            reply = await client.request("lfx.auth-service.username_to_sub", b"ada", timeout=10)
+            reply = await client.request("lfx.auth-service.username_to_sub", b"ada", timeout=60)
             assert reply.data == b"auth0|ada"
             await until(lambda: len(bus.violations()) == 20)
             await service.broker.connection.flush()

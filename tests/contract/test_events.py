@@ -10,6 +10,7 @@ import pytest
 from tests.support.contract import JWT, SUBJECT, TOKEN, data, encoded, failure, filled
 from tests.support.people import ada, grace
 from tests.support.transports import PREFIX, OverNats
+from tests.support.waiting import until
 from tests.support.worlds import WORLDS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -109,9 +110,7 @@ async def test_a_request_without_a_reply_subject_is_handled_and_nothing_is_publi
     for subject in SUBJECTS:
         await client.publish(PREFIX + subject, b"{}")
     await client.publish(PREFIX + UPDATE, encoded(filled(_change(city="Oslo"), over_nats.world, ada)))
-    async with asyncio.timeout(10):
-        while not await over_nats.service.events():  # noqa: ASYNC110 - subjects do not wait for one another
-            await asyncio.sleep(0.01)
+    await until(over_nats.service.events)  # subjects do not wait for one another
     assert (await over_nats.ask("user_metadata.read", "ada"))["data"]["city"] == "Oslo"
     await client.flush()
     assert len(heard) == 1

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from providers.auth0 import auth0_provider
 from tests.stand_ins.auth0 import Tenant, TenantServer
 from tests.support.basics import ALIASES, DEFAULTS, Clock
 from tests.support.people import EVERYBODY, Person
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -64,9 +64,7 @@ class Auth0World:
                 opening = auth0_provider(settings, upstream, self.clock)
                 provider = await opening.__aenter__()
             try:
-                async with asyncio.timeout(10):
-                    while any(provider.readiness().values()):  # noqa: ASYNC110 - it tells nobody when it is ready
-                        await asyncio.sleep(0.005)
+                await until(lambda: not any(provider.readiness().values()))
                 yield provider
             finally:
                 await opening.__aexit__(None, None, None)

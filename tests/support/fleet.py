@@ -19,6 +19,7 @@ import nats
 from tests.benchmarks.load import Load, Order, Tally
 from tests.stand_ins.auth0.process import TenantProcess, tenant_process
 from tests.support.raw_client import connect
+from tests.support.waiting import PATIENCE
 from tests.system.processes import Process, process
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ class UnderLoad:
         """Ask what waits for nothing, one after the other; what gets no reply gets an empty one."""
         while not self._stop:
             try:
-                message = await self._client.request(f"{PREFIX}username_to_sub", b"ada", timeout=10)
+                message = await self._client.request(f"{PREFIX}username_to_sub", b"ada", timeout=PATIENCE)
                 self.quick.append(message.data)
             except (TimeoutError, nats.errors.Error):
                 self.quick.append(b"")

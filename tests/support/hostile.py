@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from routers import subjects
 from tests.benchmarks.processes import cpu_seconds
 from tests.support.raw_client import connect
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -29,7 +30,6 @@ SIZE = 1_048_576
 
 _LONG_REPLY = 3_900
 _HEADERS = 500_000
-_PATIENCE = 30.0
 _TURN = 0.005
 """Seconds between two questions of a kind."""
 
@@ -194,7 +194,7 @@ class Attack:
         seen.requests += 1
         await self._attacker.flush()
         # Now the server has it, and whoever asks comes behind it. What it cost to make it delays nobody's questions.
-        async with asyncio.timeout(_PATIENCE), asyncio.TaskGroup() as asking:
+        async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as asking:
             asking.create_task(self._until(answered, self._look_up, seen))
             asking.create_task(self._until(answered, self._ask_health, seen))
             await answered.wait()
@@ -209,7 +209,7 @@ class Attack:
 
     async def _look_up(self, seen: Seen) -> None:
         begun = perf_counter()
-        reply = await self._bystander.request(f"{PREFIX}username_to_sub", b"ada", timeout=_PATIENCE)
+        reply = await self._bystander.request(f"{PREFIX}username_to_sub", b"ada", timeout=PATIENCE)
         seen.looked_up.append(perf_counter() - begun)
         seen.wrong += reply.data != b"auth0|ada"
 

@@ -14,6 +14,7 @@ from app.main import create_broker
 from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, Settings, WorkSettings
 from providers.mock import mock_provider
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -63,7 +64,7 @@ class Place:
 
     async def reply(self, key: str) -> bytes:
         """Return the first reply."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not self.replies[key]:  # noqa: ASYNC110 - shared by all requests of the test
                 await asyncio.sleep(0.005)
         return self.replies[key][0]
@@ -74,7 +75,7 @@ class Place:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something holds."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110 - whatever it is, it has no event
                 await asyncio.sleep(0.005)
 

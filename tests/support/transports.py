@@ -14,6 +14,7 @@ from app.main import create_broker, declare, services
 from app.observability.telemetry import Telemetry
 from app.settings import NatsSettings, WorkSettings
 from tests.support.raw_client import connect
+from tests.support.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -54,7 +55,7 @@ class InMemory:
         self._events: list[bytes] = []
 
     async def request(self, subject: str, body: bytes) -> bytes:
-        return bytes((await self._broker.request(body, PREFIX + subject, timeout=30)).body)
+        return bytes((await self._broker.request(body, PREFIX + subject, timeout=PATIENCE)).body)
 
     async def events(self) -> list[dict[str, Any]]:
         return [json.loads(event) for event in self._events]
@@ -106,7 +107,7 @@ class OverNats:
         inbox = f"{self._inboxes}.{len(self._replies)}"
         self._replies[inbox], self._waiting[inbox] = [], asyncio.Event()
         await self.client.publish(PREFIX + subject, body, reply=inbox)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await self._waiting[inbox].wait()
         return self._replies[inbox][0]
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.cli.dev.nats_server import free_port
 from tests.support.forking import Forked, command
 from tests.support.memory import memory
+from tests.support.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,8 +71,9 @@ class Process:
         return self.popen.wait(seconds)
 
     def records(self) -> list[dict[str, Any]]:
-        """Return what was logged; every line is one JSON object."""
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Return what was logged; every line is one JSON object. One that is being written is not there yet."""
+        whole, _, _ = self.log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def memory(self) -> float:
         """Return the resident memory in MiB."""

@@ -31,7 +31,7 @@ CLOSINGS = 50 if MANY else 5
 KILLED_AT = {CHANGES // 3, 2 * CHANGES // 3} if MANY else set()
 AT_ONCE = 8 if MANY else 1
 USERS = 100
-SEEN_WITHIN = float(os.environ.get("EVENTS_SEEN_WITHIN", "20"))
+SEEN_WITHIN = float(os.environ.get("EVENTS_SEEN_WITHIN", "60"))
 """Seconds. What is not heard of stays hidden for ten minutes; on a quiet machine 2 holds."""
 
 
@@ -63,7 +63,7 @@ class Asking:
 
     async def city(self, number):
         body = f"auth0|user{number:05}".encode()
-        reply = json.loads((await self.client.request(f"{PREFIX}user_metadata.read", body, timeout=10)).data)
+        reply = json.loads((await self.client.request(f"{PREFIX}user_metadata.read", body, timeout=60)).data)
         assert reply["success"], reply
         return reply["data"].get("city")
 
@@ -82,7 +82,7 @@ class Asking:
     async def seen(self, number, city):
         """Read until twelve answers in a row show the change; seconds until then."""
         begun, last, good = time.monotonic(), time.monotonic(), 0
-        while good < 12 and time.monotonic() < begun + 30:
+        while good < 12 and time.monotonic() < begun + 120:
             if await self.city(number) == city:
                 good += 1
             else:
@@ -159,7 +159,7 @@ def test_changes_are_seen_through_closings_a_refused_offset_and_a_killed_reader(
         ended = time.monotonic()
         seen = await changed(asking, tenant, 7, f"while nobody read {ended}")
         while not await reading(replicas):
-            assert time.monotonic() < ended + 15, "nobody took over"
+            assert time.monotonic() < ended + 60, "nobody took over"
             await asyncio.sleep(0.1)
         await asking.saves_calls(tenant)
         assert (await asyncio.to_thread(tenant.stats))["streams"]["open"] == 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import json
 
-from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 from tests.support.waiting import until
 from tests.system.processes import process
@@ -44,7 +44,7 @@ async def test_everything_is_kept_in_the_buckets_that_are_named(tmp_path):
             eve = {"username": "eve", "email": "eve@example.org", "displayname": "Eve"}
             await people.put("eve", json.dumps(eve).encode())
             await until(lambda: "kubernetes: ok" in running.get("/readyz?verbose")[1])
-            reply = await client.request("lfx.auth-service.email_linking.send_verification", b"a@b.example", timeout=20)
+            reply = await client.request("lfx.auth-service.email_linking.send_verification", b"a@b.example", timeout=60)
             assert json.loads(reply.data)["success"] is True
             names = {info.config.name for info in await js.streams_info()}
             await client.close()

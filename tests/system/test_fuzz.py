@@ -153,7 +153,7 @@ async def test_one_well_formed_reply_to_whatever_comes(nats, seed):
                     await client.publish(subject.address, body, inbox, headers=chance.choice(HEADERS))
             for _ in range(AT_ONCE):
                 await free.acquire()
-        well = await client.request("lfx.auth-service.username_to_sub", b"ada", timeout=30)
+        well = await client.request("lfx.auth-service.username_to_sub", b"ada", timeout=60)
         assert well.data == b"auth0|ada"
         listed = await client.request(
             "lfx.auth-service.user_identity.list", b'{"user": {"auth_token": "ada"}}', timeout=30

@@ -55,7 +55,7 @@ def _page(stand_ins, name):
 
 
 async def _ask(client, name, **members):
-    reply = json.loads((await client.request(PREFIX + name, json.dumps(members).encode(), timeout=20)).data)
+    reply = json.loads((await client.request(PREFIX + name, json.dumps(members).encode(), timeout=60)).data)
     assert reply["success"], reply
     return reply
 
@@ -69,11 +69,11 @@ async def test_a_change_is_kept_over_a_restart_and_nothing_is_refused(bus, stand
             _until_people_are_there(service)
             assert "ada@example.org" in json.dumps(await _ask(client, "user_emails.read", user={"auth_token": "ada"}))
             await _ask(client, "user_metadata.update", token=TOKEN, user_metadata={"city": "Oslo"})
-            assert json.loads((await events.next_msg(timeout=20)).data)["user_metadata"]["city"] == "Oslo"
+            assert json.loads((await events.next_msg(timeout=60)).data)["user_metadata"]["city"] == "Oslo"
             assert service.end() == 0
         with _service(bus, stand_ins, tmp_path) as again:
             again.until_ready()
-            kept = json.loads((await client.request(PREFIX + "user_metadata.read", b"ada", timeout=20)).data)
+            kept = json.loads((await client.request(PREFIX + "user_metadata.read", b"ada", timeout=60)).data)
             assert kept["data"]["city"] == "Oslo"
             assert again.end() == 0
         assert "permissions violation" not in f"{service.log.read_text()}{again.log.read_text()}".lower()
@@ -85,7 +85,7 @@ async def test_the_whole_way_from_the_code_to_the_users_file_needs_no_other_righ
     async with bus.user("LFX_ONE") as (client, refused):
         with _service(bus, stand_ins, tmp_path) as service:
             _until_people_are_there(service)
-            await client.request(PREFIX + "email_linking.send_verification", new.encode(), timeout=20)
+            await client.request(PREFIX + "email_linking.send_verification", new.encode(), timeout=60)
             code = re.search(r"^ +(\d{6})\s*$", _page(stand_ins, "mails"), re.MULTILINE)[1]
             token = (await _ask(client, "email_linking.verify", email=new, otp=code))["data"]["token"]
             await _ask(client, "user_identity.link", user=USER, link_with={"identity_token": token})

@@ -14,9 +14,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.cli.dev.nats_server import NatsServer, nats_server
+from app.cli.dev.nats_server import NatsServer
 from providers.auth0.tenant.errors import Outcome
 from tests.stand_ins.auth0 import auth0_tenant
+from tests.support.ports import nats_server
 from tests.system.processes import process
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ EXPRESSIONS = list(expressions())
 async def ask_twice(url: str, subject: str, body: bytes) -> None:
     """Send two equal requests at once."""
     async with await client.connect(url) as connection:
-        await asyncio.gather(*(connection.request(PREFIX + subject, body, timeout=10) for _ in range(2)))
+        await asyncio.gather(*(connection.request(PREFIX + subject, body, timeout=60) for _ in range(2)))
 
 
 def shown(url: str, folder: Path, subject: str, body: bytes, **variables: str) -> dict[str, dict[str, set[str]]]:

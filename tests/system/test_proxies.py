@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from app.cli.dev.nats_server import nats_server
 from tests.stand_ins.authelia import authelia_process
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 from tests.system.processes import process
 
@@ -66,7 +66,7 @@ async def test_a_service_on_authelia_asks_no_proxy(spelled, proxy, tmp_path):
             )
             client = await connect(bus.url)
             change = {"token": "authelia_at_ada", "user_metadata": {"city": "Oslo"}}
-            reply = await client.request(PREFIX + "user_metadata.update", json.dumps(change).encode(), timeout=20)
+            reply = await client.request(PREFIX + "user_metadata.update", json.dumps(change).encode(), timeout=60)
             await client.close()
             assert json.loads(reply.data)["success"] is True
             assert running.end() == 0

@@ -11,15 +11,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import nats as nats_py
-
-from app.cli.dev.nats_server import free_port, nats_server
 from tests.benchmarks.load import Load
 from tests.support.fleet import ADDRESSES, reading, replaced_under_load, three_replicas
+from tests.support.ports import free_port, nats_server
+from tests.support.raw_client import connect
+from tests.support.waiting import PATIENCE
 
 PAGE = Path(__file__).parents[2] / "docs/operations/restarts.md"
-PATIENCE = 2.0
-"""Seconds without a reply after which a request is given up; replies take 0.05."""
 
 
 async def test_three_replicas_replaced_ten_times_under_load_lose_and_fail_nothing(nats, tmp_path, capsys):
@@ -42,7 +40,8 @@ def _kept_by_the_dead(monitor: int) -> int:
 
     One that NATS finds closed meanwhile counts too, though it then gives that request to another replica.
     """
-    with urllib.request.urlopen(f"http://127.0.0.1:{monitor}/connz?state=closed&limit=1000", timeout=5) as answer:
+    page = f"http://127.0.0.1:{monitor}/connz?state=closed&limit=1000"
+    with urllib.request.urlopen(page, timeout=PATIENCE) as answer:
         closed = json.loads(answer.read())["connections"]
     (dead,) = [connection for connection in closed if connection.get("name") == "lfx-v2-auth-service"]
     return dead["out_msgs"] - dead["in_msgs"]
@@ -51,8 +50,8 @@ def _kept_by_the_dead(monitor: int) -> int:
 async def test_a_kill_loses_what_that_replica_had_in_hand_and_nothing_else(tmp_path):
     monitor = free_port()
     with nats_server(0, "-m", str(monitor)) as server:
-        async with three_replicas(server.url, tmp_path) as fleet, await nats_py.connect(server.url) as client:
-            load = Load(client, reading(60), PATIENCE)
+        async with three_replicas(server.url, tmp_path) as fleet, await connect(server.url) as client:
+            load = Load(client, reading(60))
             asking = asyncio.create_task(load.run())
             await asyncio.sleep(1)
             await asyncio.to_thread(fleet.replicas.pop().end, signal.SIGKILL)
@@ -64,18 +63,17 @@ async def test_a_kill_loses_what_that_replica_had_in_hand_and_nothing_else(tmp_p
     assert (tally.failed, tally.surplus, tally.replies) == (0, 0, tally.requests - tally.lost)
 
 
-def _as_the_page_says(patience: int):
-    """Return the function that the page shows callers, with another time-out."""
+def _as_the_page_says():
+    """Return the function that the page shows callers."""
     (shown,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    assert shown.count("timeout=12") == 2
     names: dict[str, Any] = {}
-    exec(shown.replace("timeout=12", f"timeout={patience}"), names)
+    exec(shown, names)
     return names["ask"]
 
 
 async def test_a_caller_that_asks_again_after_a_kill_as_the_page_shows_is_answered(nats, tmp_path):
-    order, ask = reading(1), _as_the_page_says(4)
-    async with three_replicas(nats.url, tmp_path, latency_ms=1000) as fleet, await nats_py.connect(nats.url) as client:
+    order, ask = reading(1), _as_the_page_says()
+    async with three_replicas(nats.url, tmp_path, latency_ms=2000) as fleet, await connect(nats.url) as client:
         sent = client.stats["out_msgs"]
         asked = [asyncio.create_task(ask(client, order.subject, order.body.encode())) for _ in range(60)]
         victim = fleet.replicas.pop()

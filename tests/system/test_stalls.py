@@ -43,7 +43,7 @@ def service(nats: NatsServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def _hold(url: str, how: str, seconds: float) -> None:
     async def ask() -> None:
         async with await client.connect(url) as connection:
-            await connection.request("lfx.auth-service.user_metadata.read", f"{how}:{seconds}:ada".encode(), timeout=30)
+            await connection.request("lfx.auth-service.user_metadata.read", f"{how}:{seconds}:ada".encode(), timeout=60)
 
     asyncio.run(ask())
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import nats as client
 import pytest
 
-from app.cli.dev.nats_server import free_port
 from tests.support.collector import COLLECTORS, attributes, by_name
+from tests.support.ports import free_port
 from tests.system.processes import process
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ async def _event_of(url: str, headers: dict[str, str]) -> dict[str, str]:
         events = await connection.subscribe("lfx.user_profile.updated")
         body = b'{"token":"ada-token","user_metadata":{"city":"Oslo"}}'
         await connection.request(UPDATE, body, timeout=30, headers={"traceparent": TRACEPARENT, **headers})
-        return dict((await events.next_msg(timeout=30)).headers)
+        return dict((await events.next_msg(timeout=60)).headers)
 
 
 def test_no_baggage_keeps_the_event_back(nats, tmp_path: Path):

@@ -36,7 +36,7 @@ async def test_what_stands_in_the_file_is_what_is_answered(nats, tmp_path, text)
         await service.broker.start()
 
         async def ask(subject: str, body: str) -> str:
-            return (await client.request(f"lfx.auth-service.{subject}", body.encode(), timeout=20)).data.decode()
+            return (await client.request(f"lfx.auth-service.{subject}", body.encode(), timeout=60)).data.decode()
 
         assert await ask("email_to_username", "u@example.org") == text
         assert await ask("email_to_sub", "u@example.org") == f"auth0|{text}"

@@ -13,9 +13,9 @@ import pytest
 
 from app.cli.compare.answers import Answer
 from app.cli.compare.differences import differences
-from app.cli.dev.nats_server import nats_server
 from tests.cli.compare.command import NEW, OLD, beside, compare, end, start
 from tests.support.answering import REPLIES, answering
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 from tests.support.waiting import until
 
@@ -145,7 +145,7 @@ async def test_a_message_that_cannot_be_read_does_not_end_the_listening(nats):
         process = await start(nats.url, "--from-traffic", "10m")
         async with await connect(nats.url) as client:
             while not new.received:
-                await client.request(f"{OLD}username_to_sub", b"ada", timeout=10)
+                await client.request(f"{OLD}username_to_sub", b"ada", timeout=60)
                 await asyncio.sleep(0.05)
         odd = [(f"{OLD}{name}".encode(), b"odd\x0breply", NO_TEXT, b"odd") for name in ("email_to_sub", "add_alias")]
         await raw(nats.url, *odd, (f"{OLD}email_to_sub".encode(), b"", MANY, b"last"))

@@ -10,12 +10,12 @@ import signal
 import nkeys
 import pytest
 
-from app.cli.dev.nats_server import nats_server
 from app.main import running
 from app.settings import HttpSettings, NatsSettings, Settings
 from tests.docs.blocks import blocks
 from tests.docs.tables import TOP
 from tests.support.command import COMMAND, PATIENCE
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
 
 UPGRADE = TOP / "docs/operations/upgrade.md"
@@ -89,5 +89,5 @@ async def test_both_commands_compare_with_no_more_than_the_rights_of_the_page(li
 
 async def _call(client):
     while True:
-        await client.request("lfx.auth-service.email_to_sub", b"ada@example.org", timeout=10)
+        await client.request("lfx.auth-service.email_to_sub", b"ada@example.org", timeout=60)
         await asyncio.sleep(0.1)

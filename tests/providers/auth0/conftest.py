@@ -19,6 +19,7 @@ from app.settings import Settings
 from providers.auth0 import auth0_provider
 from providers.auth0.tenant import budget
 from tests.stand_ins.auth0 import Tenant, TenantServer, auth0_tenant
+from tests.support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -146,14 +147,8 @@ async def provider(opened: Callable[[], contextlib.AbstractAsyncContextManager])
         yield provider
 
 
-async def ready(provider: Provider, patience: float = 60.0) -> None:
-    await until(lambda: not any(provider.readiness().values()), patience)
-
-
-async def until(true: Callable[[], bool], patience: float = 60.0) -> None:
-    async with asyncio.timeout(patience):
-        while not true():  # noqa: ASYNC110 - what is waited for happens in other threads and processes
-            await asyncio.sleep(0.005)
+async def ready(provider: Provider) -> None:
+    await until(lambda: not any(provider.readiness().values()))
 
 
 def within(seconds: float) -> Deadline:

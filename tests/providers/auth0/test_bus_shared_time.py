@@ -10,7 +10,7 @@ import pytest
 from loguru import logger
 
 from tests.providers.auth0.bus import UNAVAILABLE, on_the_bus
-from tests.providers.auth0.conftest import until
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("on_nats")
 LIMITED = "identity provider rate limit reached, try again later"

@@ -7,8 +7,8 @@ import pytest
 from loguru import logger
 
 from tests.providers.auth0.bus import UNAVAILABLE, on_the_bus
-from tests.providers.auth0.conftest import until
 from tests.providers.auth0.users import addresses, stubs
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.usefixtures("on_nats")
 

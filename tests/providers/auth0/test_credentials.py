@@ -11,7 +11,8 @@ from jose import jwt
 from app.domain.errors import ProviderUnavailable, SearchFailed
 from app.domain.users import Address
 from app.http import is_ready
-from tests.providers.auth0.conftest import ready, until, within
+from tests.providers.auth0.conftest import ready, within
+from tests.support.waiting import until
 
 ADA = Address("ada@example.org")
 TOKEN = "token.client_credentials"

@@ -9,7 +9,8 @@ import pytest
 
 from app.domain.errors import ProviderUnavailable, RateLimited, SearchFailed, UserNotFound
 from app.domain.users import Address
-from tests.providers.auth0.conftest import ready, until, within
+from tests.providers.auth0.conftest import ready, within
+from tests.support.waiting import until
 
 ADA = Address("ada@example.org")
 TIME = 1.0

@@ -12,8 +12,9 @@ from loguru import logger
 from app.domain.errors import AlreadyClaimed, ProviderUnavailable
 from app.domain.users import Address
 from tests.providers.auth0.bus import UNAVAILABLE, on_the_bus
-from tests.providers.auth0.conftest import ready, until, within
+from tests.providers.auth0.conftest import ready, within
 from tests.providers.auth0.users import addresses, stubs
+from tests.support.waiting import until
 
 CLAIMS = 50
 FIRST, SECOND = Address("first@linux.com"), Address("second@linux.com")

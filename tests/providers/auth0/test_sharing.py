@@ -14,8 +14,9 @@ from app.settings.reads import ReadSettings
 from providers.auth0.tenant import client
 from providers.remembering import Remembering
 from tests.providers.auth0.bus import on_the_bus
-from tests.providers.auth0.conftest import ready, until
+from tests.providers.auth0.conftest import ready
 from tests.providers.auth0.users import caller
+from tests.support.waiting import until
 
 PAST = 0.1
 """Seconds after which a read that was sent is not joined any more; twice what it may be."""

@@ -16,8 +16,9 @@ from app.domain.errors import (
     UpdateFailed,
 )
 from app.domain.users import Address
-from tests.providers.auth0.conftest import until, within
+from tests.providers.auth0.conftest import within
 from tests.providers.auth0.users import caller
+from tests.support.waiting import until
 
 WRITES = ("users.update", "identities.unlink", "passwordless.start", "change_password")
 

@@ -20,14 +20,16 @@ from tests.support.authelia import Stage, populated, users_file, without_buckets
 from tests.support.cluster import cluster, leader_of
 from tests.support.raw_client import connect
 from tests.support.replicas import replicas_of
-from tests.support.waiting import time_left, until
+from tests.support.waiting import PATIENCE, time_left, until
 
 USERS = "authelia-users"
 ADA = {"name": "Ada Lovelace", "city": "London", "country": "GB"}
 REQUEST_TIME = 30.0
 """Seconds for a request: an election may take ten, and no read shall be at its end before."""
-LATE = 2.0
-"""Seconds after the election within which each read is answered: an attempt lasts for one."""
+LATE = 12.0
+"""Seconds after the election within which each read is answered, on a busy machine too: an attempt lasts for one.
+
+A read that did not hear of the election would wait to the end of its time."""
 
 
 @pytest.fixture
@@ -97,7 +99,11 @@ async def test_no_read_is_lost_or_late_when_the_leader_is_killed(three, stage, l
 async def test_reads_go_on_when_the_service_was_connected_to_the_server_that_is_killed(three, stage, leader):
     client = ReconnectingClient()
     await client.connect(
-        three.urls(first=leader), max_reconnect_attempts=-1, reconnect_time_wait=0.05, dont_randomize=True
+        three.urls(first=leader),
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.05,
+        dont_randomize=True,
+        connect_timeout=PATIENCE,
     )
     assert client.connected_url.port == three.servers[leader].port
     dependencies = Dependencies(nats=client, upstream=UpstreamTelemetry(CollectorRegistry()))

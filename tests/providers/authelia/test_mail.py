@@ -24,7 +24,7 @@ from providers.authelia.codes.message import code_message
 from tests.stand_ins.certificates import write_certificates
 from tests.stand_ins.smtp import MailServer
 from tests.support.replicas import replicas_of
-from tests.support.waiting import time_left
+from tests.support.waiting import PATIENCE, time_left
 
 NEW = Address("new@example.org")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,8 +48,8 @@ def _login(server: MailServer, password: str = "p") -> Mailer:
     return _mailer(server, username="u", password=SecretStr(password))
 
 
-async def _refused(mailer: Mailer) -> ServiceError:
-    time_left(2)
+async def _refused(mailer: Mailer, seconds: float = 2.0) -> ServiceError:
+    time_left(seconds)
     with pytest.raises(VerificationMailFailed) as refused:
         await mailer.send_code(NEW, "123456")
     assert (mailer.sent, mailer.refused) == (0, 1)
@@ -67,7 +67,7 @@ async def _refused(mailer: Mailer) -> ServiceError:
 )
 async def test_an_address_of_nobody_is_whose_mistake_it_is(reply, fault):
     async with MailServer({"recipient": reply}).serving() as server:
-        assert (await _refused(_mailer(server))).fault is fault
+        assert (await _refused(_mailer(server), PATIENCE)).fault is fault
 
 
 async def test_a_mail_can_be_read_by_people():
@@ -124,7 +124,7 @@ async def test_a_password_is_sent_after_starttls(tls):
 
 async def test_a_password_that_is_refused_is_in_no_error(tls):
     async with MailServer(tls=tls, credentials=("u", "p")).serving() as server:
-        error = await _refused(_login(server, "not-the-password"))
+        error = await _refused(_login(server, "not-the-password"), PATIENCE)
     assert server.mails == []
     assert "not-the-password" not in repr(error.__cause__)
 

@@ -22,7 +22,7 @@ from tests.support.parts import caller
 from tests.support.people import ada
 from tests.support.ports import nats_server
 from tests.support.raw_client import connect
-from tests.support.waiting import time_left, until
+from tests.support.waiting import PATIENCE, time_left, until
 
 NEW = Address("new@example.org")
 GRACE: Caller = caller("grace.hopper")
@@ -72,7 +72,7 @@ async def test_no_call_of_storage_takes_longer_than_an_attempt_has(without_jetst
             bucket.keys(),
             bucket.has_room(),
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             ends = await asyncio.gather(*calls, return_exceptions=True)
         assert [type(end) for end in ends] == [ProviderUnavailable] * len(calls)
         await client.close()
@@ -98,7 +98,7 @@ async def test_a_bucket_that_is_removed_is_made_again(js, stage, bucket):
     async with stage.replica() as provider:
         await _ready(provider)
         await js.delete_stream(f"KV_{bucket}")
-        time_left(5)
+        time_left(PATIENCE)
         await provider.verification.send_code(NEW)
         await provider.verification.redeem(NEW, stage.mail.code(NEW))
         with pytest.raises(Exception, match="user not found"):
@@ -109,7 +109,7 @@ async def test_a_bucket_that_is_removed_is_made_again(js, stage, bucket):
 async def test_a_write_in_the_middle_of_a_restart_is_made_or_refused_cleanly(apart, own_server):
     async with apart.replica() as provider:
         await _ready(provider)
-        time_left(20)
+        time_left(PATIENCE)
         writes = [
             asyncio.create_task(provider.profiles.update_metadata(GRACE, {field: "x"}))
             for field in ("city", "bio", "name", "country")

@@ -9,8 +9,6 @@ import json
 import httpx
 import pytest
 
-from app.bus.nats.client import ReconnectingClient
-from app.cli.dev.nats_server import nats_server
 from app.domain.errors import ProviderUnavailable
 from app.domain.users import Address
 from app.main import running
@@ -19,8 +17,9 @@ from providers.authelia import authelia_provider
 from tests.support.authelia import populated
 from tests.support.parts import caller
 from tests.support.people import ada
+from tests.support.ports import nats_server
 from tests.support.raw_client import connect
-from tests.support.waiting import time_left
+from tests.support.waiting import PATIENCE, time_left
 
 NEW = Address("new@example.org")
 GRACE = caller("grace.hopper")
@@ -38,24 +37,23 @@ async def test_it_is_ready_once_its_buckets_are_open_and_drains_without_losing_a
     stage.userinfo.claims["authelia_at_ada"] = {"preferred_username": "ada", "sub": ada.subject}
     settings = stage.settings()
     settings.http = HttpSettings(port=0, bind="127.0.0.1")
-    client = ReconnectingClient()  # its flush does not overtake what is still to be written
-    await client.connect(stage.url, max_reconnect_attempts=0)
+    client = await connect(stage.url)  # its flush does not overtake what is still to be written
 
     def create(given, connection):
         return authelia_provider(given, connection, kubernetes=stage.api)
 
     async with running(settings, create) as service:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}") as web:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.http_port}", timeout=PATIENCE) as web:
             before = await web.get("/readyz")
             await service.broker.start()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while "kubernetes: ok" not in (text := (await web.get("/readyz?verbose")).text):  # noqa: ASYNC110 - asked over HTTP
                     await asyncio.sleep(0.02)
             after = await web.get("/readyz")
             metrics = (await web.get("/metrics")).text
         # The first one makes the client's inbox; each of the others is sent in its first step.
-        await client.request(READ, b"authelia_at_ada", timeout=20)
-        asked = [asyncio.create_task(client.request(READ, b"authelia_at_ada", timeout=20)) for _ in range(100)]
+        await client.request(READ, b"authelia_at_ada", timeout=60)
+        asked = [asyncio.create_task(client.request(READ, b"authelia_at_ada", timeout=60)) for _ in range(100)]
         await asyncio.sleep(0)
         await client.flush()
     replies = {json.loads(reply.data)["success"] for reply in await asyncio.gather(*asked)}
@@ -84,7 +82,7 @@ async def test_a_restart_of_nats_is_not_noticed_by_a_read(stage, own_server):
     async with stage.replica() as provider:
         assert (await provider.directory.by_subject(ada.subject)).username == "ada"
         own_server.stop()
-        time_left(15)
+        time_left(PATIENCE)
         reading = asyncio.create_task(provider.directory.by_subject(ada.subject))
         await asyncio.sleep(0.3)
         own_server.start()

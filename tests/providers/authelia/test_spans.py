@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
@@ -18,6 +16,7 @@ from providers.authelia import authelia_provider
 from tests.support.people import ada
 from tests.support.raw_client import connect
 from tests.support.spans import told_by
+from tests.support.waiting import until
 
 TOKEN = "authelia_at_ada"
 KINDS = {"userinfo", "kv_get", "kv_info", "kv_put", "smtp_send"}
@@ -32,9 +31,7 @@ async def test_calls_of_userinfo_storage_and_mail_are_spans_below_the_request(st
     client = await connect(stage.url)
     dependencies = Dependencies(nats=client, upstream=UpstreamTelemetry(registry, tracing))
     async with authelia_provider(stage.settings(), dependencies, kubernetes=stage.api) as provider:
-        async with asyncio.timeout(10):
-            while any(provider.readiness().values()):  # noqa: ASYNC110 - it tells nobody when it is ready
-                await asyncio.sleep(0.01)
+        await until(lambda: not any(provider.readiness().values()))
         request = tracing.begin(None)
         set_trace(request)
         await provider.callers.verify(TOKEN, scope="read:current_user")

@@ -49,7 +49,7 @@ async def test_of_two_clients_with_two_subs_every_update_succeeds_on_three_repli
     async with replicas_of(stage, 3) as three:
         events = await three.client.subscribe("lfx.user_profile.updated")
         assert await three.all_at_once("user_metadata.update", bodies) == {"success": 80}
-        told = [json.loads((await events.next_msg(timeout=20)).data) for _ in range(80)]
+        told = [json.loads((await events.next_msg(timeout=60)).data) for _ in range(80)]
         stored = await _record(js, "grace.hopper")
         found = await three.ask("user_metadata.read", stored["sub"])
     # Each event tells of the sub in the token that made the change.

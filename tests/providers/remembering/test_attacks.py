@@ -33,7 +33,7 @@ async def test_a_message_heard_and_sent_again_makes_processes_ask_for_that_user(
         heard = await service.client.subscribe(FORGET)
         await service.client.flush()
         await service.move("ada", "Turin")
-        message = (await heard.next_msg(timeout=10)).data
+        message = (await heard.next_msg(timeout=60)).data
         assert b"ada" not in message
         for _ in range(1000):
             await service.client.publish(FORGET, message)

@@ -13,9 +13,9 @@ import os
 
 import pytest
 
-from app.cli.dev.nats_server import nats_server
 from tests.providers.remembering.course import Course, people
 from tests.providers.remembering.replicas import FORGET, NOT_FOUND, PREFIX, replicas
+from tests.support.ports import nats_server
 from tests.support.waiting import until
 
 CHANGES = int(os.environ.get("REMEMBERED_CHANGES", "60"))
@@ -124,6 +124,6 @@ async def test_a_request_after_a_change_is_told_is_not_served_before_it_is_heard
                 (PREFIX + "user_metadata.read", b"ada", f"{inbox}.after"),
             ):
                 await service.client.publish(subject, body, reply=reply)
-            answers = [await replies.next_msg(timeout=30) for _ in range(2)]
+            answers = [await replies.next_msg(timeout=60) for _ in range(2)]
             (after,) = [json.loads(answer.data) for answer in answers if answer.subject.endswith("after")]
             assert after["data"]["city"] == f"City {number}"

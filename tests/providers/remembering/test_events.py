@@ -83,7 +83,7 @@ async def test_who_repeats_what_was_overheard_does_not_make_a_stream_stand(serve
     async with replicas(server, nats.url, 2) as service, await connect(nats.url) as somebody:
         await stands(service)
         heard = await somebody.subscribe(FORGET)
-        told = [(await heard.next_msg(timeout=30)).data for _ in range(4)]
+        told = [(await heard.next_msg(timeout=60)).data for _ in range(4)]
         assert {one[:1] for one in told} == {b"s"}
         before = service.counted("auth_service_forgets_received_total")
         server.tenant.faults.status(503, "events*")
