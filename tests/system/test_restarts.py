@@ -15,7 +15,8 @@ from tests.benchmarks.load import Load
 from tests.support.fleet import ADDRESSES, reading, replaced_under_load, three_replicas
 from tests.support.ports import free_port, nats_server
 from tests.support.raw_client import connect
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
+from tests.system.processes import Process
 
 PAGE = Path(__file__).parents[2] / "docs/operations/restarts.md"
 
@@ -35,16 +36,23 @@ async def test_three_replicas_replaced_ten_times_under_load_lose_and_fail_nothin
     ]
 
 
-def _kept_by_the_dead(monitor: int) -> int:
+async def _kept_by_the_dead(monitor: int) -> int:
     """How many requests NATS had for the one connection of ours that has gone, less the replies it sent.
 
     One that NATS finds closed meanwhile counts too, though it then gives that request to another replica.
     """
-    page = f"http://127.0.0.1:{monitor}/connz?state=closed&limit=1000"
-    with urllib.request.urlopen(page, timeout=PATIENCE) as answer:
-        closed = json.loads(answer.read())["connections"]
-    (dead,) = [connection for connection in closed if connection.get("name") == "lfx-v2-auth-service"]
-    return dead["out_msgs"] - dead["in_msgs"]
+    dead: list[dict[str, Any]] = []
+
+    def are_there() -> bool:
+        page = f"http://127.0.0.1:{monitor}/connz?state=closed&limit=1000"
+        with urllib.request.urlopen(page, timeout=PATIENCE) as answer:
+            closed = json.loads(answer.read())["connections"]
+        dead[:] = [connection for connection in closed if connection.get("name") == "lfx-v2-auth-service"]
+        return bool(dead)
+
+    await until(lambda: asyncio.to_thread(are_there))
+    (one,) = dead
+    return one["out_msgs"] - one["in_msgs"]
 
 
 async def test_a_kill_loses_what_that_replica_had_in_hand_and_nothing_else(tmp_path):
@@ -54,13 +62,19 @@ async def test_a_kill_loses_what_that_replica_had_in_hand_and_nothing_else(tmp_p
             load = Load(client, reading(60))
             asking = asyncio.create_task(load.run())
             await asyncio.sleep(1)
-            await asyncio.to_thread(fleet.replicas.pop().end, signal.SIGKILL)
+            await _killed_at_work(fleet.replicas.pop())
             await asyncio.sleep(1)
             load.stop()
             tally = await asking
-            kept = await asyncio.to_thread(_kept_by_the_dead, monitor)
+            kept = await _kept_by_the_dead(monitor)
     assert 0 < tally.lost <= min(kept, 60)
     assert (tally.failed, tally.surplus, tally.replies) == (0, 0, tally.requests - tally.lost)
+
+
+async def _killed_at_work(replica: Process) -> None:
+    """Kill a replica that has requests in hand."""
+    await asyncio.to_thread(replica.until, lambda: "requests_in_flight 0.0" not in replica.get("/metrics")[1])
+    await asyncio.to_thread(replica.end, signal.SIGKILL)
 
 
 def _as_the_page_says():
@@ -76,9 +90,7 @@ async def test_a_caller_that_asks_again_after_a_kill_as_the_page_shows_is_answer
     async with three_replicas(nats.url, tmp_path, latency_ms=2000) as fleet, await connect(nats.url) as client:
         sent = client.stats["out_msgs"]
         asked = [asyncio.create_task(ask(client, order.subject, order.body.encode())) for _ in range(60)]
-        victim = fleet.replicas.pop()
-        await asyncio.to_thread(victim.until, lambda: "requests_in_flight 0.0" not in victim.get("/metrics")[1])
-        await asyncio.to_thread(victim.end, signal.SIGKILL)
+        await _killed_at_work(fleet.replicas.pop())
         replies = await asyncio.gather(*asked)
         repeated = client.stats["out_msgs"] - sent - 60
     assert replies == [ADDRESSES.encode()] * 60
