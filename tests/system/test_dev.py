@@ -70,6 +70,14 @@ def test_the_end_is_clean_and_leaves_nothing_running(tmp_path, number):
         assert [pid for pid in children if alive(pid)] == []
 
 
+def _has_ip_version_6() -> bool:
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET6) as probe:
+        probe.bind(("::1", 0))
+        return True
+    return False
+
+
+@pytest.mark.skipif(not _has_ip_version_6(), reason="this machine has no IPv6")
 def test_an_address_of_ip_version_6_is_served(tmp_path):
     with started("dev", cwd=tmp_path, BIND="::1") as process:
         process.until(LAST_LINE)
