@@ -23,7 +23,7 @@ from providers.authelia.storage.lookup_keys import LookupKeys
 from providers.authelia.storage.subjects import Subjects
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from app.domain.reads import Changes
     from app.domain.users import Address
