@@ -14,7 +14,7 @@ import typer
 
 from app.cli.compare.command import compare
 from app.cli.tenant import tenant
-from app.cli.terminal import give_up_output
+from app.cli.terminal import end_output, give_up_output
 
 OK: Final = 0
 FAILED: Final = 1
@@ -141,6 +141,7 @@ def serve() -> None:
     except OSError as error:
         where = f"{settings.http.bind}, port {settings.http.port}"
         raise fail(f"the HTTP side cannot listen (BIND, PORT: {where}): {error.strerror}", FAILED) from None
+    end_output()
     raise typer.Exit(status)
 
 

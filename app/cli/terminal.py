@@ -53,6 +53,14 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
 
 
+def end_output() -> None:
+    """Write what is left for standard output; what cannot be written changes no exit status."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        give_up_output()
+
+
 def give_up_output() -> None:
     """Let standard output lead nowhere after a failed write.
 

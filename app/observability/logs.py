@@ -192,8 +192,18 @@ def _take_exception(record: Record) -> None:
 class _FromStandardLibrary(logging.Handler):
     """Hands records of the standard library's logging (nats, asyncio) on to the sink."""
 
+    def __init__(self, sink: Sink) -> None:
+        super().__init__()
+        self._sink = sink
+
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on."""
+        if record.name.startswith("opentelemetry"):
+            # It may come of a record that is just being handed to the SDK: loguru takes none in between.
+            error = record.exc_info[1] if record.exc_info else None
+            more = {} if error is None else {"error": f"{type(error).__name__}: {error}"}
+            self._sink.tell(_NAMES.get(record.levelname, "info"), record.getMessage(), logger=record.name, **more)
+            return
         level = record.levelname if record.levelname in _NAMES else record.levelno
         source = f"{record.pathname}:{record.lineno}"
         bound = logger.bind(logger=record.name, foreign_source=source)
@@ -209,7 +219,7 @@ def set_up_logs(settings: LogSettings, secrets: Iterable[str] = (), stream: Text
     logger.add(sink, level=level, format="{message}", diagnose=False, backtrace=False, catch=True)
     # What libraries say below a warning holds what they send and receive; no pattern finds a username in a URL.
     logging.basicConfig(
-        handlers=[_FromStandardLibrary()], level=max(logging.WARNING, getattr(logging, level)), force=True
+        handlers=[_FromStandardLibrary(sink)], level=max(logging.WARNING, getattr(logging, level)), force=True
     )
     for name in HEADER_LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)

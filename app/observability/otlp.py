@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _SYSTEM: Final = {"messaging.system": "nats"}
 _OF_THE_RECORD: Final = frozenset(("time", "level", "message", "trace_id", "span_id"))
+_LARGEST_ANSWER: Final = 64 * 1024
+"""Bytes that are read of a collector's answer."""
 _SEVERITIES: Final = {
     "debug": SeverityNumber.DEBUG,
     "info": SeverityNumber.INFO,
@@ -57,7 +59,22 @@ def exporter(signal: str, protocol: str) -> Any:  # noqa: ANN401 - one of six cl
     session = import_module("requests").Session()
     session.trust_env = False  # a `.netrc` would replace configured headers, and `REQUESTS_CA_BUNDLE` certificates
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    session.stream = True
+    session.hooks["response"].append(_read_little)
     return found.load()(session=session)
+
+
+def _read_little(response: Any, *, timeout: float, **_: object) -> None:  # noqa: ANN401 - requests has no types
+    """Read a collector's answer, of which nothing is used, so that the connection can be used again.
+
+    The library would read all that comes, however slowly: its time is that of each read.
+    """
+    end, left = time.monotonic() + timeout, _LARGEST_ANSWER
+    while left > 0 and time.monotonic() < end:
+        if not (piece := response.raw.read1(left, decode_content=False)):
+            return
+        left -= len(piece)
+    response.close()
 
 
 class _Who(Resource):

@@ -196,6 +196,20 @@ async def test_levels_say_whose_fault_it_was(log, nats):
     assert records[2]["cause"] == "ConnectionError: GET /users?username=[redacted]"
 
 
+def test_what_the_sdk_says_of_a_record_that_it_is_given_is_a_record(log, capsys):
+    def forward(fields):
+        if not fields.get("logger"):
+            error = ConnectionError("johann@example.org")
+            logging.getLogger("opentelemetry.sdk.a").error("Queue full", exc_info=error)
+
+    stream = log(forward)
+    logger.info("told")
+    inner, outer = _records(stream)
+    assert (outer["message"], inner["message"], inner["level"]) == ("told", "Queue full", "error")
+    assert (inner["logger"], inner["error"]) == ("opentelemetry.sdk.a", "ConnectionError: joh****@example.org")
+    assert capsys.readouterr().err == ""
+
+
 def test_masking_a_large_body_does_not_stop_the_service(log):
     stream = log()
     begun = time.thread_time()

@@ -15,8 +15,9 @@ import pytest
 from app.cli.request import readable
 from app.cli.terminal import table
 from tests.support.command import run, started
-from tests.support.ports import nats_server
+from tests.support.ports import free_port, nats_server
 from tests.support.raw_client import connect
+from tests.system.processes import Process
 
 ROOT = Path(__file__).parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -259,6 +260,20 @@ def test_a_service_with_a_closed_stream_ends_as_any_other(closed, streams):
     done = by_shell(streams, "serve", NATS_URL=closed, NATS_MAX_RECONNECT="0", PORT="0", BIND="127.0.0.1")
     assert (done.returncode, done.stderr) == (1, b"")
     assert (b'"stopped"' in done.stdout) is (">&-" not in streams.split())
+
+
+def test_a_log_that_cannot_be_written_changes_no_exit_status(nats):
+    port = free_port()
+    given = {**os.environ, "NATS_URL": nats.url, "PORT": str(port), "BIND": "127.0.0.1"}
+    given.pop("PYTHONUNBUFFERED", None)  # nothing would be left in the buffer
+    command = (Path(sys.executable).with_name("auth-service"), "serve")
+    with (
+        Path("/dev/full").open("wb") as full,
+        subprocess.Popen(command, env=given, stdout=full, stderr=subprocess.PIPE) as process,
+    ):
+        service = Process(process, port, Path(os.devnull))
+        service.until_ready()
+        assert (service.end(), process.stderr.read()) == (0, b"")
 
 
 def test_a_body_from_a_closed_stream_is_refused_with_2():

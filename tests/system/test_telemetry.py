@@ -7,9 +7,11 @@ import asyncio
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import nats as client
@@ -203,6 +205,52 @@ def test_a_collector_that_is_away_costs_no_request_and_no_time_at_the_end(away, 
             began = time.monotonic()
             assert service.end() == 0
             assert time.monotonic() - began < 5
+
+
+@contextmanager
+def endless(piece: bytes, pause: float) -> Iterator[tuple[int, list[bytes]]]:
+    """A collector whose answers never end; with what was asked so far."""
+    asked: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000000000")
+            self.end_headers()
+            with suppress(OSError):
+                while True:
+                    self.wfile.write(piece)
+                    time.sleep(pause)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port, asked
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(("piece", "pause"), [(b"x", 0.2), (b"x" * 65_536, 0.001)], ids=["drip", "flood"])
+def test_an_answer_of_the_collector_that_does_not_end_is_given_up(piece, pause, nats, tmp_path: Path):
+    with endless(piece, pause) as (port, asked):
+        variables = {
+            "OTEL_METRICS_EXPORTER": "otlp",
+            "OTEL_METRIC_EXPORT_INTERVAL": "100",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        }
+        with process(nats.url, tmp_path, **variables) as service:
+            service.until_ready()
+            service.until(lambda: len(asked) >= 3)
+            assert service.end() == 0
 
 
 SDK_IS_LOADED = "any(name.startswith('opentelemetry.sdk') or name == 'grpc' for name in sys.modules)"
