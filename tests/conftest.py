@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from app.cli.dev.nats_server import NatsServer
+from tests.support.logs import is_set_up
 from tests.support.ports import nats_server
 from tests.support.sayable import make_sayable
 
@@ -67,6 +68,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith(_OURS):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_is_left() -> Iterator[None]:
+    """A test that leaves the service's log set up changes what later ones see of theirs: it fails itself."""
+    before = is_set_up()
+    yield
+    assert is_set_up() == before
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from app.cli import app
 from tests.stand_ins.certificates import Authority
+from tests.support.logs import log_as_before
 from tests.support.ports import nats_server
 
 COMMANDS = [
@@ -30,7 +31,8 @@ def _as_loud_as_before():
 
 def said(arguments, **environment):
     """The status, and all that the command prints."""
-    done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "NO_COLOR": "1", **environment})
+    with log_as_before():
+        done = CliRunner().invoke(app, arguments, env={"COLUMNS": "200", "NO_COLOR": "1", **environment})
     return done.exit_code, done.stdout + done.stderr
 
 

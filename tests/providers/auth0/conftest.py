@@ -101,6 +101,12 @@ def on_nats(environment: pytest.MonkeyPatch, nats: NatsServer) -> pytest.MonkeyP
 
 
 @pytest.fixture
+def has_time(environment: pytest.MonkeyPatch) -> None:
+    """Give a request more time than any machine takes. It stands before the provider among what a test asks for."""
+    environment.setenv("REQUEST_TIMEOUT", "60s")
+
+
+@pytest.fixture
 def time_ends(environment: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> float:
     """Let a request's time end soon; return its seconds.
 

@@ -128,6 +128,7 @@ async def test_a_new_key_is_fetched_when_a_token_names_it(provider, tenant, late
     assert tenant.records.count("jwks") == 2
 
 
+@pytest.mark.usefixtures("has_time")
 async def test_ten_thousand_unknown_keys_cost_one_fetch(provider, tenant, later):
     later.by = 31
     good = tenant.tokens.keys.current
