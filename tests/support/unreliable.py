@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What goes wrong between a process and a bucket: the process is killed, answers are lost, writes arrive late."""
+"""What goes wrong between a process and a bucket: the process is killed, answers are lost, writes arrive late.
+
+And a key for identity tokens that never goes wrong.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from app.domain.codes import StaleRevision
 from app.domain.errors import ProviderUnavailable
+from app.domain.identity_tokens import EmailProof
 from tests.support.buckets import MemoryBucket
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from app.domain.users import Address
     from providers.authelia.storage.kv import Entry
 
     Write = Callable[[], Awaitable[Any]]
@@ -23,6 +28,23 @@ if TYPE_CHECKING:
 
 class Killed(BaseException):
     """The process is killed."""
+
+
+class Proving:
+    """A signing key by which every identity token is one of `address`, under its own text as `jti`."""
+
+    def __init__(self, address: Address) -> None:
+        self._address = address
+
+    async def keys(self) -> Any:
+        return self
+
+    @property
+    def tokens(self) -> Any:
+        return self
+
+    def check(self, token: str) -> EmailProof:
+        return EmailProof(self._address, token)
 
 
 @dataclass(frozen=True)

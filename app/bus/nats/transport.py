@@ -68,9 +68,9 @@ class BoundedTransport(TcpTransport):
         try:
             while (line := bytes(await super().readline())).endswith(b"\n"):  # type: ignore[no-untyped-call]
                 if not self._is_greeted:
-                    self._is_greeted = _is_greeting(line)
-                    if not self._is_greeted:
+                    if not _is_greeting(line):
                         break
+                    self._is_greeted = True
                     return line
                 if line.startswith(b"-ERR"):
                     return b"-ERR " + line[4:].decode(errors="replace").strip().encode() + b"\r\n"

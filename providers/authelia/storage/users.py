@@ -153,7 +153,7 @@ class Users:
         One that cannot be removed stays for the next who reads it: nobody believes it.
         """
         with suppress(ProviderUnavailable):
-            if not await self.shut_out(username, lambda record: records.holds(record, address)):
+            if not await self._lost(username, address):
                 return False
             await self._keys.drop(key, entry.revision)
         return True

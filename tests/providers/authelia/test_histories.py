@@ -13,7 +13,6 @@ import pytest
 
 from app.domain.codes import StaleRevision
 from app.domain.errors import NotLinked, ServiceError
-from app.domain.identity_tokens import EmailProof
 from app.domain.spellings import same
 from app.domain.users import Address
 from providers.authelia.cluster.imports import Imports
@@ -26,7 +25,7 @@ from providers.authelia.storage.social import SocialClaims
 from providers.authelia.storage.users import Users
 from tests.support.basics import unsigned
 from tests.support.parts import caller
-from tests.support.unreliable import TROUBLES, Killed, SharedBucket, Trouble, UnreliableBucket
+from tests.support.unreliable import TROUBLES, Killed, Proving, SharedBucket, Trouble, UnreliableBucket
 
 if TYPE_CHECKING:
     from tests.support.unreliable import Write
@@ -44,18 +43,6 @@ SEEDS = {
     "all": range(150, 450),
 }
 """Few histories depend on any one step of a claim; among these some do for most steps."""
-
-
-class Signing:
-    """A key by which every token is one of the wanted address, under its own text as `jti`."""
-
-    class tokens:  # noqa: N801 - as an attribute
-        @staticmethod
-        def check(token: str) -> EmailProof:
-            return EmailProof(WANTED, token)
-
-    async def keys(self):
-        return self
 
 
 @dataclass
@@ -186,7 +173,7 @@ class OfAnAddress(History):
 
     async def do(self, step, users, claims) -> None:
         name, primary = step.username, WANTED if step.kind == "set primary" else OWN[step.username]
-        identities = AutheliaIdentities(users, Signing(), UsedTokens(claims.opened), None, trust_unverified=False)
+        identities = AutheliaIdentities(users, Proving(WANTED), UsedTokens(claims.opened), None, trust_unverified=False)
         match step.kind:
             case "link":
                 await identities.link(caller(name), f"{name} {self.chance.random():.1f}", f"email|{WANTED}")

@@ -7,7 +7,6 @@ import pytest
 
 from app.domain.codes import StaleRevision
 from app.domain.errors import IdentityLinkedElsewhere, InvalidIdentityToken, ProviderUnavailable
-from app.domain.identity_tokens import EmailProof
 from app.domain.users import Address
 from providers.authelia.cluster.imports import Imports
 from providers.authelia.cluster.users_file import UsersFile
@@ -21,24 +20,11 @@ from providers.authelia.storage.users import Users
 from tests.support.basics import unsigned
 from tests.support.buckets import InterruptedBucket, MemoryBucket
 from tests.support.parts import caller
+from tests.support.unreliable import Killed, Proving
 
 WANTED = Address("wanted@example.org")
 SUBJECT = f"email|{WANTED}"
 ADA, GRACE = caller("ada"), caller("grace")
-
-
-class Keys:
-    """A key by which every token is one of the wanted address, under its own text as `jti`."""
-
-    class tokens:  # noqa: N801 - as an attribute
-        @staticmethod
-        def check(token: str) -> EmailProof:
-            return EmailProof(WANTED, token)
-
-
-class Signing:
-    async def keys(self):
-        return Keys
 
 
 class Late(InterruptedBucket):
@@ -54,10 +40,6 @@ class Late(InterruptedBucket):
         return await super().put(key, value, revision)
 
 
-class Died(BaseException):
-    """The process is killed."""
-
-
 class Replicas:
     """Two replicas on one bucket; the second one's clock may be wrong."""
 
@@ -69,7 +51,7 @@ class Replicas:
             Users(self.bucket.opened, lambda: self.now, lambda ahead=ahead: self.now + ahead) for ahead in (0.0, skew)
         ]
         self.identities = [
-            AutheliaIdentities(users, Signing(), UsedTokens(self.notes.opened), None, trust_unverified=False)
+            AutheliaIdentities(users, Proving(WANTED), UsedTokens(self.notes.opened), None, trust_unverified=False)
             for users in self.users
         ]
 
@@ -158,11 +140,11 @@ async def _cut_off(two, monkeypatch) -> None:
 
     async def die(*given):
         await point(*given)
-        raise Died
+        raise Killed
 
     with monkeypatch.context() as patched:
         patched.setattr(LookupKeys, "point", lambda _, *given: die(*given))
-        with pytest.raises(Died):
+        with pytest.raises(Killed):
             await two.identities[1].link(GRACE, "two", SUBJECT)
 
 
@@ -273,10 +255,10 @@ async def test_a_token_whose_link_was_cut_off_at_its_end_links_once():
     two = await Replicas().made()
 
     async def die(*_: object) -> None:
-        raise Died
+        raise Killed
 
     two.identities[0]._used.finish = die  # noqa: SLF001 - the last step of a link
-    with pytest.raises(Died):
+    with pytest.raises(Killed):
         await two.identities[0].link(ADA, "one", SUBJECT)
     await two.identities[1].link(ADA, "one", SUBJECT)
     await two.identities[1].unlink(ADA, "email", WANTED)
