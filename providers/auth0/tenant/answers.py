@@ -71,8 +71,12 @@ class Answer:
         if self._content is _UNREAD:
             try:
                 self._content = _read(self.body)
+            except TooMuch as error:
+                self._content = TooMuch(*error.args)
             except (ValueError, RecursionError):
-                raise BrokenAnswer("no JSON") from None
+                self._content = BrokenAnswer("no JSON")
+        if isinstance(self._content, BrokenAnswer):  # a new one: it would hold this object by its traceback
+            raise type(self._content)(*self._content.args)
         return self._content
 
     def text_of(self, *names: str) -> str:

@@ -129,6 +129,27 @@ def test_the_body_is_read_once():
 
 
 @pytest.mark.parametrize(
+    ("body", "error"), [(b"{", BrokenAnswer), (b"[" * 70_000, BrokenAnswer), (b"{}," * 60_000, TooMuch)]
+)
+def test_a_body_that_cannot_be_read_is_tried_once(body, error):
+    class Body(bytes):
+        tried = 0
+
+        def decode(self, *how):
+            self.tried += 1
+            return super().decode(*how)
+
+    body = Body(body)
+    answer = Answer(403, {}, body)
+    assert not answer.text_of("error", "message")
+    for _ in range(3):
+        with pytest.raises(BrokenAnswer) as raised:
+            answer.json()
+        assert type(raised.value) is error
+    assert body.tried == 1
+
+
+@pytest.mark.parametrize(
     ("status", "ok"), [(199, False), (200, True), (204, True), (299, True), (300, False), (404, False)]
 )
 def test_a_success_has_a_status_from_200_to_299(status, ok):
