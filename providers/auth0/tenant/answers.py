@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate, repeat
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.halves import whole
@@ -29,7 +30,8 @@ UNREADABLE: Final = object()
 _MAX_DIGITS: Final = 64
 _MAX_DEPTH: Final = 64
 _MAX_BRACKETS: Final = 100_000
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_BRACKETS: Final = re.compile(rb'("(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[\]{}])', re.DOTALL)
+_STEPS: Final = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 MAX_VALUES: Final = 50_000
 """Values in an answer: the longest that anybody needs, a page of users, has a few thousand."""
@@ -168,21 +170,17 @@ def _decimal(text: str) -> object:
 def _cut_at_depth(body: bytes) -> bytes:
     """Return the JSON text with null for every array and object below `_MAX_DEPTH` others.
 
-    Raises ValueError when there are too many brackets to be looked at.
+    Raises ValueError when there are too many brackets to be looked at, and where one of these is not closed.
     """
+    pieces = _BRACKETS.split(body, _MAX_BRACKETS)  # every other one is a bracket or a string
+    if len(pieces) > 2 * _MAX_BRACKETS:
+        raise ValueError("too many brackets")
+    below = _MAX_DEPTH + 1
+    depths = [*accumulate(map(_STEPS.get, pieces[1::2], repeat(0)), initial=0), below]
     kept: list[bytes] = []
-    depth = begin = 0
-    for number, token in enumerate(_BRACKETS.finditer(body)):
-        if number > _MAX_BRACKETS:
-            raise ValueError("too many brackets")
-        match token[0]:
-            case b"[" | b"{":
-                depth += 1
-                if depth == _MAX_DEPTH + 1:
-                    kept.append(body[begin : token.start()])
-            case b"]" | b"}":
-                if depth == _MAX_DEPTH + 1:
-                    kept.append(b"null")
-                    begin = token.end()
-                depth -= 1
-    return b"".join((*kept, body[begin:]))
+    end = 0
+    while (begin := depths.index(below, end)) < len(depths) - 1:
+        kept += pieces[2 * end : 2 * begin - 1]
+        kept.append(b"null")
+        end = depths.index(_MAX_DEPTH, begin)
+    return b"".join(kept + pieces[2 * end :])
