@@ -18,12 +18,12 @@ def refused(tenant, pattern):
     return sum(exchange.status == 429 for exchange in tenant.records.of(pattern))
 
 
-async def in_rounds(bus, tenant, subject, bodies):
-    """Send the requests a few at a time while the limit lasts, lift it; return all replies."""
-    asked = []
-    for first in range(0, len(bodies), AT_ONCE):
-        asked += [asyncio.create_task(bus.ask(subject, body)) for body in bodies[first : first + AT_ONCE]]
-        await asyncio.sleep(0.1)
+async def asked_at_a_limit(bus, tenant, operation, subject, bodies):
+    """Send some requests, when one of these is refused the rest, then lift the limit; return all replies."""
+    asked = [asyncio.create_task(bus.ask(subject, body)) for body in bodies[:AT_ONCE]]
+    await until(lambda: refused(tenant, operation))
+    asked += [asyncio.create_task(bus.ask(subject, body)) for body in bodies[AT_ONCE:]]
+    await asyncio.sleep(0.3)
     tenant.faults.clear()
     return await asyncio.gather(*asked)
 
@@ -32,10 +32,11 @@ async def test_a_hundred_reads_find_a_limit_out_once_for_all(tenant):
     """What comes after the first refusal waits: only those that were in flight with it are refused too."""
     async with on_the_bus() as bus:
         tenant.faults.too_many("users.get", retry_after="3")
-        replies = await in_rounds(bus, tenant, "user_metadata.read", [f"auth0|nobody{n}" for n in range(100)])
+        nobodies = [f"auth0|nobody{n}" for n in range(100)]
+        replies = await asked_at_a_limit(bus, tenant, "users.get", "user_metadata.read", nobodies)
     assert replies == ["user not found"] * 100
-    assert refused(tenant, "users.get") == AT_ONCE
-    assert tenant.records.count("users.get") == 100 + AT_ONCE
+    assert refused(tenant, "users.get") <= AT_ONCE
+    assert tenant.records.count("users.get") == 100 + refused(tenant, "users.get")
 
 
 async def test_a_hundred_writes_find_a_limit_out_once_for_all(tenant):
@@ -43,10 +44,10 @@ async def test_a_hundred_writes_find_a_limit_out_once_for_all(tenant):
     async with on_the_bus() as bus:
         tenant.faults.too_many("users.update", retry_after="3")
         bodies = [{"token": token, "user_metadata": {"city": f"Oslo {n}"}} for n in range(100)]
-        replies = await in_rounds(bus, tenant, "user_metadata.update", bodies)
+        replies = await asked_at_a_limit(bus, tenant, "users.update", "user_metadata.update", bodies)
     assert all(reply["success"] for reply in replies)
-    assert refused(tenant, "users.update") == AT_ONCE
-    assert tenant.records.count("users.update") == 100 + AT_ONCE
+    assert refused(tenant, "users.update") <= AT_ONCE
+    assert tenant.records.count("users.update") == 100 + refused(tenant, "users.update")
 
 
 @pytest.mark.parametrize(("limited", "free"), [("users.get", "users.update"), ("users.update", "users.get")])
