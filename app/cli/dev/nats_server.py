@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_START_TIME: Final = 10.0
+_START_TIME: Final = 30.0
 _STOP_TIME: Final = 5.0
 
 
