@@ -161,6 +161,8 @@ async def running(
         create(settings, _dependencies(settings, client, broadcast, telemetry)) as provider,
     ):
         telemetry.measure(provider.measurements)
+        if sink is not None:
+            telemetry.measure(lambda: {"auth_service_log_records_lost_total": sink.output.lost})
         broker = create_broker(settings, provider, telemetry, client, broadcast)
         documents = Documents(broker, VERSION)
 
@@ -253,6 +255,7 @@ def run(
     sink = set_up_logs(settings.log, settings.secrets)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         status = runner.run(serve(settings, started, create, sink))
+        sink.output.settle()
         end = threading.Timer(_CLOSED_WITHIN, os._exit, (status,))
         end.daemon = True
         if ends_process:

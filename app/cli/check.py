@@ -34,8 +34,9 @@ def examine() -> int:
     except ConfigurationError as error:
         raise fail(str(error), UNUSABLE) from None
     # On standard error, beside the table; the sink keeps secrets out of it.
-    set_up_logs(settings.log.model_copy(update={"format": "console"}), settings.secrets, sys.stderr)
+    sink = set_up_logs(settings.log.model_copy(update={"format": "console"}), settings.secrets, sys.stderr)
     found = run(_examined(settings))
+    sink.output.settle()
     rows = [(one.what, str(one.state), printable(redact(one.why, settings.secrets))) for one in found]
     say(table(rows, indent=""))
     return OK if all(one.state is State.OK for one in found) else FAILED

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import logging
@@ -17,6 +16,7 @@ from loguru import logger
 from app.domain.disclosures import Disclosure
 from app.domain.errors import WIRES
 from app.domain.redaction import LOOKED_AT, redact
+from app.observability.output import Output
 from app.observability.tracing import current_trace
 
 if TYPE_CHECKING:
@@ -64,10 +64,9 @@ class Sink:
 
     def __init__(self, stream: TextIO, settings: LogSettings, secrets: Iterable[str] = ()) -> None:
         """Take where to write, in which form, and the secrets of the configuration, which are masked everywhere."""
-        self._stream = stream
+        self.output = Output(stream, self._lost)
         self._json = settings.format == "json"
-        self._encoding = getattr(stream, "encoding", None) or "utf-8"
-        escapes = not self._encoding.lower().startswith("utf")  # of JSON; those of Python are others
+        escapes = not self.output.encoding.lower().startswith("utf")  # of JSON; those of Python are others
         self._to_json = json.JSONEncoder(ensure_ascii=escapes, default=str).encode
         self._source = settings.add_source
         self._levels = list(_LEVELS)[list(_LEVELS).index(settings.level) :]
@@ -99,11 +98,13 @@ class Sink:
         self._put(fields)
 
     def _put(self, fields: dict[str, Any]) -> None:
-        line = self._to_json(fields) if self._json else self._for_people(fields)
-        with contextlib.suppress(OSError, ValueError):  # nobody reads any more
-            # What the stream's encoding does not have, and bytes that are no UTF-8, are written as escapes.
-            self._stream.write(line.encode(self._encoding, "backslashreplace").decode(self._encoding) + "\n")
-            self._stream.flush()
+        self.output.write(self._line(fields))
+
+    def _line(self, fields: dict[str, Any]) -> str:
+        return self._to_json(fields) if self._json else self._for_people(fields)
+
+    def _lost(self, count: int) -> str:
+        return self._line(_shown(datetime.now(UTC), "warn", "log records were lost", {"lost": count}, str))
 
     def fields(self, record: Record) -> dict[str, Any]:
         """Return what of `record` is written, redacted."""

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import socket
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -274,6 +277,32 @@ def test_a_log_that_cannot_be_written_changes_no_exit_status(nats):
         service = Process(process, port, Path(os.devnull))
         service.until_ready()
         assert (service.end(), process.stderr.read()) == (0, b"")
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up(nats):
+    port = free_port()
+    given = {**os.environ, "NATS_URL": nats.url, "PORT": str(port), "BIND": "127.0.0.1"}
+    command = (Path(sys.executable).with_name("auth-service"), "serve")
+    with subprocess.Popen(command, env=given, stdout=subprocess.PIPE) as process:
+        try:
+            service = Process(process, port, Path(os.devnull))
+            service.until_ready()
+            replies = asyncio.run(_refused(nats.url, 10_000))
+            assert replies == {b'{"success":false,"error":"user not found"}': 10_000}
+            assert service.get("/livez")[0] == 200
+            assert "auth_service_log_records_lost_total 0.0" not in service.get("/metrics")[1]
+            assert service.end() == 0
+        finally:
+            process.kill()
+        # What the pipe held, whole but for its end.
+        *lines, _ = process.stdout.read().splitlines()
+        assert {json.loads(line)["message"] for line in lines} >= {"ready", "request refused"}
+
+
+async def _refused(url: str, count: int) -> Counter[bytes]:
+    async with await connect(url) as connection:
+        asked = (connection.request("lfx.auth-service.email_to_sub", b"nobody@example.org") for _ in range(count))
+        return Counter(reply.data for reply in await asyncio.gather(*asked))
 
 
 def test_a_body_from_a_closed_stream_is_refused_with_2():
