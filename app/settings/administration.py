@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from app.settings.types import Section
+from app.settings.types import Name, SecretName, Section
 
 
 class AdministrationSettings(Section):
     """How `auth-service tenant` logs in as an administrator."""
 
-    token: SecretStr = Field(
+    token: SecretName = Field(
         SecretStr(""), validation_alias="AUTH0_ADMIN_TOKEN", description="A token for the Management API."
     )
-    client_id: str = Field(
+    client_id: Name = Field(
         "", validation_alias="AUTH0_ADMIN_CLIENT_ID", description="Client ID of an application that gets such a token."
     )
-    client_secret: SecretStr = Field(
+    client_secret: SecretName = Field(
         SecretStr(""), validation_alias="AUTH0_ADMIN_CLIENT_SECRET", description="Client secret of this application."
     )

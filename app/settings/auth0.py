@@ -11,7 +11,7 @@ from pydantic import Field, SecretStr
 
 from app.settings.checks import check_rsa_key
 from app.settings.secret_texts import pem_of
-from app.settings.types import Section, Words
+from app.settings.types import Name, SecretName, Section, Words
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -23,47 +23,47 @@ _PORTS: Final = range(1, 65_536)
 class Auth0Settings(Section):
     """The Auth0 provider. "Required" applies only with this provider."""
 
-    tenant: str = Field("", validation_alias="AUTH0_TENANT", description="Required unless `AUTH0_DOMAIN` is set.")
-    domain: str = Field(
+    tenant: Name = Field("", validation_alias="AUTH0_TENANT", description="Required unless `AUTH0_DOMAIN` is set.")
+    domain: Name = Field(
         "",
         validation_alias="AUTH0_DOMAIN",
         description="Host, with or without a port. Default: `<AUTH0_TENANT>.auth0.com`.",
     )
-    m2m_client_id: str = Field(
+    m2m_client_id: Name = Field(
         "", validation_alias="AUTH0_M2M_CLIENT_ID", description="Required: client ID of the service's own application."
     )
-    m2m_private_key: SecretStr = Field(
+    m2m_private_key: SecretName = Field(
         SecretStr(""),
         validation_alias="AUTH0_M2M_PRIVATE_BASE64_KEY",
         description="Required: RSA key of this application, PEM (PKCS#8 or PKCS#1) or base64 of it.",
     )
-    audience: str = Field(
+    audience: Name = Field(
         "", validation_alias="AUTH0_AUDIENCE", description="Required: audience of the service's own token."
     )
-    management_audience: str = Field(
+    management_audience: Name = Field(
         "",
         validation_alias="AUTH0_MANAGEMENT_AUDIENCE",
         description="Audience of callers' tokens. Default: `https://<domain>/api/v2/`.",
     )
-    organization: str = Field(
+    organization: Name = Field(
         "", validation_alias="AUTH0_ORGANIZATION", description="Organization of the service's own token."
     )
-    profile_client_id: str = Field(
+    profile_client_id: Name = Field(
         "",
         validation_alias="AUTH0_LFX_PROFILE_CLIENT_ID",
         description="Required: client ID of the application that mails one-time codes and checks passwords.",
     )
-    profile_client_secret: SecretStr = Field(
+    profile_client_secret: SecretName = Field(
         SecretStr(""),
         validation_alias="AUTH0_LFX_PROFILE_CLIENT_SECRET",
         description="Required: client secret of this application.",
     )
-    lfx_one_client_id: str = Field(
+    lfx_one_client_id: Name = Field(
         "",
         validation_alias="AUTH0_LFX_ONE_CLIENT_ID",
         description="Client ID of the application for reset links. Without it: `password service unavailable`.",
     )
-    lfx_v2_api_audience: str = Field(
+    lfx_v2_api_audience: Name = Field(
         "",
         validation_alias="AUTH0_LFX_V2_API_AUDIENCE",
         description="Audience of the platform's API. Reads accept its tokens too. Impersonation needs it; without it: "

@@ -8,8 +8,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from app.settings.checks import check_object_name, check_sender, check_signing_key, check_web_address
-from app.settings.types import Section
+from app.settings.checks import (
+    check_mail_server,
+    check_object_name,
+    check_sender,
+    check_signing_key,
+    check_web_address,
+)
+from app.settings.types import Name, Section
 
 ObjectName = Annotated[str, AfterValidator(check_object_name)]
 BucketName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,200}$")]
@@ -108,7 +114,7 @@ class AutheliaSettings(Section):
 class EmailSettings(Section):
     """How the Authelia provider sends mail."""
 
-    host: str = Field(
+    host: Annotated[Name, AfterValidator(check_mail_server)] = Field(
         "lfx-platform-mailpit-smtp.lfx.svc.cluster.local",
         validation_alias="EMAIL_SMTP_HOST",
         description="Mail server.",

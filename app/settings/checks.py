@@ -125,12 +125,26 @@ def _is_of_label(character: str) -> bool:
 
 def check_host(host: str) -> str:
     """Take a name or an address of this machine, or `*`."""
-    if host != "*" and not _HOST.fullmatch(host):
-        try:
-            ip_address(host)
-        except ValueError:
-            raise ValueError("must be an address of this machine, its name, or *") from None
+    if host != "*" and not _is_host(host):
+        raise ValueError("must be an address of this machine, its name, or *")
     return host
+
+
+def check_mail_server(host: str) -> str:
+    """Take a name or an address of a mail server; its port is a setting of its own."""
+    if not _is_host(host.removesuffix(".")):
+        raise ValueError("must be the name of a mail server, or its address, without a port")
+    return host
+
+
+def _is_host(text: str) -> bool:
+    if _HOST.fullmatch(text):
+        return True
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def check_web_address(address: str) -> str:

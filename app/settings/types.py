@@ -18,6 +18,7 @@ from pydantic_settings import (
 )
 
 from app.settings.checks import check_file, check_text
+from app.settings.secret_texts import bare
 
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|[µμ]s|ns)")
@@ -79,6 +80,10 @@ def lower_case(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _bare(value: object) -> object:
+    return bare(value) if isinstance(value, str) else value
+
+
 def parse_duration(value: object) -> object:
     """Return the seconds of a Go-style duration (`500ms`, `1m30s`) or of plain seconds; other types as they are."""
     if not isinstance(value, str):
@@ -95,6 +100,12 @@ def parse_duration(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """Words, comma-separated."""
+
+Name = Annotated[str, BeforeValidator(_bare)]
+"""What somebody else gave a name to, such as a client ID. A line's end that was copied along is no part of it."""
+
+SecretName = Annotated[SecretStr, BeforeValidator(_bare)]
+"""The same, not to be shown. Passwords are none: people choose them, spaces included."""
 
 File = Annotated[Path, AfterValidator(check_file)]
 """A file that can be read."""

@@ -95,6 +95,7 @@ BAD = {
     "AUTHELIA_KV_REPLICAS": ["6", SESAME],
     "AUTHELIA_TRUST_UNVERIFIED_IDENTITY_TOKENS": [SESAME],
     "AUTHELIA_CLIENT_TOKENS": [SESAME],
+    "EMAIL_SMTP_HOST": [" ", "a b", "mail.example:25", f"smtp://{SESAME}"],
     "EMAIL_SMTP_PORT": ["many", "0"],
     "EMAIL_FROM_ADDRESS": [SESAME, "a@..", ".a@x", "a..b@x", "a@x..", "=?utf-8?q?a?=@x", "a b@x"],
     "EMAIL_FROM_NAME": [f"a\n{SESAME}"],
@@ -117,10 +118,10 @@ OF_PROVIDER = {
     "auth0": {
         "AUTH0_DOMAIN": [f"https://{SESAME}", "tenant.example:99999", "tenant.example:0"],
         "AUTH0_M2M_PRIVATE_BASE64_KEY": [SESAME, "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"],
-        "AUTH0_M2M_CLIENT_ID": [""],
-        "AUTH0_AUDIENCE": [""],
-        "AUTH0_LFX_PROFILE_CLIENT_ID": [""],
-        "AUTH0_LFX_PROFILE_CLIENT_SECRET": [""],
+        "AUTH0_M2M_CLIENT_ID": ["", " "],
+        "AUTH0_AUDIENCE": ["", "\n"],
+        "AUTH0_LFX_PROFILE_CLIENT_ID": ["", " \r\n"],
+        "AUTH0_LFX_PROFILE_CLIENT_SECRET": ["", "\t"],
     },
     "authelia": {},
     SESAME: {  # nobody knows which one is meant: what is set is looked at all the same

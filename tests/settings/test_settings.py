@@ -53,6 +53,43 @@ def test_a_variable_that_is_empty_counts_as_unset(monkeypatch):
     assert Settings().nats.servers == ("nats://localhost:4222",)
 
 
+NAMES = {
+    "AUTH0_TENANT": "tenant",
+    "AUTH0_DOMAIN": "domain",
+    "AUTH0_M2M_CLIENT_ID": "m2m_client_id",
+    "AUTH0_AUDIENCE": "audience",
+    "AUTH0_MANAGEMENT_AUDIENCE": "management_audience",
+    "AUTH0_ORGANIZATION": "organization",
+    "AUTH0_LFX_PROFILE_CLIENT_ID": "profile_client_id",
+    "AUTH0_LFX_ONE_CLIENT_ID": "lfx_one_client_id",
+    "AUTH0_LFX_V2_API_AUDIENCE": "lfx_v2_api_audience",
+}
+
+
+@pytest.mark.parametrize("variable", NAMES)
+@pytest.mark.parametrize(("written", "meant"), [("acme\n", "acme"), (" acme\r\n", "acme"), (" \n", "")])
+def test_what_is_blank_around_a_name_is_no_part_of_it(monkeypatch, variable, written, meant):
+    monkeypatch.setenv(variable, written)
+    assert getattr(Settings().auth0, NAMES[variable]) == meant
+
+
+def test_what_is_blank_around_a_client_secret_is_no_part_of_it(monkeypatch):
+    monkeypatch.setenv("AUTH0_LFX_PROFILE_CLIENT_SECRET", "hidden\n")
+    assert Settings().auth0.profile_client_secret.get_secret_value() == "hidden"
+
+
+@pytest.mark.parametrize("host", ["mail", "mail.example.", " mail.example\n", "192.0.2.1", "2001:db8::1"])
+def test_a_mail_server_has_a_name_or_an_address(monkeypatch, host):
+    monkeypatch.setenv("EMAIL_SMTP_HOST", host)
+    assert Settings().email.host == host.strip()
+
+
+def test_a_password_is_taken_as_it_stands(monkeypatch):
+    monkeypatch.setenv("NATS_USER", "somebody")
+    monkeypatch.setenv("NATS_PASSWORD", " pass word ")
+    assert Settings().nats.password.get_secret_value() == " pass word "
+
+
 def test_the_request_timeout_is_that_of_nats_unless_set(monkeypatch):
     monkeypatch.setenv("NATS_TIMEOUT", "4s")
     assert Settings().work.request_timeout == 4
