@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The mail that brings a one-time code: plain text, and the same as HTML."""
+"""The mail that brings a one-time code: plain text."""
 
 from __future__ import annotations
 
-import html
 from email.headerregistry import Address as Mailbox
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -28,20 +27,6 @@ It works once, and for five minutes.
 If you did not ask for it, there is nothing you need to do: without the code
 nobody can add your address to an account. Do not pass the code on to anybody.
 """
-_HTML: Final = """\
-<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>{subject}</title></head>
-<body style="font-family: sans-serif; color: #222; line-height: 1.5">
-<p>Hello,</p>
-<p>to confirm that this e-mail address is yours, enter this code:</p>
-<p style="font-family: monospace; font-size: 2em; font-weight: bold; letter-spacing: 0.1em">{code}</p>
-<p>It works once, and for five minutes.</p>
-<p style="color: #666">If you did not ask for it, there is nothing you need to do: without the code nobody can add
-your address to an account. Do not pass the code on to anybody.</p>
-</body>
-</html>
-"""
 
 
 def code_message(address: Address, code: str, sender: str, sender_name: str, now: datetime) -> EmailMessage:
@@ -63,5 +48,4 @@ def code_message(address: Address, code: str, sender: str, sender_name: str, now
     message["Message-ID"] = make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834, section 5: answers by machines are not wanted
     message.set_content(_TEXT.format(code=code))
-    message.add_alternative(_HTML.format(code=html.escape(code), subject=_SUBJECT), subtype="html")
     return message

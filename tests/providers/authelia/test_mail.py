@@ -74,16 +74,14 @@ async def test_a_mail_can_be_read_by_people():
     async with MailServer().serving() as server:
         await _mailer(server, from_name="Platform").send_code(NEW, "123456")
     [mail] = server.mails
-    text, html = (mail.message.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    text = mail.message.get_content()
     assert (mail.sender, mail.recipients) == ("noreply@lfx.dev", ["new@example.org"])
     assert mail.message["From"] == "Platform <noreply@lfx.dev>"
     assert mail.message["To"] == "new@example.org"
     assert mail.message["Subject"] == "Your verification code"
-    assert mail.message.get_content_type() == "multipart/alternative"
+    assert (mail.message.get_content_type(), mail.message.get_content_charset()) == ("text/plain", "utf-8")
     assert "    123456" in text.splitlines()
-    assert ">123456<" in html
     assert "If you did not ask for it" in text
-    assert "If you did not ask for it" in html
 
 
 @pytest.mark.parametrize("left", [0.0, 0.3, 0.5])
