@@ -49,6 +49,12 @@ def _arguments(line):
     return words[words.index("request") :]
 
 
+def test_no_aliases_are_offered_where_there_are_none(dev):
+    assert "\nUsers:\n" in dev.output
+    *to_service, _, _ = _arguments(pasted(dev.output)[0])
+    assert b"alias_service_unavailable" in run(*to_service, "add_alias", "{}").stdout
+
+
 async def test_the_whole_way_from_the_code_to_the_users_file(dev):
     emails, send, verify, link, set_primary = (_arguments(line) for line in pasted(dev.output))
     assert b"ada@example.org" in run(*emails).stdout

@@ -171,7 +171,7 @@ def _greet(service: Service, settings: Settings, stand_in: StandIn) -> None:
         "",
         table([*places, *stand_in.places], indent=""),
         "",
-        *_paragraph(f"Users (aliases are given out for {', '.join(settings.aliases.allowed_domains) or 'no domain'}):"),
+        *_paragraph(f"Users ({_aliases(settings)}):" if stand_in.aliases else "Users:"),
         table(stand_in.users[: _MOST_USERS + 1], width=WIDTH),
         *([f"  … and {more} more"] if (more := len(stand_in.users) - 1 - _MOST_USERS) > 0 else []),
         "",
@@ -184,6 +184,10 @@ def _greet(service: Service, settings: Settings, stand_in: StandIn) -> None:
         "",
     ]
     typer.echo("\n".join(parts))
+
+
+def _aliases(settings: Settings) -> str:
+    return f"aliases are given out for {', '.join(settings.aliases.allowed_domains) or 'no domain'}"
 
 
 def _lines(one: Try, nats: NatsSettings) -> list[str]:

@@ -50,6 +50,7 @@ def authelia_stand_in(given: Settings, _nats_url: str, _wishes: Wishes) -> Itera
             users=_table(stand_in.users),
             notes=["Mails are not sent but shown, here and at the address above, with their codes."],
             requests=_requests(),
+            aliases=False,
             tokens={user["username"]: user["token"] for user in stand_in.users},
         )
 

@@ -55,6 +55,7 @@ class StandIn:
     `sections`: its settings, in the place of what the environment says. `environment`: variables of this process that
     libraries read by themselves. `places`: further addresses, each with its name. `users`: a table, its head first.
     `tokens`: by the names that `request` knows them by. `notes`: paragraphs below the table. `requests`: what to try.
+    `aliases`: whether the provider has any.
     """
 
     sections: Sequence[Section]
@@ -64,6 +65,7 @@ class StandIn:
     environment: Mapping[str, str] = field(default_factory=dict)
     places: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
+    aliases: bool = True
 
 
 Opener = Callable[["Settings", str, Wishes], AbstractContextManager[StandIn]]
