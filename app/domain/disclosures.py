@@ -11,6 +11,9 @@ from app.domain.redaction import redact_email, redact_tokens
 if TYPE_CHECKING:
     from app.domain.users import Address
 
+ALWAYS: Final = 60
+"""Their severity, above all others, shown as `info`: nobody else tells what they tell, so no level keeps them back."""
+
 _MAX_SHOWN: Final = 320
 """Characters of a name in an audit record, enough for any address."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loguru import logger
 
-from app.domain.disclosures import Disclosure
+from app.domain.disclosures import ALWAYS, Disclosure
 from app.domain.errors import WIRES
 from app.domain.redaction import LOOKED_AT, redact
 from app.observability.output import Output
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 _LEVELS: Final = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "error": "ERROR"}
 _NAMES: Final = {"DEBUG": "debug", "INFO": "info", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
-_ALWAYS: Final = 60
-"""A severity above all others, shown as `info`: audit records are no matter of the log's level."""
-
 _MAX_PIECE: Final = 4 * 1024
 """Characters that are shown of an exception's message, and of a frame."""
 
@@ -56,7 +53,7 @@ class AuditLog:
 
     def impersonation(self, attempt: ImpersonationAttempt) -> None:
         """Record an attempt, whatever the log's level."""
-        logger.bind(disclosed=attempt).log(_ALWAYS, "impersonation attempt")
+        logger.bind(disclosed=attempt).log(ALWAYS, "impersonation attempt")
 
 
 class Sink:

@@ -16,8 +16,10 @@ from loguru import logger
 from app.domain.deadline import current_deadline
 from app.domain.disclosures import ImpersonationAttempt, VerificationCode
 from app.domain.errors import UpstreamError
+from app.domain.users import Address
 from app.observability.logs import AuditLog
-from app.settings import LogSettings
+from app.settings import LogSettings, Settings
+from providers.mock import mock_provider
 from tests.support.logs import service_log
 from tests.support.slow import place
 
@@ -158,6 +160,14 @@ def test_the_two_disclosures_and_nothing_else_pass_in_clear(log):
     assert "audience" not in audit
     assert asked["audience"] == "x " * 160 + "…"
     assert "123456" not in json.dumps(other)
+
+
+async def test_no_level_keeps_back_the_code_that_is_told_nowhere_else(log):
+    stream = log(level="error")
+    await mock_provider(Settings(), time.time).verification.send_code(Address("new@example.org"))
+    [record] = _records(stream)
+    assert record["level"] == "info"
+    assert record["message"].startswith("verification code for n****@example.org: ")
 
 
 @pytest.mark.parametrize("level", ["debug", "error"])
