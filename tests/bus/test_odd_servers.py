@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
+import struct
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from tests.bus.connections import configured, connected, ignore
 from tests.support.ports import nats_server
 from tests.support.waiting import until
 
+LOOPS = pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 ENDS = (
     "Authorization Violation",
     "User Authentication Expired",
@@ -237,7 +240,7 @@ async def test_what_an_account_may_send_at_most_is_heard(tmp_path):
         await client.close()
 
 
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+@LOOPS
 def test_a_client_that_gives_up_with_something_to_send_says_so(loop):
     closed = []
 
@@ -339,6 +342,96 @@ async def test_a_server_that_hangs_up_in_its_greeting_uses_an_attempt_up():
         await client.subscribe("a", cb=ignore)
         await until(lambda: client.is_closed)
     assert len(connections) == 4
+
+
+def _reset(writer) -> None:
+    """End a connection as a process that dies does: what is on its way is lost."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+@LOOPS
+def test_connections_that_are_reset_right_after_the_first_pong_leave_nothing_behind(loop):
+    """Else the pings of all of them count, and end a connection that stands."""
+    connections = []
+
+    async def serve(reader, writer) -> None:
+        connections.append(writer)
+        writer.write(WELL)
+        while line := await reader.readline():
+            if line == b"PING\r\n":
+                writer.write(PONG)
+                if len(connections) <= 10:
+                    await writer.drain()
+                    _reset(writer)
+        writer.close()
+
+    async def connect() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            client = await connected(url, max_reconnect_attempts=-1)
+            await client.subscribe("a", cb=ignore)
+            with pytest.raises(ConnectionReconnectingError):
+                await client.flush()
+            await until(lambda: len(connections) > 10 and client.is_connected)
+            await client.flush()
+            tasks = [task.get_coro().__name__ for task in asyncio.all_tasks()]
+            assert [tasks.count(name) for name in ("_read_loop", "_ping_interval", "_flusher")] == [1, 1, 1]
+            await client.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(connect())
+
+
+@LOOPS
+def test_a_client_that_is_closed_where_its_connection_was_reset_says_so(loop):
+    closed = []
+
+    async def note() -> None:
+        closed.append(True)
+
+    async def serve(reader, writer) -> None:
+        writer.write(WELL)
+        while not (line := await reader.readline()).startswith(b"SUB"):
+            writer.write(PONG if line == b"PING\r\n" else b"")
+        writer.write(b"-ERR 'maximum subscriptions exceeded'\r\n")
+        await writer.drain()
+        _reset(writer)
+
+    async def give_up() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            client = await connected(url, max_reconnect_attempts=-1, closed_cb=note)
+            await client.subscribe("a", cb=ignore)
+            while not client.is_closed:
+                with suppress(OSError, Error):
+                    await client.publish("a", b"a reply")
+                await asyncio.sleep(0)
+            await until(lambda: closed)
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(give_up())
+
+
+@pytest.mark.parametrize("answer", [b"PONG\n", b"PONG \r\n", b"PONGS\r\n"])
+async def test_an_odd_pong_is_one_or_uses_the_first_attempt_up(answer):
+    connections = []
+
+    async def serve(reader, writer) -> None:
+        connections.append(writer)
+        first = len(connections) == 1
+        writer.write(WELL)
+        while line := await reader.readline():
+            if line == b"PING\r\n":
+                writer.write(answer if first else PONG)
+                first = False
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        client = await connected(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", max_reconnect_attempts=-1)
+        assert client.is_connected
+        await client.flush()
+        await client.close()
 
 
 def test_a_write_to_a_closed_connection_is_an_error_that_is_foreseen():

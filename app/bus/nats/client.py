@@ -153,11 +153,17 @@ class DecodingClient(Client):
         """Return when the server has all that was sent. Raises ConnectionReconnectingError when there is no connection.
 
         As it comes, it then returns at once, as if the server had what may be lost with the connection. That is so too
-        while a new connection is being made, when it counts as reconnecting no more.
+        while a new connection is being made, when it counts as reconnecting no more. And where the connection is gone
+        but nobody has read so yet, it raises what the transport does.
         """
         if not self.is_connected and not self.is_closed:
             raise ConnectionReconnectingError
-        await super().flush(timeout)
+        try:
+            await super().flush(timeout)
+        except ConnectionResetError as error:
+            if asyncio.current_task() is not self._reconnection_task:  # that one goes on by itself
+                await self._process_op_err(error)
+            raise ConnectionReconnectingError from error
 
     async def _send_ping(self, future: asyncio.Future[Any] | None = None) -> None:
         # As it comes, a PING overtakes what waits for the flusher. The answer to it is then no sign that the server
@@ -258,13 +264,19 @@ class ReconnectingClient(DecodingClient):
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:  # noqa: FBT001, FBT002 - as nats-py has it
         # As it comes, what waits to be sent is written to the connection that is gone. That fails: nobody is told that
-        # the client is closed, and it cannot be closed again.
-        if not self.is_connected:
-            self._pending, self._pending_data_size = [], 0
+        # the client is closed, and it cannot be closed again. It may be gone without anybody having read so.
+        if self.is_connected and self._transport is not None:
+            with contextlib.suppress(ConnectionResetError):
+                self._transport.writelines(self._pending)
+        self._pending, self._pending_data_size = [], 0
         await super()._close(status, do_cbs)
 
     async def _connect_to_server(self, s: Srv) -> None:
         s.last_attempt = time.monotonic()
+        # As it comes, what an attempt began that got as far as the PONG, and failed then, goes on beside the next one.
+        for task in (self._reading_task, self._ping_interval_task, self._flusher_task):
+            if task is not None:
+                task.cancel()
         if isinstance(self._transport, BoundedTransport):
             self._transport.abort()  # of an attempt that was turned away
         self._ps.reset()  # of what a connection before had begun to say

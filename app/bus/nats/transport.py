@@ -74,8 +74,8 @@ class BoundedTransport(TcpTransport):
                     return line
                 if line.startswith(b"-ERR"):
                     return b"-ERR " + line[4:].decode(errors="replace").strip().encode() + b"\r\n"
-                if line.startswith(b"PONG"):
-                    return line
+                if line.strip() == b"PONG":
+                    return b"PONG\r\n"  # the library knows no other form, and would wait for ever
                 if line.startswith(b"PING"):
                     self.write(b"PONG\r\n")
                 elif not line.startswith(b"INFO"):
