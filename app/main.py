@@ -260,5 +260,8 @@ def run(
         end.daemon = True
         if ends_process:
             end.start()
+            # All is answered. One that comes after the loop, which takes it until then, would change the exit status.
+            runner.get_loop().remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end.cancel()
     return status

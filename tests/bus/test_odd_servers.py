@@ -444,7 +444,7 @@ def test_a_write_to_a_closed_connection_is_an_error_that_is_foreseen():
             transport.abort()
             await transport.wait_closed()
             for send in (lambda: transport.write(b"PING\r\n"), lambda: transport.writelines([b"PING\r\n"])):
-                with pytest.raises(ConnectionResetError):
+                with pytest.raises(ConnectionResetError, match="the connection is closed"):
                     send()
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +66,18 @@ async def test_300_requests_in_flight_get_300_proper_replies(nats, tmp_path, num
         await client.flush()
         assert replies == [NO_MAIL] * 300
     await client.close()
+
+
+def test_sigterm_that_comes_again_and_again_changes_no_exit_status(nats):
+    """Nor while the interpreter ends, which a forked process does not do."""
+    environment = {**os.environ, "NATS_URL": nats.url, "PORT": "0", "BIND": "127.0.0.1"}
+    command = [Path(sys.executable).with_name("auth-service"), "serve"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as service:
+        assert any('"ready"' in line for line in service.stdout)
+        while service.poll() is None:
+            service.send_signal(signal.SIGTERM)
+            time.sleep(0.0005)
+        assert service.returncode == 0
 
 
 async def _gone_after(nats, tmp_path) -> float:

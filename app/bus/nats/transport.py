@@ -21,6 +21,10 @@ missing of a longer body is read at once: that is one message, and nothing else.
 class _Gone(ConnectionResetError, RuntimeError):
     """The connection is closed. The library expects the one in some places and the other in others."""
 
+    def __init__(self, why: str = "the connection is closed") -> None:
+        """Take what operators read."""
+        super().__init__(why)
+
 
 def is_size(value: object) -> TypeGuard[int]:
     """Whether it can be the largest number of bytes that a server takes."""
@@ -82,7 +86,7 @@ class BoundedTransport(TcpTransport):
                     break
         except ValueError:  # longer than any
             pass
-        raise _Gone
+        raise _Gone("the connection was closed, or nobody who answered is a NATS server")
 
     def write(self, payload: bytes) -> None:
         """Write; uvloop says with another error than asyncio that the connection is closed."""
