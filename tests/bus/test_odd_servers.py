@@ -413,6 +413,34 @@ def test_a_client_that_is_closed_where_its_connection_was_reset_says_so(loop):
         runner.run(give_up())
 
 
+async def test_a_reply_that_waited_and_is_too_large_for_the_next_server_takes_no_other_with_it():
+    received, faults, connections = bytearray(), [], []
+
+    async def note(fault: Exception) -> None:
+        faults.append(type(fault))
+
+    async def serve(reader, writer) -> None:
+        connections.append(writer)
+        writer.write(WELL if len(connections) == 1 else b'INFO {"max_payload":100}\r\n')
+        while (line := await reader.readline()) and not line.startswith(b"SUB"):
+            received.extend(line)
+            writer.write(PONG if line == b"PING\r\n" else b"")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await connected(url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=note)
+        client.give_up(await client.subscribe("a", cb=ignore))
+        await until(lambda: client.is_reconnecting)
+        for subject, size, headers in (("a", 1, None), ("b", 101, None), ("c", 90, {"a": "b"}), ("d", 100, None)):
+            await client.publish(subject, b"x" * size, headers=headers)
+        await until(lambda: client.is_connected)
+        await client.flush()
+        assert [line.split()[1] for line in received.splitlines() if line.startswith((b"PUB", b"HPUB"))] == [b"a", b"d"]
+        assert (len(connections), faults.count(MaxPayloadError)) == (2, 1)
+        await client.close()
+
+
 @pytest.mark.parametrize("answer", [b"PONG\n", b"PONG \r\n", b"PONGS\r\n"])
 async def test_an_odd_pong_is_one_or_uses_the_first_attempt_up(answer):
     connections = []

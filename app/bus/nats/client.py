@@ -63,6 +63,15 @@ def _size_of(headers: dict[str, str]) -> int:
     return sum(len(f"{name}: {value}\r\n".encode()) for name, value in headers.items()) + len("NATS/1.0\r\n\r\n")
 
 
+def _is_beyond(command: bytes, most: int) -> bool:
+    """Whether a command publishes a message of more bytes."""
+    return len(command) > most and command.startswith((b"PUB ", b"HPUB ")) and _announced(command) > most
+
+
+def _announced(command: bytes) -> int:
+    return int(command.partition(b"\r\n")[0].rpartition(b" ")[2])
+
+
 def _is_place(text: object) -> bool:
     """Whether it is `host:port`."""
     try:
@@ -237,6 +246,15 @@ class ReconnectingClient(DecodingClient):
             self._err = error
             await self._error_cb(error)
             await self.close()
+
+    async def _process_connect_init(self) -> None:
+        await super()._process_connect_init()
+        # As it comes, what waits and is larger than this server takes is sent: the server ends the connection at it,
+        # and what waited behind it is lost too.
+        small = [command for command in self._pending if not _is_beyond(command, self._max_payload)]
+        if len(small) < len(self._pending):
+            self._pending, self._pending_data_size = small, sum(map(len, small))
+            await self._error_cb(MaxPayloadError())
 
     async def _select_next_server(self) -> None:
         """Connect to the next server that has attempts left; servers take turns."""
