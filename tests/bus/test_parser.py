@@ -101,3 +101,18 @@ def test_what_no_server_sends_is_told_as_such(line, after):
 def test_a_line_that_is_not_whole_is_waited_for():
     assert parsed(b"MSG a 1 r\x0cs 3").got == []
     assert parsed(b"MSG a 1 \x0c 3\r\nad").got == []
+
+
+@pytest.mark.parametrize("line", [b"INFO ", b"-ERR '", b"MSG a 1 ", b"HMSG a 1 ", b""])
+def test_a_line_without_end_is_not_waited_for(line):
+    assert parsed(line, *[b"x" * 1_000] * 60).got == []
+    with pytest.raises(ProtocolError):
+        parsed(line, *[b"x" * 1_000] * 70)
+
+
+@pytest.mark.parametrize("line", [b"MSG a 1 %d\r\n", b"HMSG a 1 r 9 %d\r\n", b"MSG a 1 r\x0cs %d\r\n"])
+def test_a_message_that_no_server_can_be_configured_for_is_not_waited_for(line):
+    most = 64 * 1024 * 1024
+    assert parsed(line % most).got == []
+    with pytest.raises(ProtocolError):
+        parsed(line % (most + 1))

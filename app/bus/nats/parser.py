@@ -15,6 +15,10 @@ _MESSAGES: Final = {b"MSG": 0, b"HMSG": 1}
 """How many numbers stand between the reply subject and the last number."""
 
 _WITHOUT_REPLY: Final = 4
+_MAX_LINE: Final = 64 * 1024
+"""Bytes of a line. A greeting has 32 KiB at most, and the longest error quotes a subject."""
+_MAX_MESSAGE: Final = 64 * 1024 * 1024
+"""Bytes of a message: more cannot be configured in nats-server."""
 
 # As it comes, the line's end may stand between the two sizes: headers that begin with a number and a line's end, which
 # any publisher may send, are then taken for the second size, and the connection is broken off.
@@ -48,10 +52,17 @@ class TolerantParser(Parser):
                     raise
             else:
                 if self.state != AWAITING_CONTROL_LINE or _LINE_END not in self.buf:
+                    self._bound()
                     return
                 if not self._take_odd_message():
                     raise ProtocolError
             data = b""
+
+    def _bound(self) -> None:
+        """Raise ProtocolError at what has no end. It would be kept, and a line be looked at from its beginning."""
+        begun, most = (self.needed, _MAX_MESSAGE) if self.missing else (len(self.buf), _MAX_LINE)
+        if begun > most:
+            raise ProtocolError
 
     def _take_odd_message(self) -> bool:
         """Take the line at the beginning of the buffer if it announces a message; return whether it does."""
