@@ -50,6 +50,9 @@ _MAX_ERROR: Final = 512
 _MAX_UNSENT: Final = 64 * 1024 * 1024
 """Bytes of replies that are kept while NATS is away; nothing is held up before that."""
 
+TRY_AGAIN: Final = 30.0
+"""Seconds between two attempts to subscribe to what was refused: a permission may be given back at any time."""
+
 _PING_INTERVAL: Final = 20
 """Seconds; a server that left two unanswered is gone, though its connection may seem to stand."""
 
@@ -97,6 +100,8 @@ class AuthBroker(ConnectingBroker):
         self._discovery = Discovery(declared, telemetry.requests.subjects, telemetry.version)
         self._opened = self._subscribed = self._draining = False
         self._refused = ""
+        self._refusals = 0
+        self._trying: asyncio.Task[None] | None = None
         self._drain_began = 0.0
         self._errors = Repetition("NATS error")
         self._telemetry = telemetry
@@ -161,6 +166,8 @@ class AuthBroker(ConnectingBroker):
         """
         self._draining = True
         self._drain_began = time.monotonic()
+        if self._trying is not None:
+            self._trying.cancel()
         left = 0
         try:
             async with asyncio.timeout(within):
@@ -233,9 +240,27 @@ class AuthBroker(ConnectingBroker):
         what, subject = refusal(self.last_error)
         if what == SUBSCRIPTION and subject.startswith(self._nats.subject_prefix.lower()):
             self._refused = self.last_error
+            self._refusals += 1
+            if self._trying is None and not self._draining:
+                self._trying = asyncio.get_running_loop().create_task(self._try_again(), name="subscribe")
         # Whoever names reply subjects that are not allowed, or floods discovery, makes one of each message.
         kind = self.last_error.partition('"')[0] if type(error) is Error else type(error).__name__
         self._errors.warn(kind, self.last_error, 1 if self._client.is_connected else _ATTEMPTS_TOLD)
+
+    async def _try_again(self) -> None:
+        """Subscribe to what the server refused or took away, until it has all, or the connection is another one."""
+        while self._refused:
+            await asyncio.sleep(TRY_AGAIN)
+            before = self._refusals
+            with contextlib.suppress(OSError, Error):  # no connection just now: the next one subscribes to all
+                for subscriber in self.subject_subscribers:
+                    if subscriber.subscription is not None:
+                        await self._client.ask_again(subscriber.subscription)
+                await self._client.flush()
+                if self._refused and self._refusals == before:
+                    self._refused = self.last_error = ""
+                    logger.info("NATS subscribed again")
+        self._trying = None
 
     async def _on_disconnected(self) -> None:
         self._subscribed, self._refused = False, ""

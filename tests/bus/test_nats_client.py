@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import signal
 from contextlib import asynccontextmanager
 
 import nats as nats_py
@@ -274,6 +276,34 @@ async def test_a_subscription_that_is_not_allowed_keeps_the_service_from_being_r
         broker = broker_of(server.url, handler, user="me", password="hush")
         await broker.start()
         await until(lambda: broker.state.startswith("not subscribed: nats: "))
+        await broker.drain(1)
+        await broker.stop()
+
+
+async def test_a_permission_that_is_taken_away_and_given_back_makes_the_service_ready_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.bus.broker.TRY_AGAIN", 0.1)
+
+    async def handler(_: str) -> str:
+        """Answer."""
+        return "here"
+
+    users = 'authorization {{ users: [ {{user: me, password: hush, permissions: {{ subscribe: "{}" }} }} ] }}'
+    with configured(tmp_path, users.format(">")) as server:
+        broker = broker_of(server.url, handler, user="me", password="hush")
+        await broker.start()
+        for allowed, state in (("_INBOX.>", "not subscribed: nats: "), (">", "")):
+            (tmp_path / "nats.conf").write_text(users.format(allowed))
+            os.kill(server.pid, signal.SIGHUP)
+            await until(lambda: broker.state[: len(state) or None] == state)  # noqa: B023 - awaited at once
+        (subscriber,) = broker.subject_subscribers
+        await broker._client.ask_again(subscriber.subscription)
+        client = await connected(server.url, user="me", password="hush")
+        replies = await client.subscribe("_INBOX.a")
+        await client.publish(subscriber.declaration.address, b"ada", reply="_INBOX.a")
+        assert (await replies.next_msg(PATIENCE)).data == b"here"
+        await client.flush()
+        assert replies.pending_msgs == 0
+        await client.close()
         await broker.drain(1)
         await broker.stop()
 

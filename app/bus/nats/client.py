@@ -308,6 +308,10 @@ class ReconnectingClient(DecodingClient):
         if last_attempt is not None and (left := last_attempt + wait - time.monotonic()) > 0:
             await asyncio.sleep(left)
 
+    async def ask_again(self, subscription: Subscription) -> None:
+        """Subscribe again on the same connection. The server refuses what it must; what it has it leaves as it is."""
+        await self._send_subscribe(subscription)
+
     def give_up(self, subscription: Subscription) -> None:
         """Do not subscribe again after a reconnection: a drain removes a subscription only once the server agreed."""
         self._remove_sub(subscription._id)  # noqa: SLF001 - has no other name
