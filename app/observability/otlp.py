@@ -154,6 +154,11 @@ class Exports:
             thread.join(max(0.0, end - time.monotonic()))
 
 
+def _encodable(value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
+    """Return a text with half characters as escapes. The exporter would lose the field, or the whole batch."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
 def _record(fields: dict[str, Any]) -> LogRecord:
     trace = Trace(int(fields["trace_id"], 16), int(fields["span_id"], 16)) if "trace_id" in fields else None
     return LogRecord(
@@ -161,6 +166,10 @@ def _record(fields: dict[str, Any]) -> LogRecord:
         context=trace.context(Context()) if trace else Context(),
         severity_text=fields["level"],
         severity_number=_SEVERITIES[fields["level"]],
-        body=fields["message"],
-        attributes={name: value for name, value in fields.items() if name not in _OF_THE_RECORD and value is not None},
+        body=_encodable(fields["message"]),
+        attributes={
+            _encodable(name): _encodable(value)
+            for name, value in fields.items()
+            if name not in _OF_THE_RECORD and value is not None
+        },
     )

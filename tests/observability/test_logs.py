@@ -18,8 +18,11 @@ from app.domain.disclosures import ImpersonationAttempt, VerificationCode
 from app.domain.errors import UpstreamError
 from app.domain.users import Address
 from app.observability.logs import AuditLog
+from app.observability.otlp import Exports, exporter
 from app.settings import LogSettings, Settings
+from app.settings.telemetry import TelemetrySettings
 from providers.mock import mock_provider
+from tests.support.collector import attributes, http_collector
 from tests.support.logs import service_log
 from tests.support.slow import place
 
@@ -241,3 +244,15 @@ async def test_how_a_write_ended_after_its_request_timed_out_is_logged(log, nats
         assert await service.all_replies() == [[b'{"success":false,"error":"request timed out"}']]
     (ended,) = (record for record in _records(stream) if record["message"].startswith("write ended"))
     assert (ended["level"], ended["outcome"]) == ("warn", outcome)
+
+
+def test_half_a_character_takes_no_other_record_to_the_collector_with_it(log, monkeypatch):
+    with http_collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint)
+        exports = Exports(TelemetrySettings(), "0")
+        log(exports.logs(exporter("logs", "http/protobuf")))
+        logger.info("before")
+        logger.bind(half="\ud800").info("half \udfff")
+        exports.close(60)
+        assert [record.body.string_value for record in collector.records] == ["before", "half \\udfff"]
+        assert attributes(collector.records[1])["half"] == "\\ud800"
