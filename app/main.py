@@ -262,6 +262,6 @@ def run(
             end.start()
             # All is answered. One that comes after the loop, which takes it until then, would change the exit status.
             runner.get_loop().remove_signal_handler(signal.SIGTERM)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(status))
     end.cancel()
     return status
