@@ -88,9 +88,6 @@ class AutheliaIdentities:
         except (IdentityLinkedElsewhere, UserNotFound, StorageFull, Unreadable):  # nothing was written
             await self._used.forget(proof.jti, begun)
             raise
-        if not await self._users.confirm(username, proof.address):
-            await self._used.forget(proof.jti, begun)
-            raise IdentityLinkedElsewhere
         return await self._used.finish(proof.jti, username)
 
     async def _holds(self, username: str, address: Address) -> bool:
@@ -137,8 +134,3 @@ class AutheliaIdentities:
                 raise IdentityLinkedElsewhere
 
         await self._users.change(username, linked, check)
-        try:
-            await check()
-        except IdentityLinkedElsewhere:
-            await self._users.change(username, lambda record: without_social(record, provider, identity_id))
-            raise

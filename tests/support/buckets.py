@@ -57,14 +57,14 @@ class MemoryBucket:
         await self._let_others()
         return found
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
-        return await self._set(key, value, revision)
+    async def put(self, key: str, value: bytes, revision: int, before: str = "") -> int:
+        return await self._set(key, value, revision, before)
 
-    async def add(self, key: str, value: bytes, revision: int) -> int:
-        return await self._set(key, value, revision)
+    async def add(self, key: str, value: bytes, revision: int, before: str = "") -> int:
+        return await self._set(key, value, revision, before)
 
-    async def delete(self, key: str, revision: int) -> None:
-        await self._set(key, None, revision)
+    async def delete(self, key: str, revision: int, before: str = "") -> None:
+        await self._set(key, None, revision, before)
 
     async def keys(self) -> list[str]:
         await self._let_others()
@@ -73,12 +73,12 @@ class MemoryBucket:
     async def has_room(self) -> bool:
         return True
 
-    async def _set(self, key: str, value: bytes | None, revision: int) -> int:
+    async def _set(self, key: str, value: bytes | None, revision: int, before: str) -> int:
         await self._let_others()
         if self._entries.get(key, Entry(None, 0)).revision != revision:
             raise StaleRevision
         self._revision = made = self._revision + 1
-        self._entries[key] = Entry(value, made, datetime.fromtimestamp(self._now(), UTC))
+        self._entries[key] = Entry(value, made, datetime.fromtimestamp(self._now(), UTC), before)
         await self._let_others()
         return made
 
@@ -93,8 +93,8 @@ class InterruptedBucket(MemoryBucket):
     at = ""
     first: Callable[[], Awaitable[None]]
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
+    async def put(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         if key == self.at:
             self.at = ""
             await self.first()
-        return await super().put(key, value, revision)
+        return await super().put(key, value, revision, before)

@@ -67,17 +67,17 @@ class MortalBucket:
     async def has_room(self) -> bool:
         return await self._bucket.has_room()
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
+    async def put(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         self._life.spend()
-        return await self._bucket.put(key, value, revision)
+        return await self._bucket.put(key, value, revision, before)
 
-    async def add(self, key: str, value: bytes, revision: int) -> int:
+    async def add(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         self._life.spend()
-        return await self._bucket.add(key, value, revision)
+        return await self._bucket.add(key, value, revision, before)
 
-    async def delete(self, key: str, revision: int) -> None:
+    async def delete(self, key: str, revision: int, before: str = "") -> None:
         self._life.spend()
-        await self._bucket.delete(key, revision)
+        await self._bucket.delete(key, revision, before)
 
 
 @dataclass

@@ -68,6 +68,7 @@ TROUBLES = {
     "late writes": Trouble(late=0.3),
     "clocks apart": Trouble(clocks=APART),
     "all": Trouble(killed=0.08, unanswered=0.04, late=0.12, clocks=APART),
+    "many": Trouble(killed=0.1, unanswered=0.05, late=0.2, clocks=APART),
 }
 
 
@@ -99,14 +100,14 @@ class UnreliableBucket:
     async def keys(self) -> list[str]:
         return await self.bucket.keys()
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
-        return await self._written(lambda: self.bucket.put(key, value, revision))
+    async def put(self, key: str, value: bytes, revision: int, before: str = "") -> int:
+        return await self._written(lambda: self.bucket.put(key, value, revision, before))
 
-    async def add(self, key: str, value: bytes, revision: int) -> int:
-        return await self._written(lambda: self.bucket.add(key, value, revision))
+    async def add(self, key: str, value: bytes, revision: int, before: str = "") -> int:
+        return await self._written(lambda: self.bucket.add(key, value, revision, before))
 
-    async def delete(self, key: str, revision: int) -> None:
-        await self._written(lambda: self.bucket.delete(key, revision))
+    async def delete(self, key: str, revision: int, before: str = "") -> None:
+        await self._written(lambda: self.bucket.delete(key, revision, before))
 
     async def _written(self, write: Write) -> Any:
         troubles = {"killed": self.trouble.killed, "unanswered": self.trouble.unanswered, "late": self.trouble.late}

@@ -38,11 +38,15 @@ def is_legal_key(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What stands under a key: None when nothing does. `revision` is what a change is compared with."""
+    """What stands under a key: None when nothing does. `revision` is what a change is compared with.
+
+    `before` is written with it; see `LookupKeys`.
+    """
 
     value: bytes | None
     revision: int
     written: datetime | None = None
+    before: str = ""
 
 
 class Bucket(Protocol):
@@ -52,15 +56,15 @@ class Bucket(Protocol):
         """Return what stands under the key."""
         ...
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
+    async def put(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         """Replace what stood there at `revision` (0: nothing ever), return the new one. Raises StaleRevision."""
         ...
 
-    async def add(self, key: str, value: bytes, revision: int) -> int:
+    async def add(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         """Put what is new, if it leaves the room that is kept for changes. Raises StaleRevision, StorageFull."""
         ...
 
-    async def delete(self, key: str, revision: int) -> None:
+    async def delete(self, key: str, revision: int, before: str = "") -> None:
         """Remove what stood there at `revision`. Raises StaleRevision."""
         ...
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from providers.authelia.storage.kv import Bucket, BucketOptions
 
 _OPERATION: Final = "KV-Operation"
+_BEFORE: Final = "Auth-Service-Before"
 _FULL: Final = (10002, 10023, 10028, 10047, 10077, 10122)
 """Codes of JetStream: limits of the account, of the server, of memory, of storage; maximum bytes; those of a stream."""
 
@@ -130,20 +131,20 @@ class NatsBucket:
         """Return what stands under the key; a short outage is waited for."""
         return await self._patiently("kv_get", lambda: self._get(key))
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
+    async def put(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         """Compare and set."""
-        return await self._publish(key, value, revision, {})
+        return await self._publish(key, value, revision, {_BEFORE: before} if before else {})
 
-    async def add(self, key: str, value: bytes, revision: int) -> int:
+    async def add(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         """Compare and set when there is room, one at a time: of each replica one may overstep the bound."""
         async with self._addition:
             if not await self.has_room():
                 raise StorageFull
-            return await self.put(key, value, revision)
+            return await self.put(key, value, revision, before)
 
-    async def delete(self, key: str, revision: int) -> None:
+    async def delete(self, key: str, revision: int, before: str = "") -> None:
         """Compare and remove; a marker stays, as nats-py's own delete leaves one."""
-        await self._publish(key, b"", revision, {_OPERATION: "DEL"})
+        await self._publish(key, b"", revision, {_OPERATION: "DEL"} | ({_BEFORE: before} if before else {}))
 
     async def keys(self) -> list[str]:
         """Return every key; a short outage is waited for."""
@@ -191,8 +192,9 @@ class NatsBucket:
             return Entry(None, 0)
         except _FOREIGN as error:
             raise self._buckets.failed(error) from error
-        removed = _OPERATION in (message.headers or {})
-        return Entry(None if removed else message.data or b"", message.seq or 0, message.time)
+        headers = message.headers or {}
+        value = None if _OPERATION in headers else message.data or b""
+        return Entry(value, message.seq or 0, message.time, headers.get(_BEFORE, ""))
 
     async def _publish(self, key: str, value: bytes, revision: int, headers: dict[str, str]) -> int:
         jetstream = self._buckets.jetstream(_WRITE_TIME)

@@ -66,7 +66,7 @@ class Subjects:
                 # Usernames differ by case alone, and so do identifiers that are derived from them: the very one first.
                 found = found or (username, record)
             elif username == pointed and not self._keys.is_fresh(entry):
-                await self._keys.drop(key, entry.revision)
+                await self._keys.drop(key, entry)
         return found
 
     async def store(self, username: str, subject: str) -> Record:
@@ -154,4 +154,4 @@ class Subjects:
         key = records.subject_key(old)
         pointed, entry = await self._keys.read(key)
         if pointed == username and key != records.subject_key(new) and not self._keys.is_fresh(entry):
-            await self._keys.drop(key, entry.revision)
+            await self._keys.drop(key, entry)

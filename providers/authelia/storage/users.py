@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class AddressHeld(Exception):
-    """The address is somebody else's, or somebody else is about to get it."""
+    """The address or social identity is somebody else's, or somebody else is about to get it."""
 
 
 class Users:
@@ -100,12 +100,11 @@ class Users:
     async def gain(self, username: str, address: Address, change: Callable[[Record], Record]) -> Record:
         """Change the record so that it has an address that the user has claimed; see `change`.
 
-        Raises AddressHeld when the claim is somebody else's by now. Who takes a claim over writes the record of the
-        claimer again: a change that read the claim before is then too late.
+        Raises AddressHeld when the claim does not stand by now.
         """
 
         async def check() -> None:
-            if (await self._keys.read(records.email_key(address)))[0] not in (None, username):
+            if not await self.confirm(username, address):
                 raise AddressHeld
 
         return await self.change(username, change, check)
@@ -153,9 +152,9 @@ class Users:
         One that cannot be removed stays for the next who reads it: nobody believes it.
         """
         with suppress(ProviderUnavailable):
-            if not await self._lost(username, address):
+            if not await self._shut_out(username, *_of(address)):
                 return False
-            await self._keys.drop(key, entry.revision)
+            await self._keys.drop(key, entry)
         return True
 
     async def claim(self, username: str, address: Address) -> int:
@@ -163,69 +162,47 @@ class Users:
 
         Raises AddressHeld.
         """
-        key = records.email_key(address)
         await self._refuse_older(username, address)
-        while True:
-            pointed, entry = await self._keys.read(key)
-            loser = None if pointed in (None, username) else pointed
-            if loser is not None and (
-                await self._holds(loser, address) or self._keys.is_fresh(entry) or not await self._lost(loser, address)
-            ):
-                raise AddressHeld
-            try:
-                revision = await self._keys.point(key, username, entry.revision)
-            except StaleRevision:
-                continue
-            finally:
-                self._changes.note(addresses=[address])
-            if owner := await self._owner_beside(username, address, loser, entry):
-                with suppress(StaleRevision):
-                    await self._keys.point(key, owner, revision)
-                raise AddressHeld
-            await self._settle_older(username, address)
-            return revision
+        try:
+            revision = await self.take(self._keys, records.email_key(address), username, *_of(address))
+        finally:
+            self._changes.note(addresses=[address])
+        await self._settle_older(username, address)
+        return revision
 
-    async def _owner_beside(self, username: str, address: Address, loser: str | None, before: Entry) -> str | None:
-        """Return who has got an address beside the claim just made; `before` is what the lookup key was.
+    async def take(
+        self,
+        keys: LookupKeys,
+        key: str,
+        username: str,
+        has_it: Callable[[Record], bool],
+        without: Callable[[Record], Record] = lambda record: record,
+    ) -> int:
+        """Let a key name the user, with no write of anybody else under way; return its revision.
 
-        Somebody who lost the claim may have written on the way. A key that named the user already, or nobody any more,
-        tells nothing of whom an attempt that was cut off took it from.
+        Whom it is taken from is written into it first, since nobody can write once it names somebody else: then a
+        write of that user has been made, or is shut out. Raises AddressHeld when somebody else has what it stands for
+        (`has_it`), or has claimed it just now.
         """
-        if loser is not None:
-            return None if await self._lost(loser, address) else loser
-        if not before.revision or await self._holds(username, address):
-            return None
-        for other in await self.usernames():
-            with suppress(Unreadable):
-                record = None if other == username else await self.find(other)
-                if record is not None and records.holds(record, address):
-                    return other
-        return None
-
-    async def _lost(self, loser: str, address: Address) -> bool:
-        """Shut out who has lost a claim, with the unverified entries of the address; False if the user has it."""
-        return await self.shut_out(
-            loser,
-            lambda record: records.holds(record, address),
-            lambda record: records.without_alternate(record, address, unverified_only=True),
-        )
+        while True:
+            pointed, entry = await keys.read(key)
+            if pointed not in (None, username) and (keys.is_fresh(entry) or await self._has(str(pointed), has_it)):
+                raise AddressHeld
+            loser = entry.before or pointed or username
+            with suppress(StaleRevision):
+                if loser == username:
+                    return await keys.point(key, username, entry.revision)
+                if not entry.before:
+                    await keys.point(key, username, entry.revision, loser)
+                elif await self._shut_out(loser, has_it, without):
+                    return await keys.point(key, username, entry.revision)
+                else:
+                    await keys.point(key, loser, entry.revision)
+                    raise AddressHeld
 
     async def confirm(self, username: str, address: Address) -> bool:
-        """Whether the claim still stood, once the record had the address; if not, the record loses it again.
-
-        It also stood if the user has unlinked the address since. What is linked after the key was read stays.
-        """
-        async with self._turns.of(username):
-            while True:
-                record, entry = await self._read(username)
-                pointed, _ = await self._keys.read(records.email_key(address))
-                if pointed == username:
-                    return True
-                if record is None or (changed := records.without_alternate(record, address)) == record:
-                    return pointed is None and record is not None
-                with suppress(StaleRevision):
-                    await self._replace(username, entry, record, changed)
-                    return False
+        """Whether the claim stands: a write of a record that was read before this gives the user the address."""
+        return await self._keys.stands(records.email_key(address), username)
 
     async def revision_of(self, address: Address) -> int:
         """Return the revision of the address's lookup key, to be asked for before the record loses the address."""
@@ -238,11 +215,11 @@ class Users:
         if record is not None and records.holds(record, address):
             return
         if pointed == username:
-            await self._keys.drop(records.email_key(address), entry.revision if revision is None else revision)
+            await self._keys.drop(records.email_key(address), entry, revision)
         for key in records.other_email_keys(address):
             pointed, entry = await self._keys.read(key)
             if pointed == username:
-                await self._keys.drop(key, entry.revision)
+                await self._keys.drop(key, entry)
 
     async def repair(self, username: str, record: Record) -> None:
         """Give the user's addresses and subject identifier the lookup keys that they lack, where there is room.
@@ -279,8 +256,8 @@ class Users:
         finally:
             self._note(username, record, changed)
 
-    async def shut_out(
-        self, loser: str, has_it: Callable[[Record], bool], without: Callable[[Record], Record] = lambda record: record
+    async def _shut_out(
+        self, loser: str, has_it: Callable[[Record], bool], without: Callable[[Record], Record]
     ) -> bool:
         """Let no write of whoever lost a claim be made later, such as one without an answer; False if one was made.
 
@@ -303,18 +280,18 @@ class Users:
         subjects = [records.subject_of(username, version) for version in versions]
         self._changes.note(*subjects, addresses=[held for version in versions for held in records.held(version)])
 
-    async def _holds(self, username: str, address: Address) -> bool:
+    async def _has(self, username: str, has_it: Callable[[Record], bool]) -> bool:
         try:
             record = await self.find(username)
         except Unreadable:
             return True  # as far as anybody can tell
-        return record is not None and records.holds(record, address)
+        return record is not None and has_it(record)
 
     async def _refuse_older(self, username: str, address: Address) -> None:
         """Raise AddressHeld when somebody has the address by the key of a spelling alone, as in older data."""
         for key in records.other_email_keys(address):
             pointed, _ = await self._keys.read(key)
-            if pointed not in (None, username) and await self._holds(str(pointed), address):
+            if pointed not in (None, username) and await self._has(str(pointed), _of(address)[0]):
                 raise AddressHeld
 
     async def _settle_older(self, username: str, address: Address) -> None:
@@ -327,8 +304,16 @@ class Users:
                 with suppress(StaleRevision):  # somebody who lost the claim; whoever reads it believes the record
                     await self._keys.point(key, username, entry.revision)
             elif pointed not in (None, username):
-                await self._keys.drop(key, entry.revision)
+                await self._keys.drop(key, entry)
 
     async def _remove_unverified(self, username: str, address: Address) -> None:
         if await self.find(username) is not None:
             await self.change(username, lambda record: records.without_alternate(record, address, unverified_only=True))
+
+
+def _of(address: Address) -> tuple[Callable[[Record], bool], Callable[[Record], Record]]:
+    """Return whether a record has the address, and what it is without the unverified entries of it."""
+    return (
+        lambda record: records.holds(record, address),
+        lambda record: records.without_alternate(record, address, unverified_only=True),
+    )

@@ -9,11 +9,16 @@ import time
 
 import pytest
 from nats.js.api import KeyValueConfig
+from prometheus_client import CollectorRegistry
 
 from app.domain.errors import IdentityLinkedElsewhere, InvalidIdentityToken
 from app.domain.users import Address
+from app.observability.upstream_metrics import UpstreamTelemetry
 from providers.authelia.codes.signing import keys_of, parse_key
+from providers.authelia.storage.kv import BucketOptions
+from providers.authelia.storage.lookup_keys import LookupKeys
 from providers.authelia.storage.moved import MovedBucket
+from providers.authelia.storage.nats_bucket import Buckets
 from tests.support.authelia import signing_key
 from tests.support.basics import unsigned
 from tests.support.buckets import MemoryBucket, held
@@ -74,6 +79,20 @@ async def test_a_claim_that_an_older_version_made_just_now_keeps_others_away(sta
     async with stage.replica(stage.settings(trust_unverified_identity_tokens=True)) as provider:
         with pytest.raises(IdentityLinkedElsewhere):
             await provider.identities.link(GRACE, unsigned({"sub": "github|77"}), "github|77")
+
+
+async def test_a_key_says_whom_it_was_taken_from_and_a_removed_one_whose_it_was(js):
+    client = js._nc  # noqa: SLF001 - a context gives its connection no other way
+    buckets = Buckets(client, 5, UpstreamTelemetry(CollectorRegistry()))
+    keys = LookupKeys(lambda: buckets.ensure(BucketOptions("authelia-users")), time.time)
+    taken = await keys.point("a", "grace", 0, "ada")
+    named, entry = await keys.read("a")
+    assert (named, entry.revision, entry.before, await keys.stands("a", "grace")) == ("grace", taken, "ada", False)
+    await keys.point("a", "grace", taken)
+    assert await keys.stands("a", "grace") is True
+    await keys.drop("a", (await keys.read("a"))[1])
+    named, entry = await keys.read("a")
+    assert (named, entry.before) == (None, "grace")
 
 
 async def test_what_the_predecessor_has_is_changed_here_and_not_there():

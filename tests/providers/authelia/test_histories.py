@@ -41,6 +41,7 @@ SEEDS = {
     "late writes": range(750, 950),
     "clocks apart": range(200, 450),
     "all": range(150, 450),
+    "many": range(100),
 }
 """Few histories depend on any one step of a claim; among these some do for most steps."""
 
@@ -218,10 +219,29 @@ class OfASocialIdentity(History):
             await self.do(Step("link", "grace", 0.0, 0), self.users, self.claims)
 
 
+FOUND = [
+    (OfAnAddress, "many", (72, 746, 1577, 2215)),
+    (OfAnAddress, "clocks apart", (2738,)),
+    (OfASocialIdentity, "many", (21, 1700)),
+    (OfASocialIdentity, "all", (13, 304, 1436)),
+    (OfASocialIdentity, "clocks apart", (241, 273, 326, 389)),
+]
+"""Histories with two owners, or a link that was taken back, before keys said whose write may be under way."""
+
+
+@pytest.mark.parametrize(("kind", "trouble", "seeds"), FOUND)
+async def test_there_is_one_owner_where_there_once_was_not(kind, trouble, seeds):
+    await _one_owner(kind, trouble, seeds)
+
+
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize(("kind", "share"), [(OfAnAddress, 1), (OfASocialIdentity, 5)])
 async def test_there_is_one_owner(kind, share, trouble):
-    for seed in SEEDS[trouble][::share]:
+    await _one_owner(kind, trouble, SEEDS[trouble][::share])
+
+
+async def _one_owner(kind, trouble, seeds) -> None:
+    for seed in seeds:
         history = kind(seed, TROUBLES[trouble])
         try:
             await history.run()

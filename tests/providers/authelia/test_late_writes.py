@@ -33,11 +33,11 @@ class Late(InterruptedBucket):
     late = ""
     sent: tuple[str, bytes, int] | None = None
 
-    async def put(self, key: str, value: bytes, revision: int) -> int:
+    async def put(self, key: str, value: bytes, revision: int, before: str = "") -> int:
         if key == self.late and self.sent is None:
             self.sent = (key, value, revision)
             raise ProviderUnavailable
-        return await super().put(key, value, revision)
+        return await super().put(key, value, revision, before)
 
 
 class Replicas:
@@ -129,6 +129,53 @@ async def test_a_claim_that_is_cut_off_takes_nothing_from_who_got_the_address_me
 
     two.bucket.at, two.bucket.first = records.email_key(WANTED), rest
     await _cut_off(two, monkeypatch)
+    with pytest.raises(IdentityLinkedElsewhere):
+        await two.identities[1].link(GRACE, "two", SUBJECT)
+    assert await two.owners() == ["ada"]
+
+
+async def test_a_claim_that_is_cut_off_shuts_out_a_write_that_was_sent_meanwhile(monkeypatch):
+    two = await Replicas(skew=61.0).made()
+    await two.users[0].claim("ada", WANTED)
+
+    async def rest() -> None:
+        two.bucket.late = "ada"
+        with pytest.raises(ProviderUnavailable):
+            await two.users[0].gain("ada", WANTED, lambda record: records.with_verified(record, WANTED))
+
+    two.bucket.at, two.bucket.first = records.email_key(WANTED), rest
+    await _cut_off(two, monkeypatch)
+    await two.identities[1].link(GRACE, "two", SUBJECT)
+    await two.arrives()
+    assert await two.owners() == ["grace"]
+
+
+async def test_a_claim_that_is_given_back_leaves_no_earlier_write_under_way(monkeypatch):
+    two = await Replicas().made()
+    two.bucket.late = "ada"
+    with pytest.raises(ProviderUnavailable):
+        await two.identities[0].link(ADA, "one", SUBJECT)
+
+    async def full(*_: object) -> None:
+        raise StorageFull
+
+    with monkeypatch.context() as patched:
+        patched.setattr(two.users[0], "gain", full)
+        with pytest.raises(StorageFull):
+            await two.identities[0].link(ADA, "one", SUBJECT)
+    assert (await two.bucket.get(records.email_key(WANTED))).value is None
+    await two.identities[1].link(GRACE, "two", SUBJECT)
+    await two.arrives()
+    assert await two.owners() == ["grace"]
+
+
+async def test_what_was_written_late_after_its_claim_was_given_back_is_kept():
+    two = await Replicas().made()
+    two.bucket.late = "ada"
+    with pytest.raises(ProviderUnavailable):
+        await two.identities[0].link(ADA, "one", SUBJECT)
+    await two.users[0].release("ada", WANTED)
+    await MemoryBucket.put(two.bucket, *two.bucket.sent)
     with pytest.raises(IdentityLinkedElsewhere):
         await two.identities[1].link(GRACE, "two", SUBJECT)
     assert await two.owners() == ["ada"]
@@ -227,27 +274,6 @@ async def test_whose_clock_is_ahead_takes_no_address_that_is_being_linked():
     two.bucket.at, two.bucket.first = records.email_key(WANTED), rest
     with pytest.raises(IdentityLinkedElsewhere):
         await two.identities[1].link(GRACE, "two", SUBJECT)
-    assert await two.owners() == ["ada"]
-
-
-async def test_a_link_that_is_confirmed_late_takes_back_none_that_came_after_it():
-    two = await Replicas().made()
-    read = two.users[0]._keys.read  # noqa: SLF001 - the last step of a link: whose key it is
-
-    async def between(key):
-        if key == records.email_key(WANTED) and records.holds(await two.users[1].get("ada"), WANTED):
-            two.users[0].__dict__["_keys"] = type("Keys", (), {"read": staticmethod(read)})
-            await two.identities[1].unlink(ADA, "email", WANTED)
-            found = await read(key)
-            await two.identities[1].link(ADA, "two", SUBJECT)
-            return found
-        return await read(key)
-
-    keys = two.users[0]._keys  # noqa: SLF001
-    two.users[0].__dict__["_keys"] = type(
-        "Keys", (), {"read": staticmethod(between), "point": keys.point, "drop": keys.drop, "is_fresh": keys.is_fresh}
-    )
-    await two.identities[0].link(ADA, "one", SUBJECT)
     assert await two.owners() == ["ada"]
 
 

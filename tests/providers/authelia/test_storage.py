@@ -210,10 +210,11 @@ async def test_who_loses_an_unverified_address_to_a_claim_has_it_no_more(world):
 
 async def test_a_claim_stands_until_somebody_else_has_it(world):
     await world.users.claim("ada", NEW)
-    await world.users.change("ada", lambda r: records.with_verified(r, NEW))
     assert await world.users.confirm("ada", NEW) is True
     await world.write(email_key(NEW), b"grace")
     assert await world.users.confirm("ada", NEW) is False
+    with pytest.raises(AddressHeld):
+        await world.users.gain("ada", NEW, lambda r: records.with_verified(r, NEW))
     assert await world.has("ada") == [ADA]
 
 
