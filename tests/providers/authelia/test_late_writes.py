@@ -16,7 +16,7 @@ from providers.authelia.storage import records
 from providers.authelia.storage.kv import StorageFull
 from providers.authelia.storage.lookup_keys import LookupKeys
 from providers.authelia.storage.social import SocialClaims
-from providers.authelia.storage.users import Users
+from providers.authelia.storage.users import AddressHeld, Users
 from tests.support.basics import unsigned
 from tests.support.buckets import InterruptedBucket, MemoryBucket
 from tests.support.parts import caller
@@ -167,6 +167,32 @@ async def test_a_claim_that_is_given_back_leaves_no_earlier_write_under_way(monk
     await two.identities[1].link(GRACE, "two", SUBJECT)
     await two.arrives()
     assert await two.owners() == ["grace"]
+
+
+async def test_a_look_up_after_a_claim_that_was_cut_off_lets_no_late_write_through(monkeypatch):
+    two = await Replicas().made()
+    await two.left_without_an_answer()
+    await _cut_off(two, monkeypatch)
+    two.now += 61
+    assert await two.users[1].holder(WANTED) is None
+    assert (await two.bucket.get(records.email_key(WANTED))).value is None
+    await two.identities[1].link(GRACE, "two", SUBJECT)
+    await two.arrives()
+    assert await two.owners() == ["grace"]
+
+
+async def test_while_a_claim_is_taken_over_an_earlier_request_of_the_same_user_writes_nothing():
+    two = await Replicas(skew=61.0).made()
+    await two.users[0].claim("ada", WANTED)
+
+    async def meanwhile() -> None:
+        with pytest.raises(AddressHeld):
+            await two.users[0].gain("grace", WANTED, lambda record: records.with_verified(record, WANTED))
+
+    two.bucket.at, two.bucket.first = "ada", meanwhile
+    await two.users[1].claim("grace", WANTED)
+    assert two.bucket.at == ""
+    assert await two.owners() == []
 
 
 async def test_what_was_written_late_after_its_claim_was_given_back_is_kept():
