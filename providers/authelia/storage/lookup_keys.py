@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from app.domain.codes import StaleRevision
@@ -36,7 +36,7 @@ class LookupKeys:
     async def read(self, key: str) -> tuple[str | None, Entry]:
         """Return the username that stands under the key, None for what is none, and the entry."""
         entry = await (await self.bucket()).get(key)
-        return _named(entry), entry
+        return _named(entry), entry if records.is_username(entry.before) else replace(entry, before="")
 
     async def point(self, key: str, username: str, revision: int, before: str = "") -> int:
         """Let the key, read at that revision, name the user; return the new revision. Raises StaleRevision.

@@ -194,7 +194,8 @@ class NatsBucket:
             raise self._buckets.failed(error) from error
         headers = message.headers or {}
         value = None if _OPERATION in headers else message.data or b""
-        return Entry(value, message.seq or 0, message.time, headers.get(_BEFORE, ""))
+        # Beyond ASCII nats-py gives an object of the library for mails.
+        return Entry(value, message.seq or 0, message.time, str(headers.get(_BEFORE, "")))
 
     async def _publish(self, key: str, value: bytes, revision: int, headers: dict[str, str]) -> int:
         jetstream = self._buckets.jetstream(_WRITE_TIME)

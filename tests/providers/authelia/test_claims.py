@@ -19,6 +19,7 @@ from providers.authelia.storage.kv import BucketOptions
 from providers.authelia.storage.lookup_keys import LookupKeys
 from providers.authelia.storage.moved import MovedBucket
 from providers.authelia.storage.nats_bucket import Buckets
+from providers.authelia.storage.records import email_key
 from tests.support.authelia import signing_key
 from tests.support.basics import unsigned
 from tests.support.buckets import MemoryBucket, held
@@ -93,6 +94,16 @@ async def test_a_key_says_whom_it_was_taken_from_and_a_removed_one_whose_it_was(
     await keys.drop("a", (await keys.read("a"))[1])
     named, entry = await keys.read("a")
     assert (named, entry.before) == (None, "grace")
+
+
+@pytest.mark.parametrize("before", ["lookup/a", "no name", "/", "é"])
+async def test_what_is_no_username_in_a_header_harms_no_claim(stage, js, before):
+    kv = await js.key_value("authelia-users")
+    await js.publish(f"$KV.authelia-users.{email_key(NEW)}", b"", headers={"Auth-Service-Before": before})
+    async with stage.replica() as provider:
+        proof = keys_of(parse_key(signing_key()), time.time).tokens.issue(NEW)
+        await provider.identities.link(GRACE, proof, f"email|{NEW}")
+    assert (await kv.get(email_key(NEW))).value == b"grace.hopper"
 
 
 async def test_what_the_predecessor_has_is_changed_here_and_not_there():
