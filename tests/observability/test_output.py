@@ -37,12 +37,12 @@ def unread(*, blocking=True, **settings):
             yield sink, read, source
 
 
-def write(count, message="{}"):
+def write(count, text=""):
     """Write so many records from another thread, which must not be held up."""
 
     def all_of_them():
         for number in range(count):
-            logger.bind(number=number).info(message)
+            logger.bind(number=number, text=text).info("written")
 
     writing = threading.Thread(target=all_of_them, daemon=True)
     writing.start()
@@ -61,9 +61,9 @@ def test_what_waits_for_a_reader_is_whole_and_in_order(blocking):
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_what_is_too_much_to_wait_is_lost_and_counted(form):
-    count = MOST_WAITING // 20
+    count = MOST_WAITING // 500
     with unread(format=form) as (sink, read, _):
-        write(count)
+        write(count, "x" * 1_000)
         *lines, note = read()
     assert 0 < sink.output.lost == count - len(lines)
     shown = (
