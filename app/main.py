@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import gc
 import os
 import signal
@@ -263,5 +264,7 @@ def run(
             # All is answered. One that comes after the loop, which takes it until then, would change the exit status.
             runner.get_loop().remove_signal_handler(signal.SIGTERM)
             signal.signal(signal.SIGTERM, lambda *_: os._exit(status))
+            # The interpreter restores what the system does by default, but where a signal is ignored.
+            atexit.register(signal.signal, signal.SIGTERM, signal.SIG_IGN)
     end.cancel()
     return status
