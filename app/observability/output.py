@@ -51,7 +51,7 @@ class Output:
         """Write a line, now or as soon as somebody reads. Raises nothing when nobody reads any more."""
         # What the stream's encoding does not have, and bytes that are no UTF-8, are written as escapes.
         data = f"{line}\n".encode(self.encoding, "backslashreplace")
-        with self._lock, contextlib.suppress(OSError, ValueError):
+        with self._lock, contextlib.suppress(OSError, ValueError, RuntimeError):  # the last: no thread can be started
             if self._room is None:
                 self._stream.write(data.decode(self.encoding))
                 self._stream.flush()
@@ -74,8 +74,9 @@ class Output:
         self._size += len(data)
         self._waiting.append(data)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write_out, name="log", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._write_out, name="log", daemon=True)
+            thread.start()  # it waits for the lock
+            self._thread = thread
 
     def _write_out(self) -> None:
         assert self._room is not None  # noqa: S101 - for the type checker

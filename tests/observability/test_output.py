@@ -29,8 +29,10 @@ def unread(*, blocking=True, **settings):
         def read() -> list[str]:
             with ThreadPoolExecutor(1) as other:
                 reading = other.submit(source.read)
-                sink.output.settle(PATIENCE)
-                stream.close()
+                try:
+                    sink.output.settle(PATIENCE)
+                finally:
+                    stream.close()
                 return reading.result(PATIENCE).decode().splitlines()
 
         with service_log(LogSettings(**settings), (), stream) as sink:
@@ -90,6 +92,21 @@ def test_a_reader_that_comes_back_gets_what_follows():
         write(1_000)
         lines = read()[-1_000:]
     assert [json.loads(line)["number"] for line in lines] == list(range(1_000))
+
+
+def test_a_thread_that_cannot_be_started_holds_nothing_back_later(monkeypatch, capfd):
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    long = dict.fromkeys("abcdefgh", "x" * 1_000)
+    with unread() as (_, read, _):
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", refuse)
+            logger.bind(**long).info("first")
+            logger.info("small")
+        logger.bind(**long).info("long")
+        assert [json.loads(line)["message"] for line in read()] == ["small", "first", "long"]
+    assert capfd.readouterr().err == ""
 
 
 def test_what_waits_for_a_reader_that_is_gone_is_given_up(capfd):
