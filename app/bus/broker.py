@@ -13,7 +13,7 @@ from loguru import logger
 from nats.errors import ConnectionReconnectingError, Error, FlushTimeoutError
 
 from app.bus.bodies import strings_sent
-from app.bus.broadcast import Broadcast
+from app.bus.broadcast import TRY_AGAIN, Broadcast
 from app.bus.discovery import Discovery
 from app.bus.faststream_inside import ConnectingBroker
 from app.bus.nats.client import ReconnectingClient
@@ -49,9 +49,6 @@ _MAX_ERROR: Final = 512
 
 _MAX_UNSENT: Final = 64 * 1024 * 1024
 """Bytes of replies that are kept while NATS is away; nothing is held up before that."""
-
-TRY_AGAIN: Final = 30.0
-"""Seconds between two attempts to subscribe to what was refused: a permission may be given back at any time."""
 
 _PING_INTERVAL: Final = 20
 """Seconds; a server that left two unanswered is gone, though its connection may seem to stand."""

@@ -18,7 +18,7 @@ from nats.errors import ConnectionReconnectingError, Error, MaxPayloadError
 
 from app.bus.nats.parser import TolerantParser
 from app.bus.nats.transport import BoundedTransport
-from tests.bus.connections import configured, connected, ignore
+from tests.bus.connections import configured, connected, ignore, served
 from tests.support.ports import nats_server
 from tests.support.waiting import until
 
@@ -55,8 +55,8 @@ async def _erring_server(error: str, *, hangs_up: bool):
                 writer.write(b"PONG\r\n")
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        yield f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", clients
+    async with served(serve) as url:
+        yield url, clients
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -197,8 +197,7 @@ async def test_an_odd_greeting_uses_an_attempt_up_at_most(name):
                 answer = PONG
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with served(serve) as url:
         client = await connected(url, max_reconnect_attempts=-1, nkeys_seed_str=SEED)
         await client.subscribe("a", cb=ignore)
         await until(lambda: len(connections) >= 2 and client.is_connected)
@@ -220,8 +219,8 @@ async def test_a_server_may_ask_before_it_answers():
                 writer.write(PONG)
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        client = await connected(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    async with served(serve) as url:
+        client = await connected(url)
         assert client.is_connected
         assert said[1:] == [b"PING\r\n", PONG]
         await client.close()
@@ -274,8 +273,7 @@ async def test_connections_that_are_cut_off_again_and_again_while_replies_are_se
                 writer.write(PONG)
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with served(serve) as url:
         client = await connected(url, max_reconnect_attempts=-1)
         await client.subscribe("a", cb=ignore)
         with pytest.raises(ConnectionReconnectingError):
@@ -336,8 +334,7 @@ async def test_a_server_that_hangs_up_in_its_greeting_uses_an_attempt_up():
                 writer.write(b"PONG\r\n")
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with served(serve) as url:
         client = await connected(url, max_reconnect_attempts=3)
         await client.subscribe("a", cb=ignore)
         await until(lambda: client.is_closed)
@@ -367,8 +364,7 @@ def test_connections_that_are_reset_right_after_the_first_pong_leave_nothing_beh
         writer.close()
 
     async def connect() -> None:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with served(serve) as url:
             client = await connected(url, max_reconnect_attempts=-1)
             await client.subscribe("a", cb=ignore)
             with pytest.raises(ConnectionReconnectingError):
@@ -399,8 +395,7 @@ def test_a_client_that_is_closed_where_its_connection_was_reset_says_so(loop):
         _reset(writer)
 
     async def give_up() -> None:
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with served(serve) as url:
             client = await connected(url, max_reconnect_attempts=-1, closed_cb=note)
             await client.subscribe("a", cb=ignore)
             while not client.is_closed:
@@ -427,8 +422,7 @@ async def test_a_reply_that_waited_and_is_too_large_for_the_next_server_takes_no
             writer.write(PONG if line == b"PING\r\n" else b"")
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        url = f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with served(serve) as url:
         client = await connected(url, max_reconnect_attempts=-1, reconnect_time_wait=0.5, error_cb=note)
         client.give_up(await client.subscribe("a", cb=ignore))
         await until(lambda: client.is_reconnecting)
@@ -455,8 +449,8 @@ async def test_an_odd_pong_is_one_or_uses_the_first_attempt_up(answer):
                 first = False
         writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        client = await connected(f"nats://127.0.0.1:{server.sockets[0].getsockname()[1]}", max_reconnect_attempts=-1)
+    async with served(serve) as url:
+        client = await connected(url, max_reconnect_attempts=-1)
         assert client.is_connected
         await client.flush()
         await client.close()
